@@ -1,1 +1,97 @@
-//! placeholder
+//! Moving hints that jobs are ready, with back-pressure and routing.
+//!
+//! The store is the truth: losing, doubling or reordering a message here costs time and
+//! never correctness. Adapters: in one process (`memory`) and RabbitMQ (`rabbit`).
+
+use async_trait::async_trait;
+
+/// What became of one published message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// The broker has it.
+    Confirmed,
+    /// No queue took it.
+    Unroutable,
+    /// Nobody knows: the connection broke, the confirm did not come in time, or the
+    /// broker refused it.
+    Unknown(String),
+}
+
+/// A message to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Routing key and queue: `io.normal`.
+    pub queue: String,
+    /// The job's id.
+    pub id: String,
+    /// The encoded envelope.
+    pub body: Vec<u8>,
+}
+
+/// How many messages wait in a queue, and how many consumers it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Ready to be delivered.
+    pub ready: u64,
+    /// Consumers now.
+    pub consumers: u64,
+}
+
+/// Why a broker call failed. All of them may pass.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No connection, or it broke during the call.
+    #[error("broker unavailable: {0}")]
+    Unavailable(String),
+    /// This broker was closed by its owner.
+    #[error("broker closed")]
+    Closed,
+}
+
+/// A message in the hands of a consumer. Dropped without an answer it goes back when the
+/// connection ends, as with a worker that dies.
+#[async_trait]
+pub trait Delivery: Send {
+    /// The encoded envelope.
+    fn body(&self) -> &[u8];
+    /// The queue it came from.
+    fn queue(&self) -> &str;
+    /// Whether it was delivered before.
+    fn redelivered(&self) -> bool;
+    /// It is dealt with.
+    async fn ack(self: Box<Self>) -> Result<(), Error>;
+    /// Back into its queue.
+    async fn give_back(self: Box<Self>) -> Result<(), Error>;
+    /// To the dead letters: it cannot be read.
+    async fn reject(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// A consumer of some queues. It survives broken connections by subscribing again.
+#[async_trait]
+pub trait Consumer: Send {
+    /// The next message. Call it only with a free slot; resumes a paused consumer.
+    async fn next(&mut self) -> Result<Box<dyn Delivery>, Error>;
+    /// Takes no further message and gives back, once, what was prefetched.
+    async fn pause(&mut self) -> Result<(), Error>;
+}
+
+/// The broker as both planes see it.
+#[async_trait]
+pub trait Broker: Send + Sync {
+    /// Publishes; one answer for each message, in their order. Never blocks for longer
+    /// than the confirm timeout.
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Published>;
+    /// Consumes from the queues, with at most `prefetch` messages under way.
+    async fn consume(&self, queues: &[String], prefetch: u16) -> Result<Box<dyn Consumer>, Error>;
+    /// Consumes the dead letters.
+    async fn consume_dead(&self) -> Result<Box<dyn Consumer>, Error>;
+    /// A queue's depth; `None` where the queue does not exist.
+    async fn depth(&self, queue: &str) -> Result<Option<Depth>, Error>;
+    /// Rises when messages may have been lost: the broker restarted or a queue had to be
+    /// declared anew.
+    fn incarnation(&self) -> u64;
+    /// Whether the broker takes messages now.
+    fn ready(&self) -> bool;
+    /// Ends connections and consumers.
+    async fn close(&self);
+}

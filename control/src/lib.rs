@@ -1,1 +1,128 @@
-//! placeholder
+//! What a worker may ask of the control plane, as one trait, and its gRPC client.
+//!
+//! Embedded mode hands workers a direct handle; a cluster gives them [`grpc`]. Workers
+//! never see the store, and nothing here decides anything about a graph.
+
+use async_trait::async_trait;
+use baton_common::ids::{ClaimRequest, Fence, JobId, WorkerId};
+use baton_common::job::{ClaimAnswer, Envelope, Outcome, RenewAnswer, ResumeAnswer};
+use baton_common::tool::{QueueClass, ToolSpec};
+use baton_common::{BlobRef, Digest};
+use bytes::Bytes;
+use serde_json::Value;
+
+/// What a worker says of itself when it starts, and repeats to stay listed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Announcement {
+    /// This process.
+    pub worker: WorkerId,
+    /// What it runs.
+    pub class: QueueClass,
+    /// Jobs it runs at once.
+    pub slots: u32,
+    /// Its tools.
+    pub tools: Vec<ToolSpec>,
+    /// Host and process id, for people.
+    pub place: String,
+    /// Program version.
+    pub version: String,
+}
+
+/// What the control plane answers to an announcement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Welcome {
+    /// The store's name: messages of another cluster are dropped.
+    pub cluster: String,
+    /// Length of a lease, in milliseconds; renew at a third of it.
+    pub lease_ms: u64,
+    /// Announce again within so many milliseconds.
+    pub announce_ms: u64,
+}
+
+/// One claim of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimCall {
+    /// The message that hinted at the job.
+    pub envelope: Envelope,
+    /// Kept over repetitions of this call, so that a repeated claim finds its own grant.
+    pub request: ClaimRequest,
+}
+
+/// What proves that a job is held: required by renew, resume and blobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub fence: Fence,
+    /// The token that came with the grant.
+    pub token: String,
+}
+
+/// An outcome offered to the control plane.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resume {
+    /// The job and its token.
+    pub hold: Hold,
+    /// The digest of the grant.
+    pub digest: Digest,
+    /// How the attempt ended.
+    pub outcome: Outcome,
+}
+
+/// Where a blob is to lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobPlace {
+    /// Content that a result refers to; its key is derived from its digest.
+    Value,
+    /// A file of the run, at that relative path.
+    Artifact(String),
+}
+
+/// An artifact of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Relative path within the run.
+    pub path: String,
+    /// Where it lies.
+    pub blob: BlobRef,
+}
+
+/// Why the control plane did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nothing is known of what happened: repeat the call.
+    #[error("control plane unavailable: {0}")]
+    Unavailable(String),
+    /// Repeating the call will not help.
+    #[error("control plane refused: {0}")]
+    Refused(String),
+}
+
+/// What a worker may ask. Every call may be repeated: repeating one changes nothing.
+#[async_trait]
+pub trait ControlPlane: Send + Sync {
+    /// Lists this worker and its tools.
+    async fn announce(&self, announcement: Announcement) -> Result<Welcome, Error>;
+
+    /// Claims jobs; one answer for each call, in their order.
+    async fn claim(&self, worker: WorkerId, calls: Vec<ClaimCall>) -> Result<Vec<ClaimAnswer>, Error>;
+
+    /// Renews leases; one answer for each hold, in their order.
+    async fn renew(&self, worker: WorkerId, holds: Vec<Hold>) -> Result<Vec<RenewAnswer>, Error>;
+
+    /// Offers an outcome. Every `Ok` answer is final.
+    async fn resume(&self, resume: Resume) -> Result<ResumeAnswer, Error>;
+
+    /// Shows progress to whoever watches; may be lost, never waited for.
+    async fn emit(&self, hold: Hold, body: Value) -> Result<(), Error>;
+
+    /// Stores bytes for the job's run.
+    async fn put_blob(&self, hold: Hold, place: BlobPlace, media_type: String, bytes: Bytes) -> Result<BlobRef, Error>;
+
+    /// Reads a blob of the job's tenant.
+    async fn get_blob(&self, hold: Hold, blob: BlobRef) -> Result<Bytes, Error>;
+
+    /// The artifacts of the job's run, by path.
+    async fn list_artifacts(&self, hold: Hold) -> Result<Vec<Artifact>, Error>;
+}

@@ -1,0 +1,161 @@
+//! H: BLAKE3 cut to 128 bits over length-prefixed fields, and canonical JSON.
+//!
+//! Equal values give equal bytes in every process: object keys are sorted by bytes,
+//! integers are written as integers, doubles in their shortest form that reads back.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// 128 bits of BLAKE3; written as 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Digest(pub [u8; 16]);
+
+impl Digest {
+    /// The digest of one field.
+    #[must_use]
+    pub fn of(field: impl AsRef<[u8]>) -> Self {
+        Hasher::new().field(field).finish()
+    }
+
+    /// The digest written in hexadecimal, if `text` is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 32 || !text.is_ascii() {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// Two bytes of it, for jitter that is the same in every process.
+    #[must_use]
+    pub fn jitter(&self) -> u16 {
+        u16::from_be_bytes([self.0[0], self.0[1]])
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not 32 hexadecimal digits"))
+    }
+}
+
+/// Builds a [`Digest`] from fields, each preceded by its length so that no two lists of
+/// fields share their bytes.
+#[derive(Default)]
+pub struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// An empty list of fields.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one field.
+    #[must_use]
+    pub fn field(mut self, field: impl AsRef<[u8]>) -> Self {
+        let bytes = field.as_ref();
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+        self
+    }
+
+    /// Adds a number as one field of eight bytes.
+    #[must_use]
+    pub fn number(self, number: u64) -> Self {
+        self.field(number.to_le_bytes())
+    }
+
+    /// The digest of the fields so far.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
+        Digest(bytes)
+    }
+}
+
+/// The one text of a JSON value: keys sorted by bytes, no white space.
+#[must_use]
+pub fn canonical_json(value: &Value) -> String {
+    let mut out = String::new();
+    write_canonical(value, &mut out);
+    out
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            let mut keys: Vec<&String> = members.keys().collect();
+            keys.sort();
+            out.push('{');
+            for (index, key) in keys.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::String(key.clone()).to_string());
+                out.push(':');
+                write_canonical(&members[key], out);
+            }
+            out.push('}');
+        }
+        scalar => out.push_str(&scalar.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        assert_ne!(Hasher::new().field("ab").field("c").finish(), Hasher::new().field("a").field("bc").finish());
+    }
+
+    #[test]
+    fn key_order_does_not_matter() {
+        let left = canonical_json(&json!({"b": 1, "a": [true, null, 1.5, "x"]}));
+        assert_eq!(left, r#"{"a":[true,null,1.5,"x"],"b":1}"#);
+    }
+
+    #[test]
+    fn a_digest_reads_back() {
+        let digest = Digest::of("baton");
+        assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
+        assert_eq!(Digest::parse("zz"), None);
+    }
+}

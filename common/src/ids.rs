@@ -1,0 +1,504 @@
+//! Ids, each a type of its own, and the partition they name.
+//!
+//! Everything about a thread, its runs and their jobs lies in one partition, so that one
+//! atomic write can change them together.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::{Digest, Hasher};
+
+/// Why a text is no id of the kind it was meant to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no {kind}: {rule}")]
+pub struct Error {
+    /// The kind of id.
+    pub kind: &'static str,
+    /// The text that was refused, cut to 80 characters.
+    pub text: String,
+    /// The rule it breaks.
+    pub rule: &'static str,
+}
+
+impl Error {
+    fn new(kind: &'static str, text: &str, rule: &'static str) -> Self {
+        Self { kind, text: text.chars().take(80).collect(), rule }
+    }
+}
+
+/// The longest text id, in bytes.
+pub const TEXT_ID_BYTES_MAX: usize = 128;
+
+macro_rules! text_ids {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal, $extra:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks the text: 1 to 128 bytes, ASCII letters, digits and a few marks.
+            ///
+            /// # Errors
+            /// When the text is empty, too long or holds another character.
+            pub fn parse(text: &str) -> Result<Self, Error> {
+                if text.is_empty() || text.len() > TEXT_ID_BYTES_MAX {
+                    return Err(Error::new($kind, text, "it has 1 to 128 characters"));
+                }
+                if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || $extra.as_bytes().contains(&byte)) {
+                    return Err(Error::new($kind, text, concat!("it holds letters, digits and ", $extra)));
+                }
+                Ok(Self(text.to_owned()))
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self, Error> {
+                Self::parse(text)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+text_ids! {
+    /// Whose data it is. Comes from the authenticated caller, never from a body.
+    TenantId = "tenant", "_-.";
+    /// Who acted: a person, a key or a component.
+    Actor = "actor", "_-.:@";
+    /// Long-lived state with a stable name.
+    ThreadId = "thread id", "_-.:@~";
+    /// A caller's own name for a submit, so that repeating it changes nothing.
+    RequestId = "request id", "_-.:@~";
+    /// A node's name, behind the path of the node it lies in: `review` or `agent/tools`.
+    NodePath = "node path", "_-/";
+}
+
+impl TenantId {
+    /// The tenant of a server without configured keys.
+    #[must_use]
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
+}
+
+impl Actor {
+    /// Baton itself.
+    #[must_use]
+    pub fn system() -> Self {
+        Self("system".to_owned())
+    }
+
+    /// The caller of a server without configured keys.
+    #[must_use]
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
+}
+
+/// A thread of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ThreadKey {
+    /// Whose thread it is.
+    pub tenant: TenantId,
+    /// Its name within the tenant.
+    pub thread: ThreadId,
+}
+
+impl ThreadKey {
+    /// The partition that holds everything about this thread: the one a reserved id
+    /// (`~NNN~…`) names, else H(tenant, thread) mod 256.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.thread.named_partition().unwrap_or_else(|| {
+            Partition(Hasher::new().field(self.tenant.as_str()).field(self.thread.as_str()).finish().0[0])
+        })
+    }
+}
+
+impl fmt::Display for ThreadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.thread)
+    }
+}
+
+impl ThreadId {
+    /// The thread of a submit that names none: uuid v5 of (tenant, request id), so that a
+    /// repeated submit finds it.
+    #[must_use]
+    pub fn for_request(tenant: &TenantId, request: &RequestId) -> Self {
+        Self(name_uuid(&[tenant.as_str(), request.as_str()]).to_string())
+    }
+
+    /// A thread that nothing else will name.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::now_v7().to_string())
+    }
+
+    fn named_partition(&self) -> Option<Partition> {
+        let (number, _) = self.0.strip_prefix('~')?.split_once('~')?;
+        (number.len() == 3).then(|| number.parse().ok().map(Partition)).flatten()
+    }
+}
+
+/// One of 256 parts of a store; fixed when the store is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Partition(pub u8);
+
+impl Partition {
+    /// How many there are.
+    pub const COUNT: u16 = 256;
+
+    /// All of them, in order.
+    pub fn all() -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator {
+        (0..=u8::MAX).map(Self)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:03}", self.0)
+    }
+}
+
+/// One execution on a thread: `NNN-<uuid>`, where NNN is the partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId {
+    /// Where everything about it lies.
+    pub partition: Partition,
+    /// Its name within the partition.
+    pub uuid: Uuid,
+}
+
+impl RunId {
+    /// The run of a submit: uuid v5 of (tenant, thread, request id) where a request id is
+    /// given, so that a repeated submit names the same run; v7 otherwise.
+    #[must_use]
+    pub fn for_submit(thread: &ThreadKey, request: Option<&RequestId>) -> Self {
+        let uuid = match request {
+            Some(request) => name_uuid(&[thread.tenant.as_str(), thread.thread.as_str(), request.as_str()]),
+            None => Uuid::now_v7(),
+        };
+        Self { partition: thread.partition(), uuid }
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.partition, self.uuid)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refused = || Error::new("run id", text, "it is a partition of three digits, a dash and a uuid");
+        let (partition, uuid) = text.split_once('-').ok_or_else(refused)?;
+        if partition.len() != 3 {
+            return Err(refused());
+        }
+        let partition = Partition(partition.parse().map_err(|_| refused())?);
+        Ok(Self { partition, uuid: Uuid::parse_str(uuid).map_err(|_| refused())? })
+    }
+}
+
+/// One activation of one node: `node#activation`. The activation counts from 1 and is
+/// never the superstep's number, which depends on timing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId {
+    /// The node.
+    pub node: NodePath,
+    /// Which activation of it.
+    pub activation: u32,
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.node, self.activation)
+    }
+}
+
+impl FromStr for GroupId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refused = || Error::new("group id", text, "it is a node path, # and a number");
+        let (node, activation) = text.rsplit_once('#').ok_or_else(refused)?;
+        Ok(Self { node: NodePath::parse(node)?, activation: activation.parse().map_err(|_| refused())? })
+    }
+}
+
+/// One index of a group: `run/gen/group/index`. Attempts of a job share its id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// The generation of the run.
+    pub r#gen: Gen,
+    /// The activation it belongs to.
+    pub group: GroupId,
+    /// Its place within the group, from 0.
+    pub index: u32,
+}
+
+impl JobId {
+    /// H of the id, the seed of its jitter.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.to_string())
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}/{}", self.run, self.r#gen.0, self.group, self.index)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refused = || Error::new("job id", text, "it is run/gen/node#activation/index");
+        let (run, rest) = text.split_once('/').ok_or_else(refused)?;
+        let (generation, rest) = rest.split_once('/').ok_or_else(refused)?;
+        let (group, index) = rest.rsplit_once('/').ok_or_else(refused)?;
+        Ok(Self {
+            run: run.parse()?,
+            r#gen: Gen(generation.parse().map_err(|_| refused())?),
+            group: group.parse()?,
+            index: index.parse().map_err(|_| refused())?,
+        })
+    }
+}
+
+macro_rules! text_serde {
+    ($($name:ident)*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+text_serde! { RunId GroupId JobId }
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident($kind:ty);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $kind);
+
+        impl $name {
+            /// The next one.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// Rises only when a run is reset or retried in place.
+    Gen(u32);
+    /// What an advance names as seen: rises with advance, edit, cancel and signal.
+    Version(u64);
+    /// A checkpoint's place in its thread, from 1; 0 is none.
+    Seq(u64);
+    /// Fencing token, minted by CLAIM only; never falls.
+    Fence(u64);
+    /// Which publication of a task a message is.
+    DispatchSeq(u32);
+}
+
+macro_rules! digests {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Digest);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self, Error> {
+                Digest::parse(text)
+                    .map(Self)
+                    .ok_or_else(|| Error::new(stringify!($name), text, "it is 32 hexadecimal digits"))
+            }
+        }
+    )*};
+}
+
+digests! {
+    /// A graph's version: the hash of everything it includes.
+    GraphHash;
+    /// H(run, gen, group, index, ordinal).
+    InterruptId;
+    /// What tools are given to recognise a repetition: H(run, group, index, input digest, tool).
+    IdempotencyKey;
+}
+
+impl InterruptId {
+    /// The id of the `ordinal`-th question of a job.
+    #[must_use]
+    pub fn of(job: &JobId, ordinal: u32) -> Self {
+        Self(Hasher::new().field("interrupt").field(job.to_string()).number(u64::from(ordinal)).finish())
+    }
+}
+
+impl IdempotencyKey {
+    /// The same over attempts, re-publications and a retry in place, since neither
+    /// generation nor fence is part of it.
+    #[must_use]
+    pub fn of(job: &JobId, input: Digest, tool: &str) -> Self {
+        Self(
+            Hasher::new()
+                .field("idempotency")
+                .field(job.run.to_string())
+                .field(job.group.to_string())
+                .number(u64::from(job.index))
+                .field(input.0)
+                .field(tool)
+                .finish(),
+        )
+    }
+}
+
+/// One worker process, from its start to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub u64);
+
+impl WorkerId {
+    /// A new one, of 64 random bits.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().as_u64_pair().0)
+    }
+}
+
+/// One CLAIM, kept over its repetitions: a repeated one finds its own grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimRequest(pub u64);
+
+impl ClaimRequest {
+    /// A new one, of 64 random bits.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().as_u64_pair().1)
+    }
+}
+
+macro_rules! hex_numbers {
+    ($($name:ident = $kind:literal;)*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:016x}", self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self, Error> {
+                (text.len() == 16)
+                    .then(|| u64::from_str_radix(text, 16).ok().map(Self))
+                    .flatten()
+                    .ok_or_else(|| Error::new($kind, text, "it is 16 hexadecimal digits"))
+            }
+        }
+    )*};
+}
+
+hex_numbers! { WorkerId = "worker id"; ClaimRequest = "claim request"; }
+text_serde! { WorkerId ClaimRequest }
+
+fn name_uuid(fields: &[&str]) -> Uuid {
+    let name = fields.iter().fold(Hasher::new(), |hasher, field| hasher.field(field)).finish();
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, &name.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread(name: &str) -> ThreadKey {
+        ThreadKey { tenant: TenantId::local(), thread: ThreadId::parse(name).unwrap_or_else(|e| panic!("{e}")) }
+    }
+
+    #[test]
+    fn a_repeated_submit_names_the_same_run() {
+        let request = RequestId::parse("r-1").ok();
+        let first = RunId::for_submit(&thread("t"), request.as_ref());
+        assert_eq!(first, RunId::for_submit(&thread("t"), request.as_ref()));
+        assert_ne!(first, RunId::for_submit(&thread("u"), request.as_ref()));
+        assert_ne!(RunId::for_submit(&thread("t"), None), RunId::for_submit(&thread("t"), None));
+    }
+
+    #[test]
+    fn a_reserved_thread_names_its_partition() {
+        assert_eq!(thread("~017~child").partition(), Partition(17));
+        assert_eq!(thread("~17~x").partition(), thread("~17~x").partition());
+    }
+
+    #[test]
+    fn a_job_id_reads_back() {
+        let text = "003-6f2c1d1e-0b5b-4a52-9d0e-7a5b9a3f2c11/2/agent/tools#4/17";
+        let job: JobId = text.parse().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(job.to_string(), text);
+        assert_eq!(job.group.node.as_str(), "agent/tools");
+    }
+
+    #[test]
+    fn marks_that_keys_use_are_refused() {
+        for text in ["", "a|b", "a b", "ä", "a/b"] {
+            assert!(ThreadId::parse(text).is_err(), "{text}");
+        }
+    }
+}
