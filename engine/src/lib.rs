@@ -1,1 +1,11 @@
-//! placeholder
+//! The pure heart of Baton: what a graph does next.
+//!
+//! [`spec`] turns text into a validated [`graph::Graph`], [`expr`] evaluates its
+//! expressions and templates, and [`step`] is one function from a state and an event to
+//! the next state and its effects. No clock, task, socket, random number or log line.
+
+pub mod expr;
+pub mod graph;
+pub mod spec;
+pub mod state;
+pub mod step;

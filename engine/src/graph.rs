@@ -1,0 +1,248 @@
+//! A graph as a validated value: what `spec` makes of a text and `step` walks along.
+//!
+//! Nothing here can be wrong any more: names resolve, expressions are compiled, joins
+//! stand where branches meet.
+
+use std::collections::BTreeMap;
+
+use baton_common::failure::ErrorClass;
+use baton_common::tool::{Effect, Priority, QueueClass};
+use baton_common::transition::OnBusy;
+use baton_common::{GraphHash, NodePath};
+use serde_json::Value;
+
+use crate::expr::{Expr, Template};
+
+/// A graph, whole.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// Its name.
+    pub name: String,
+    /// H of everything it includes.
+    pub hash: GraphHash,
+    /// The canonical text the hash is of: `file:` includes inlined. Parsing it gives this graph.
+    pub source: String,
+    /// What it takes: a JSON Schema of type object, with defaults.
+    pub input: Value,
+    /// What it gives, evaluated once on the final state, by name.
+    pub output: BTreeMap<String, Expr>,
+    /// JSON Schema of what it gives.
+    pub output_schema: Value,
+    /// Its channels.
+    pub channels: BTreeMap<String, Channel>,
+    /// Where it starts.
+    pub start: Vec<NodePath>,
+    /// When it must stop.
+    pub limits: Limits,
+    /// What happens to a run on a busy thread.
+    pub on_busy: OnBusy,
+    /// Its nodes.
+    pub nodes: BTreeMap<NodePath, Node>,
+    /// For each node with `join`, what is needed to tell whether active work can still
+    /// reach it: every node's successors over `then` and `on_error`.
+    pub successors: BTreeMap<NodePath, Vec<NodePath>>,
+}
+
+/// One channel of the state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Channel {
+    /// JSON Schema of its values.
+    pub schema: Value,
+    /// How writes join what is there.
+    pub reducer: Reducer,
+    /// What it reads as before it is written; `[]` for arrays and null for all else unless given.
+    pub default: Value,
+    /// Whether it lives on over the runs of its thread.
+    pub keep: bool,
+}
+
+/// How writes join what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reducer {
+    /// The write is the value; two at once are refused at validation.
+    Replace,
+    /// The write is the value; of two at once the later in order stays.
+    Last,
+    /// A list adds its elements, anything else one element.
+    Append,
+    /// As append, without what is there already.
+    Union,
+    /// Numbers add up.
+    Sum,
+    /// Shallow merge of objects.
+    Merge,
+    /// As append, by message id. Reserved: behaves as append until messages carry ids.
+    Messages,
+}
+
+impl Reducer {
+    /// Whether its values are kept as pieces that only grow.
+    #[must_use]
+    pub fn is_append_like(self) -> bool {
+        matches!(self, Self::Append | Self::Union | Self::Messages)
+    }
+}
+
+/// When a run must stop. Exceeding any is the failure `limit_exceeded`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Activations of nodes; a map counts one.
+    pub steps: u64,
+    /// From submit to end, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// Tokens of its chat calls.
+    pub tokens: Option<u64>,
+}
+
+/// One node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its name.
+    pub path: NodePath,
+    /// What it does.
+    pub work: Work,
+    /// Writes: channel and expression, in order of the channels' names.
+    pub save: BTreeMap<String, Expr>,
+    /// Where its branch goes.
+    pub then: Route,
+    /// Where its branch goes when it fails; `None` fails the run.
+    pub on_error: Option<Route>,
+    /// Whether it waits for others.
+    pub join: Option<Join>,
+    /// Whether it runs once for each item of a list.
+    pub each: Option<ForEach>,
+    /// How attempts are made.
+    pub retry: Retry,
+    /// What one attempt may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// What the node as a whole may take, in milliseconds.
+    pub deadline_ms: Option<u64>,
+    /// Which of a class's queues its jobs wait in.
+    pub priority: Option<Priority>,
+}
+
+/// What a node does.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// A job. A chat is one too, of the tool `chat`.
+    Tool(ToolCall),
+    /// A question to a person.
+    Ask(Ask),
+    /// A job that is not waited for and outlives the run.
+    Notify(ToolCall),
+    /// Only `save` and `then`.
+    Local,
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone)]
+pub struct ToolCall {
+    /// The tool.
+    pub name: String,
+    /// Its arguments: a template that renders to an object.
+    pub args: Template,
+    /// A queue class of its own, where the graph names one.
+    pub class: Option<QueueClass>,
+    /// An effect class, where the graph tightens it.
+    pub effect: Option<Effect>,
+}
+
+/// A question to a person.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// One line.
+    pub title: Template,
+    /// What to show beside it: expression text and expression.
+    pub show: Vec<(String, Expr)>,
+    /// What an answer must look like.
+    pub form: AskForm,
+    /// How long it stays open, in milliseconds.
+    pub expires_ms: Option<u64>,
+}
+
+/// What an answer must look like.
+#[derive(Debug, Clone)]
+pub enum AskForm {
+    /// An approval of the value.
+    Approval {
+        /// What is to be approved.
+        edit: Expr,
+        /// `approve`, `edit`, `reject`, `respond`.
+        allow: Vec<String>,
+    },
+    /// A value of this JSON Schema.
+    Schema(Value),
+}
+
+/// Where a branch goes.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Tried in order; the first whose condition holds is taken.
+    pub arms: Vec<Arm>,
+}
+
+/// One way of a route.
+#[derive(Debug, Clone)]
+pub struct Arm {
+    /// Always taken when `None`.
+    pub when: Option<Expr>,
+    /// Where to.
+    pub target: Target,
+}
+
+/// The end of a way.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// These nodes; none twice. Empty: the branch ends.
+    Nodes(Vec<NodePath>),
+    /// The run fails with this message.
+    Fail(Template),
+}
+
+/// Whether a node waits for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// Runs once somebody arrived and nothing active can still reach it.
+    All,
+}
+
+/// A node that runs once for each item of a list.
+#[derive(Debug, Clone)]
+pub struct ForEach {
+    /// The list.
+    pub list: Expr,
+    /// The item's name in the scope: `item` unless given.
+    pub item_name: String,
+    /// What is kept of each output, in the scope of the item.
+    pub keep: Option<Expr>,
+    /// What happens when items fail.
+    pub on_item_error: OnItemError,
+    /// Items under way at once.
+    pub max_parallel: u32,
+}
+
+/// What happens when items of a map fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnItemError {
+    /// The first final failure cancels the rest and fails the node.
+    Fail,
+    /// They are collected.
+    Collect,
+    /// So many successes are enough; fewer fail the node.
+    Quorum(u32),
+}
+
+/// How attempts are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retry {
+    /// Attempts in all; at least 1.
+    pub attempts: u32,
+    /// The first pause, in milliseconds.
+    pub backoff_min_ms: u64,
+    /// The longest pause, in milliseconds.
+    pub backoff_max_ms: u64,
+    /// Classes that are tried again.
+    pub classes: Vec<ErrorClass>,
+    /// Codes that are tried again.
+    pub codes: Vec<String>,
+}
