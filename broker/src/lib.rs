@@ -1,9 +1,25 @@
 //! Moving hints that jobs are ready, with back-pressure and routing.
 //!
 //! The store is the truth: losing, doubling or reordering a message here costs time and
-//! never correctness. Adapters: in one process (`memory`) and RabbitMQ (`rabbit`).
+//! never correctness. Adapters: in one process (`memory`) and RabbitMQ (`rabbit`); both
+//! pass `suite`. What a message says, and whether its job may still run, is left to others.
 
 use async_trait::async_trait;
+
+pub mod memory;
+mod turns;
+
+/// The queues every broker has. Workers add `cap.<capability>` by consuming from it.
+pub const JOB_QUEUES: [&str; 6] = ["io.high", "io.normal", "io.low", "cpu.high", "cpu.normal", "cpu.low"];
+
+/// The queue of dead letters.
+pub const DEAD_QUEUE: &str = "baton.dead.q";
+
+/// How often a message may come back before it is a dead letter.
+pub const DELIVERY_LIMIT: u32 = 20;
+
+/// Dead letters under way at a time.
+const DEAD_PREFETCH: u16 = 16;
 
 /// What became of one published message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +85,11 @@ pub trait Delivery: Send {
 /// A consumer of some queues. It survives broken connections by subscribing again.
 #[async_trait]
 pub trait Consumer: Send {
-    /// The next message. Call it only with a free slot; resumes a paused consumer.
+    /// The next message. Call it only with a free slot; resumes a paused consumer. Dropping
+    /// the future loses no message. Earlier queues come first more often, none starves.
     async fn next(&mut self) -> Result<Box<dyn Delivery>, Error>;
-    /// Takes no further message and gives back, once, what was prefetched.
+    /// Takes no further message and gives back, once, what was prefetched. Deliveries
+    /// already handed out stay valid.
     async fn pause(&mut self) -> Result<(), Error>;
 }
 
@@ -85,7 +103,8 @@ pub trait Broker: Send + Sync {
     async fn consume(&self, queues: &[String], prefetch: u16) -> Result<Box<dyn Consumer>, Error>;
     /// Consumes the dead letters.
     async fn consume_dead(&self) -> Result<Box<dyn Consumer>, Error>;
-    /// A queue's depth; `None` where the queue does not exist.
+    /// A queue's depth; `None` where the queue does not exist. One that should exist is then
+    /// declared anew.
     async fn depth(&self, queue: &str) -> Result<Option<Depth>, Error>;
     /// Rises when messages may have been lost: the broker restarted or a queue had to be
     /// declared anew.
