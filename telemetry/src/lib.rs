@@ -1,1 +1,21 @@
-//! placeholder
+//! Logs and traces: one call sets both up, one guard brings both down.
+//!
+//! Logs go to standard error, as lines of JSON unless a person is watching. Spans go to an
+//! OTLP collector when one is named and cost next to nothing when none is. Losing the
+//! collector loses spans and nothing else: it slows no caller and holds up no exit.
+//! Which spans exist, and what they carry, is up to the planes; the words they use for it
+//! are in [`names`].
+
+mod export;
+mod filter;
+mod init;
+mod logs;
+pub mod names;
+mod options;
+mod panics;
+mod traceparent;
+
+pub use export::SHUTDOWN_MS_MAX;
+pub use init::{Error, Guard, init};
+pub use options::{ENDPOINT_VARIABLE, FILTER_VARIABLE, Options};
+pub use traceparent::{SpanExt, current_traceparent};

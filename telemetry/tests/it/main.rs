@@ -1,0 +1,40 @@
+//! Telemetry as a process sees it: set up once, sent to a collector, taken down in time.
+
+mod collector;
+
+use baton_telemetry::{Error, Options, SpanExt, init};
+use collector::Collector;
+
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// One process has one subscriber, so this is one test: set up, used, set up again, taken down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spans_reach_the_collector_and_a_second_set_up_changes_nothing() {
+    let collector = Collector::start().await;
+    let options = Options { otlp_endpoint: Some(collector.endpoint()), ..Options::new("baton-test") };
+    let guard = init(&options).expect("set up");
+    assert!(guard.installed());
+    let second = init(&options).expect("set up twice");
+    assert!(!second.installed());
+    second.shutdown().await;
+
+    let span = tracing::info_span!("process", baton.run_id = "r-1");
+    span.set_parent_from(Some(PARENT));
+    span.in_scope(|| tracing::info!("working"));
+    drop(span);
+    guard.shutdown().await;
+
+    let span = collector.only_span();
+    assert_eq!(span.name, "process");
+    assert_eq!(span.trace_id, "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(span.parent, "b7ad6b7169203331");
+    assert_eq!(span.service, "baton-test");
+    assert!(span.keys.contains(&"baton.run_id".to_owned()), "{:?}", span.keys);
+}
+
+#[test]
+fn a_malformed_address_is_refused_at_the_start() {
+    let options = Options { otlp_endpoint: Some("http://[".to_owned()), ..Options::new("baton-test") };
+    // The other test may have set the process up already; the address is looked at all the same.
+    assert!(matches!(init(&options), Err(Error::Endpoint { .. })));
+}
