@@ -1,0 +1,1 @@
+//! The transitions as pure Rust.
