@@ -1,2 +1,72 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask`: the checks, benches and demos of the workspace, each by one command.
+//!
+//! It depends on next to nothing, because it compiles before anything else. What benches and
+//! demos do is up to the binaries of `integration-tests`.
+
+mod needs;
+mod process;
+mod python;
+mod stages;
+mod tally;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Checks, benches and demos of Baton")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs every check and every test, and installs what they need where it may.
+    Test(test::Arguments),
+    /// Checks the rules of the code that compilers do not know.
+    Tidy,
+    /// Measures, in a release build.
+    #[command(disable_help_flag = true)]
+    Bench(Passed),
+    /// Shows the cluster at work under faults.
+    #[command(disable_help_flag = true)]
+    Demo(Passed),
+    /// Runs the simulator over many seeds, in a release build.
+    #[command(disable_help_flag = true)]
+    Simulate(Passed),
+}
+
+/// Arguments for another program.
+#[derive(clap::Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    let outcome = match Arguments::parse().command {
+        Command::Test(arguments) => test::run(&root, &arguments),
+        Command::Tidy => tidy::run(&root),
+        Command::Bench(passed) => process::run_bin(&root, "bench", true, &passed.arguments),
+        Command::Demo(passed) => process::run_bin(&root, "demo", false, &passed.arguments),
+        Command::Simulate(passed) => process::run_bin(&root, "simulate", true, &passed.arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}

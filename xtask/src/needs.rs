@@ -1,0 +1,158 @@
+//! What tests need of the machine beyond Rust and a C compiler: one table, and its installation.
+//!
+//! Packages are installed by root with apt, and start no services. Anywhere else the exact
+//! command is printed instead.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::process;
+
+/// Something the tests start.
+struct Need {
+    /// A program name to be found in `PATH`, or an absolute path.
+    program: &'static str,
+    /// Arguments that must succeed, where the program's being there says too little.
+    probe: &'static [&'static str],
+    /// The Debian and Ubuntu package.
+    package: &'static str,
+    /// What it is for.
+    why: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need { program: "redis-server", probe: &[], package: "redis-server", why: "the Redis store" },
+    Need { program: "redis-cli", probe: &[], package: "redis-tools", why: "looking at Redis from outside" },
+    Need {
+        program: "/usr/lib/rabbitmq/bin/rabbitmq-server",
+        probe: &[],
+        package: "rabbitmq-server",
+        why: "the RabbitMQ broker",
+    },
+    Need { program: "gs", probe: &[], package: "ghostscript", why: "PDFs of a foreign writer" },
+    Need {
+        program: "python3",
+        probe: &["-c", "import ensurepip, venv"],
+        package: "python3-venv",
+        why: "helpers of the tests",
+    },
+];
+
+/// Where apt looks whether it may start a service.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+impl Need {
+    fn met(&self) -> bool {
+        let path = Path::new(self.program);
+        let there = if path.is_absolute() { path.exists() } else { in_path(self.program) };
+        there && (self.probe.is_empty() || succeeds(self.program, self.probe))
+    }
+}
+
+/// Installs what is missing, or says how.
+///
+/// # Errors
+/// When something is missing and cannot be installed here, with the command that does it.
+pub(crate) fn meet() -> anyhow::Result<()> {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !need.met()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for need in &missing {
+        println!("missing: {} ({})", need.package, need.why);
+    }
+    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    if !(is_root() && in_path("apt-get")) {
+        bail!("install what is missing: {}", advice(&packages));
+    }
+    install(&packages)?;
+    let still: Vec<&str> = missing.iter().filter(|need| !need.met()).map(|need| need.package).collect();
+    if !still.is_empty() {
+        bail!("installed and yet not found: {}", still.join(", "));
+    }
+    Ok(())
+}
+
+fn advice(packages: &[&str]) -> String {
+    format!("sudo apt-get install --no-install-recommends {}", packages.join(" "))
+}
+
+fn install(packages: &[&str]) -> anyhow::Result<()> {
+    let _quiet = NoServices::begin()?;
+    process::run(Command::new("apt-get").args(["update", "-qq"]))?;
+    process::run(
+        Command::new("apt-get")
+            .args(["install", "--yes", "-qq", "--no-install-recommends"])
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null()),
+    )
+    .with_context(|| advice(packages))
+}
+
+/// Keeps packages from starting services while it lives; a policy that is there stays as it is.
+struct NoServices {
+    own: bool,
+}
+
+impl NoServices {
+    fn begin() -> anyhow::Result<Self> {
+        if Path::new(POLICY).exists() {
+            return Ok(Self { own: false });
+        }
+        fs::write(POLICY, "#!/bin/sh\nexit 101\n").context(POLICY)?;
+        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)).context(POLICY)?;
+        Ok(Self { own: true })
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.own {
+            // Left behind, it would only keep later packages from starting services.
+            let _ = fs::remove_file(POLICY);
+        }
+    }
+}
+
+fn in_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // Daemons stand in `sbin`, which is not in everybody's path.
+    env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.strip_prefix("Uid:").is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_there_is_a_need() {
+        let need = Need { program: "no-such-program", probe: &[], package: "p", why: "w" };
+        assert!(!need.met());
+        let probed = Need { program: "sh", probe: &["-c", "exit 1"], package: "p", why: "w" };
+        assert!(!probed.met());
+        let met = Need { program: "sh", probe: &["-c", "exit 0"], package: "p", why: "w" };
+        assert!(met.met());
+    }
+
+    #[test]
+    fn the_advice_is_a_command_that_can_be_pasted() {
+        assert_eq!(advice(&["a", "b"]), "sudo apt-get install --no-install-recommends a b");
+    }
+}

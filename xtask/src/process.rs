@@ -1,0 +1,40 @@
+//! Running other programs in the workspace, with their failure as an error.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+/// The packages whose programs benches and demos start.
+const PROGRAMS: [&str; 3] = ["baton-cli", "baton-orchestrator", "baton-worker"];
+
+/// `cargo` in the folder `root`.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.current_dir(root);
+    command
+}
+
+/// Runs `command` to its end; its output goes where ours goes.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("{name} does not start"))?;
+    if !status.success() {
+        bail!("{name} ended with {status}");
+    }
+    Ok(())
+}
+
+/// Runs the program `bin` of the integration tests, with the product's programs built beside it.
+pub(crate) fn run_bin(root: &Path, bin: &str, release: bool, arguments: &[String]) -> anyhow::Result<()> {
+    let profile = release.then_some("--release");
+    let packages = PROGRAMS.iter().flat_map(|package| ["--package", package]);
+    run(cargo(root).args(["build", "--bins"]).args(packages).args(profile))?;
+    run(cargo(root)
+        .args(["run", "--package", "baton-integration-tests", "--bin", bin])
+        .args(profile)
+        .arg("--")
+        .args(arguments))
+}

