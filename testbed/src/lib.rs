@@ -1,1 +1,15 @@
-//! placeholder
+//! Private Redis and RabbitMQ servers for tests, demos and benchmarks: on free ports, in
+//! folders of their own, gone when their handle is dropped or its process dies.
+//!
+//! Plain blocking calls without a runtime, so that any test can use them. What is tested
+//! against the servers is left to the crates that speak to them.
+
+mod group;
+mod port;
+mod rabbit;
+mod redis;
+mod wait;
+
+pub use self::rabbit::{Rabbit, RabbitOptions};
+pub use self::redis::{Redis, RedisOptions};
+pub use self::wait::wait_until;

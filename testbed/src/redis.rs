@@ -1,0 +1,207 @@
+//! A private Redis server.
+//!
+//! `kill` loses nothing that was acknowledged, because the page cache keeps it; to see what
+//! a power failure costs, kill it, cut the tail of its log and start it again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::group::Group;
+use crate::{port, wait_until};
+
+const PACKAGE: &str = "redis-server";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a Redis server is started.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// `always`, `everysec` or `no`.
+    pub appendfsync: String,
+    /// Whether it is a node of a cluster.
+    pub cluster: bool,
+    /// Further arguments: `--maxmemory`, `64mb`.
+    pub args: Vec<String>,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self { appendfsync: "everysec".to_owned(), cluster: false, args: Vec::new() }
+    }
+}
+
+/// A running (or killed) Redis server with its data.
+#[derive(Debug)]
+pub struct Redis {
+    group: Option<Group>,
+    port: u16,
+    options: RedisOptions,
+    folder: TempDir,
+}
+
+impl Redis {
+    /// Starts a server and waits until it answers.
+    ///
+    /// # Errors
+    /// When Redis is not installed or does not come up; the error holds its last words.
+    pub fn start(options: RedisOptions) -> anyhow::Result<Self> {
+        let mut last = None;
+        for _ in 0..5 {
+            let folder = tempfile::Builder::new().prefix("baton-redis-").tempdir()?;
+            let mut redis = Self { group: None, port: port::free()?, options: options.clone(), folder };
+            match redis.run() {
+                Ok(()) => return Ok(redis),
+                Err(error) if format!("{error:#}").contains("Address already in use") => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.context("no attempt was made")?)
+    }
+
+    /// `redis://127.0.0.1:PORT/`
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// The port it listens on; the same over restarts.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.group.as_ref().map(Group::id)
+    }
+
+    /// The folder of its data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends it with SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(group) = self.group.take() {
+            group.kill();
+        }
+    }
+
+    /// Ends it, if it runs, and starts it on the same port with the same data.
+    ///
+    /// # Errors
+    /// When it does not come up again.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        self.run()
+    }
+
+    /// Freezes it with SIGSTOP.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.group.as_ref().context("redis does not run")?.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen one go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.group.as_ref().context("redis does not run")?.signal(Signal::CONT)
+    }
+
+    /// Calls `redis-cli` with these arguments and returns what it prints.
+    ///
+    /// # Errors
+    /// When it cannot be called or fails.
+    pub fn cli(&self, args: &[&str]) -> anyhow::Result<String> {
+        let mut command = Command::new("redis-cli");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-e"]).args(args);
+        let output = command.output().context("redis-cli is missing: install it with `apt-get install redis-tools`")?;
+        if !output.status.success() {
+            bail!("redis-cli {args:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Cuts the last `bytes` of the append-only log, as a power failure would. The server
+    /// must be dead; on its next start it reads up to the last whole command.
+    ///
+    /// # Errors
+    /// When the server runs or has no log.
+    pub fn cut_aof_tail(&self, bytes: u64) -> anyhow::Result<()> {
+        anyhow::ensure!(self.group.is_none(), "kill redis before cutting its log");
+        let path = self.aof()?;
+        let file = OpenOptions::new().write(true).open(&path)?;
+        let length = file.metadata()?.len();
+        file.set_len(length.saturating_sub(bytes)).with_context(|| format!("cannot cut {}", path.display()))
+    }
+
+    /// Bytes in the append-only log now.
+    ///
+    /// # Errors
+    /// When there is no log.
+    pub fn aof_len(&self) -> anyhow::Result<u64> {
+        Ok(fs::metadata(self.aof()?)?.len())
+    }
+
+    fn aof(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.folder.path().join("appendonlydir");
+        let entries = fs::read_dir(&folder).with_context(|| format!("no log in {}", folder.display()))?;
+        let mut logs: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+        logs.retain(|path| path.to_string_lossy().ends_with(".incr.aof"));
+        logs.sort();
+        logs.pop().context("no incremental log")
+    }
+
+    fn run(&mut self) -> anyhow::Result<()> {
+        let log = self.folder.path().join("redis.out");
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .arg("--dir")
+            .arg(self.folder.path())
+            .args(["--appendonly", "yes", "--appendfsync", &self.options.appendfsync])
+            .args(&self.options.args)
+            .stdout(File::create(&log)?)
+            .stderr(File::options().append(true).open(&log)?);
+        if self.options.cluster {
+            command.args(["--cluster-enabled", "yes"]);
+        }
+        let mut group = Group::start(&mut command, PACKAGE, Some(self.folder.path()))?;
+        let port = self.port;
+        wait_until("redis answers", PATIENCE, || match group.ended()? {
+            Some(status) => bail!("redis ended with {status}: {}", last_words(&log)),
+            None => Ok(answers(port)),
+        })?;
+        self.group = Some(group);
+        Ok(())
+    }
+}
+
+/// Whether it serves commands: while loading its data it answers with an error instead.
+fn answers(port: u16) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"PING\r\n")?;
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer)?;
+        Ok(&answer == b"+PONG\r\n")
+    };
+    ask().unwrap_or(false)
+}
+
+/// The end of a server's output.
+pub(crate) fn last_words(log: &Path) -> String {
+    let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<_> = text.lines().rev().take(15).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
