@@ -6,7 +6,7 @@
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -83,11 +83,11 @@ fn advice(packages: &[&str]) -> String {
 }
 
 fn install(packages: &[&str]) -> anyhow::Result<()> {
-    let _quiet = NoServices::begin()?;
+    let _quiet = NoServices::begin(Path::new(POLICY))?;
     process::run(Command::new("apt-get").args(["update", "-qq"]))?;
     process::run(
         Command::new("apt-get")
-            .args(["install", "--yes", "-qq", "--no-install-recommends"])
+            .args(["install", "--yes", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"])
             .args(packages)
             .env("DEBIAN_FRONTEND", "noninteractive")
             .stdin(Stdio::null()),
@@ -97,25 +97,26 @@ fn install(packages: &[&str]) -> anyhow::Result<()> {
 
 /// Keeps packages from starting services while it lives; a policy that is there stays as it is.
 struct NoServices {
-    own: bool,
+    own: Option<PathBuf>,
 }
 
 impl NoServices {
-    fn begin() -> anyhow::Result<Self> {
-        if Path::new(POLICY).exists() {
-            return Ok(Self { own: false });
+    fn begin(policy: &Path) -> anyhow::Result<Self> {
+        if policy.exists() {
+            return Ok(Self { own: None });
         }
-        fs::write(POLICY, "#!/bin/sh\nexit 101\n").context(POLICY)?;
-        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)).context(POLICY)?;
-        Ok(Self { own: true })
+        let name = || policy.display().to_string();
+        fs::write(policy, "#!/bin/sh\nexit 101\n").with_context(name)?;
+        fs::set_permissions(policy, fs::Permissions::from_mode(0o755)).with_context(name)?;
+        Ok(Self { own: Some(policy.to_owned()) })
     }
 }
 
 impl Drop for NoServices {
     fn drop(&mut self) {
-        if self.own {
+        if let Some(policy) = &self.own {
             // Left behind, it would only keep later packages from starting services.
-            let _ = fs::remove_file(POLICY);
+            let _ = fs::remove_file(policy);
         }
     }
 }
@@ -154,5 +155,16 @@ mod tests {
     #[test]
     fn the_advice_is_a_command_that_can_be_pasted() {
         assert_eq!(advice(&["a", "b"]), "sudo apt-get install --no-install-recommends a b");
+    }
+
+    #[test]
+    fn services_stay_down_while_packages_are_installed_and_only_then() {
+        let policy = env::temp_dir().join(format!("baton-policy-{}", std::process::id()));
+        let quiet = NoServices::begin(&policy).expect("written");
+        assert_eq!(Command::new(&policy).status().expect("a program").code(), Some(101));
+        drop(NoServices::begin(&policy).expect("left as it is"));
+        assert!(policy.exists(), "somebody else's policy stays");
+        drop(quiet);
+        assert!(!policy.exists());
     }
 }
