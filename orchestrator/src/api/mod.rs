@@ -1,0 +1,35 @@
+//! What callers ask of an orchestrator: gRPC, HTTP and the command line all come here.
+//!
+//! Every call names its [`Caller`]; another tenant's run is not found. Who the caller is,
+//! and how these values look on a wire, is left to the edges.
+//!
+//! The calls are methods of [`crate::Orchestrator`]:
+//! ```text
+//! submit(&Caller, SubmitRequest)            -> Submitted
+//! get(&Caller, RunId)                       -> RunView
+//! list(&Caller, ListFilter)                 -> Vec<RunSummary>
+//! answer(&Caller, RunId, Which, Value)      -> Answered
+//! cancel(&Caller, RunId)                    -> CancelView
+//! watch(&Caller, RunId, after: u64)         -> WatchStream
+//! inbox(&Caller, limit: u32)                -> Vec<QuestionView>
+//! apply_graph(&Caller, GraphSource)         -> Applied
+//! list_graphs(&Caller)                      -> Vec<GraphView>
+//! workers(&Caller)                          -> Vec<WorkerView>
+//! queues(&Caller)                           -> Vec<QueueView>
+//! artifacts(&Caller, RunId)                 -> Vec<ArtifactView>
+//! artifact(&Caller, RunId, path: &str)      -> ArtifactContent
+//! audit(&Caller, AuditFilter)               -> Vec<Audit>
+//! unpark(&Caller, RunId)                    -> bool
+//! health()                                  -> Health
+//! ```
+//! All are async and answer `Result<_, ApiError>`, but `health`.
+
+mod error;
+mod types;
+
+pub use error::{ApiError, ErrorKind};
+pub use types::{
+    Answered, Applied, ArtifactContent, ArtifactView, AuditFilter, Caller, CancelView, GraphRef, GraphSource,
+    GraphView, GroupView, Health, ListFilter, Live, QuestionView, QueueView, RunSummary, RunView, Status,
+    SubmitRequest, Submitted, Wait, WatchStream, Watched, Which, WorkerView,
+};
