@@ -1,0 +1,154 @@
+//! What is said in a conversation. How a provider writes it on its wire is left to that
+//! provider.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Instructions that outrank what users say.
+    System,
+    /// The caller.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool call.
+    Tool,
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Part {
+    /// Words.
+    Text {
+        /// The words.
+        text: String,
+    },
+    /// A picture. Reserved: no provider sends it yet, and a request with one is refused.
+    Image {
+        /// `image/png` and the like.
+        media_type: String,
+        /// Where it lies.
+        url: String,
+    },
+}
+
+/// A tool call that a model asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Quoted by the result.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: Value,
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said; a plain string is read as one text part.
+    #[serde(default, deserialize_with = "content", skip_serializing_if = "Vec::is_empty")]
+    pub content: Vec<Part>,
+    /// Calls the assistant asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// The call that a message of role `tool` answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+}
+
+impl Message {
+    /// A message of one text.
+    pub fn text(role: Role, text: impl Into<String>) -> Self {
+        Self { role, content: vec![Part::Text { text: text.into() }], tool_calls: Vec::new(), tool_call_id: None }
+    }
+
+    /// Instructions.
+    pub fn system(text: impl Into<String>) -> Self {
+        Self::text(Role::System, text)
+    }
+
+    /// A user's words.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::text(Role::User, text)
+    }
+
+    /// A model's words.
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::text(Role::Assistant, text)
+    }
+
+    /// The result of the tool call `id`.
+    pub fn tool_result(id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { tool_call_id: Some(id.into()), ..Self::text(Role::Tool, text) }
+    }
+
+    /// The text parts, joined by line breaks.
+    #[must_use]
+    pub fn joined_text(&self) -> String {
+        let texts: Vec<&str> = self.content.iter().filter_map(Part::as_text).collect();
+        texts.join("\n")
+    }
+
+    /// Whether a part is a picture.
+    #[must_use]
+    pub fn has_image(&self) -> bool {
+        self.content.iter().any(|part| part.as_text().is_none())
+    }
+}
+
+impl Part {
+    /// The words of a text part.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text { text } => Some(text),
+            Self::Image { .. } => None,
+        }
+    }
+}
+
+fn content<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Part>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Content {
+        Text(String),
+        Parts(Vec<Part>),
+        Nothing(()),
+    }
+    Ok(match Content::deserialize(deserializer)? {
+        Content::Text(text) => vec![Part::Text { text }],
+        Content::Parts(parts) => parts,
+        Content::Nothing(()) => Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_plain_string_reads_as_one_text_part() {
+        let message: Message = serde_json::from_value(json!({"role": "user", "content": "hello"})).unwrap();
+        assert_eq!(message, Message::user("hello"));
+        let again: Message = serde_json::from_value(serde_json::to_value(&message).unwrap()).unwrap();
+        assert_eq!(again, message);
+    }
+
+    #[test]
+    fn an_assistant_turn_may_hold_calls_and_no_words() {
+        let message: Message = serde_json::from_value(json!({
+            "role": "assistant", "content": null, "tool_calls": [{"id": "a", "name": "t", "arguments": {"x": 1}}]
+        }))
+        .unwrap();
+        assert_eq!(message.joined_text(), "");
+        assert_eq!(message.tool_calls[0].arguments["x"], 1);
+    }
+}
