@@ -7,6 +7,9 @@
 use async_trait::async_trait;
 
 pub mod memory;
+pub mod rabbit;
+#[doc(hidden)]
+pub mod suite;
 mod turns;
 
 /// The queues every broker has. Workers add `cap.<capability>` by consuming from it.

@@ -1,0 +1,127 @@
+//! Handing out messages of RabbitMQ, and answering them.
+//!
+//! Keeping them coming is left to `subscription`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::DropGuard;
+
+use super::inbox::{Found, Inbox, Standing};
+use crate::{Consumer, Delivery, Error};
+
+/// How long a pause may take before the connection counts as broken.
+const PAUSE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A consumer of RabbitMQ. Dropping it closes its channel, which gives back what it had.
+pub(super) struct RabbitConsumer {
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) queues: Arc<[String]>,
+    pub(super) _stop: DropGuard,
+}
+
+impl RabbitConsumer {
+    /// Waits until the broker sends, or patience ends.
+    pub(super) async fn subscribed(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        loop {
+            let mut changed = std::pin::pin!(self.inbox.changed.notified());
+            changed.as_mut().enable();
+            if self.inbox.standing() == Standing::Subscribed || self.inbox.is_closed() {
+                return;
+            }
+            if timeout_at(deadline, changed).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Consumer for RabbitConsumer {
+    async fn next(&mut self) -> Result<Box<dyn Delivery>, Error> {
+        loop {
+            let mut changed = std::pin::pin!(self.inbox.changed.notified());
+            changed.as_mut().enable();
+            match self.inbox.take() {
+                Found::Closed => return Err(Error::Closed),
+                Found::Nothing => changed.await,
+                Found::Message { index, delivery, session } => {
+                    let (inbox, queues) = (self.inbox.clone(), self.queues.clone());
+                    return Ok(Box::new(RabbitDelivery { inbox, queues, index, session, delivery }));
+                }
+            }
+        }
+    }
+
+    async fn pause(&mut self) -> Result<(), Error> {
+        self.inbox.rest();
+        let deadline = Instant::now() + PAUSE_PATIENCE;
+        loop {
+            let mut changed = std::pin::pin!(self.inbox.changed.notified());
+            changed.as_mut().enable();
+            if self.inbox.is_closed() {
+                return Err(Error::Closed);
+            }
+            // Without a channel the broker has everything back already.
+            if self.inbox.standing() != Standing::Subscribed {
+                return Ok(());
+            }
+            let late = |_| Error::Unavailable("no answer to a pause".to_owned());
+            timeout_at(deadline, changed).await.map_err(late)?;
+        }
+    }
+}
+
+struct RabbitDelivery {
+    inbox: Arc<Inbox>,
+    queues: Arc<[String]>,
+    index: usize,
+    session: u64,
+    delivery: lapin::message::Delivery,
+}
+
+impl RabbitDelivery {
+    fn answered(&self, outcome: lapin::Result<bool>) -> Result<(), Error> {
+        self.inbox.answered(self.session);
+        match outcome {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Unavailable("the delivery's channel is gone".to_owned())),
+            Err(error) => Err(Error::Unavailable(error.to_string())),
+        }
+    }
+}
+
+#[async_trait]
+impl Delivery for RabbitDelivery {
+    fn body(&self) -> &[u8] {
+        &self.delivery.data
+    }
+
+    fn queue(&self) -> &str {
+        &self.queues[self.index]
+    }
+
+    fn redelivered(&self) -> bool {
+        self.delivery.redelivered
+    }
+
+    async fn ack(self: Box<Self>) -> Result<(), Error> {
+        let outcome = self.delivery.ack(BasicAckOptions::default()).await;
+        self.answered(outcome)
+    }
+
+    async fn give_back(self: Box<Self>) -> Result<(), Error> {
+        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        let outcome = self.delivery.nack(options).await;
+        self.answered(outcome)
+    }
+
+    async fn reject(self: Box<Self>) -> Result<(), Error> {
+        let outcome = self.delivery.reject(BasicRejectOptions { requeue: false }).await;
+        self.answered(outcome)
+    }
+}

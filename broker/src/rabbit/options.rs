@@ -1,0 +1,202 @@
+//! How the RabbitMQ adapter is set up, and reading that from an address.
+//!
+//! What the settings mean to queues is left to `topology`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use lapin::uri::{AMQPScheme, AMQPUri};
+
+use crate::{DELIVERY_LIMIT, JOB_QUEUES};
+
+/// How queues are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueueType {
+    /// Replicated over the nodes of a cluster, and safe whatever happens to one of them.
+    #[default]
+    Quorum,
+    /// On one node: faster where there is only one.
+    Classic,
+}
+
+impl QueueType {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Quorum => "quorum",
+            Self::Classic => "classic",
+        }
+    }
+}
+
+/// Why an address cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// It is not `amqp://` or `amqps://` with host and virtual host.
+    #[error("not a RabbitMQ address: {0}")]
+    Address(String),
+    /// A parameter has a value it cannot have.
+    #[error("parameter {name} of the broker address cannot be `{value}`")]
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// What was given.
+        value: String,
+    },
+    /// No such parameter.
+    #[error(
+        "the broker address has no parameter `{0}`; known are queue_type, confirm_timeout_ms, publish_channels, \
+         queue_length_max, heartbeat, connection_timeout, frame_max, channel_max and auth_mechanism"
+    )]
+    UnknownParameter(String),
+}
+
+/// Settings of the RabbitMQ adapter.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RabbitOptions {
+    pub(super) uri: AMQPUri,
+    /// For queues that do not exist yet; an existing one stays as it is.
+    pub queue_type: QueueType,
+    /// Queues beyond io and cpu, such as `cap.gpu`. Consuming from a queue declares it too.
+    pub extra_queues: Vec<String>,
+    /// How long a publisher waits for the broker's word, in milliseconds.
+    pub confirm_timeout_ms: u64,
+    /// Batches published at a time, each on a channel of its own.
+    pub publish_channels: usize,
+    /// Messages of one batch that are unconfirmed at a time.
+    pub window: usize,
+    /// Messages one queue holds before publishing to it is refused; zero for no bound.
+    pub queue_length_max: u32,
+    /// How often a message may come back to a quorum queue before it is dead.
+    pub delivery_limit: u32,
+    /// Whether this process publishes. Without, it opens no connection for it, and `ready`
+    /// speaks of consuming.
+    pub publishes: bool,
+    /// Shown by the broker's tools.
+    pub name: String,
+}
+
+impl RabbitOptions {
+    /// Settings for an address like `amqp://user:password@host:5672/vhost?queue_type=classic`.
+    ///
+    /// # Errors
+    /// When the address cannot be used; the password is not in the error.
+    pub fn parse(url: &str) -> Result<Self, OptionsError> {
+        let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut options = Self::new(AMQPUri::default());
+        let mut rest = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if !options.set(name, value)? {
+                rest.push(pair);
+            }
+        }
+        let whole = format!("{address}?{}", rest.join("&"));
+        let mut uri = AMQPUri::from_str(&whole).map_err(OptionsError::Address)?;
+        if uri.vhost.is_empty() {
+            uri.vhost = "/".to_owned();
+        }
+        uri.query.heartbeat.get_or_insert(10);
+        uri.query.connection_timeout.get_or_insert(5_000);
+        options.uri = uri;
+        Ok(options)
+    }
+
+    fn new(uri: AMQPUri) -> Self {
+        Self {
+            uri,
+            queue_type: QueueType::default(),
+            extra_queues: Vec::new(),
+            confirm_timeout_ms: 5_000,
+            publish_channels: 16,
+            window: 1_024,
+            queue_length_max: 100_000,
+            delivery_limit: DELIVERY_LIMIT,
+            publishes: true,
+            name: "baton".to_owned(),
+        }
+    }
+
+    /// Takes a parameter of ours; says whether it was one.
+    fn set(&mut self, name: &str, value: &str) -> Result<bool, OptionsError> {
+        let wrong = || OptionsError::Parameter { name: name.to_owned(), value: value.to_owned() };
+        match name {
+            "queue_type" => {
+                self.queue_type = match value {
+                    "quorum" => QueueType::Quorum,
+                    "classic" => QueueType::Classic,
+                    _ => return Err(wrong()),
+                }
+            }
+            "confirm_timeout_ms" => self.confirm_timeout_ms = at_least_one(value).ok_or_else(wrong)?,
+            "publish_channels" => self.publish_channels = at_least_one(value).ok_or_else(wrong)?,
+            "queue_length_max" => self.queue_length_max = value.parse().map_err(|_| wrong())?,
+            "heartbeat" | "connection_timeout" | "frame_max" | "channel_max" | "auth_mechanism" => return Ok(false),
+            _ => return Err(OptionsError::UnknownParameter(name.to_owned())),
+        }
+        Ok(true)
+    }
+
+    pub(super) fn tls(&self) -> bool {
+        self.uri.scheme == AMQPScheme::AMQPS
+    }
+
+    pub(super) fn queues(&self) -> impl Iterator<Item = String> {
+        JOB_QUEUES.iter().map(|name| (*name).to_owned()).chain(self.extra_queues.clone())
+    }
+}
+
+fn at_least_one<T: FromStr + PartialOrd + From<u8>>(value: &str) -> Option<T> {
+    value.parse().ok().filter(|number| *number >= T::from(1))
+}
+
+impl FromStr for RabbitOptions {
+    type Err = OptionsError;
+
+    fn from_str(url: &str) -> Result<Self, OptionsError> {
+        Self::parse(url)
+    }
+}
+
+/// Without user and password.
+impl fmt::Debug for RabbitOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = format!("{}:{}/{}", self.uri.authority.host, self.uri.authority.port, self.uri.vhost);
+        f.debug_struct("RabbitOptions")
+            .field("address", &address)
+            .field("queue_type", &self.queue_type)
+            .field("extra_queues", &self.extra_queues)
+            .field("confirm_timeout_ms", &self.confirm_timeout_ms)
+            .field("publishes", &self.publishes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_it_all_and_debug_keeps_the_password() {
+        let url = "amqps://ann:s3cret@mq.example:5671/jobs?queue_type=classic&heartbeat=7";
+        let options = RabbitOptions::parse(url).unwrap();
+        assert!(options.tls() && options.queue_type == QueueType::Classic);
+        assert_eq!((options.uri.vhost.as_str(), options.uri.query.heartbeat), ("jobs", Some(7)));
+        assert!(!format!("{options:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn an_address_without_a_virtual_host_means_the_default_one() {
+        for url in ["amqp://localhost", "amqp://localhost/", "amqp://localhost/%2f"] {
+            let options = RabbitOptions::parse(url).unwrap();
+            assert_eq!((options.uri.vhost.as_str(), options.uri.query.heartbeat), ("/", Some(10)), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named() {
+        let error = RabbitOptions::parse("amqp://localhost/?queue_typ=classic").unwrap_err();
+        assert_eq!(error, OptionsError::UnknownParameter("queue_typ".to_owned()));
+        assert!(RabbitOptions::parse("amqp://localhost/?confirm_timeout_ms=0").is_err());
+        assert!(RabbitOptions::parse("redis://localhost/").is_err());
+    }
+}

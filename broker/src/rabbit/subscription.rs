@@ -1,0 +1,214 @@
+//! Keeps a consumer subscribed: over broken connections, closed channels and deleted
+//! queues; pauses on request, and after a pause fetches message by message while the
+//! consumer is nearly full, so that nothing is given back over and over.
+//!
+//! Handing messages out is left to `consumer`, the connection to `link`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::{BoxStream, SelectAll};
+use lapin::Channel;
+use lapin::message::Delivery;
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicQosOptions};
+use lapin::types::{FieldTable, ShortString};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::inbox::{Inbox, Standing};
+use super::link::{Link, Up, pauses};
+use super::topology::Topology;
+
+/// How long the broker may take to end a subscription.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A message of queue number `usize`, or the end of its subscription.
+type Incoming = (usize, Option<lapin::Result<Delivery>>);
+
+/// What a subscription is about.
+pub(super) struct Subscription {
+    pub(super) link: Arc<Link>,
+    pub(super) topology: Arc<Topology>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) queues: Vec<String>,
+    pub(super) prefetch: u16,
+    pub(super) stop: CancellationToken,
+}
+
+impl Subscription {
+    /// Runs until it is stopped.
+    pub(super) async fn run(self) {
+        let mut pauses = pauses();
+        while let Some(Ok(up)) = self.stop.run_until_cancelled(self.link.up()).await {
+            match self.serve(&up).await {
+                Ok(()) => break,
+                Err(Lost { error, served }) => {
+                    debug!(error, queues = ?self.queues, "subscription lost");
+                    if served {
+                        pauses = self::pauses();
+                    }
+                }
+            }
+            self.inbox.stand(Standing::Away);
+            let pause = pauses.next().unwrap_or(PATIENCE);
+            let _ = self.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+        self.inbox.close();
+    }
+
+    /// One channel, from opening it to its end.
+    async fn serve(&self, up: &Up) -> Result<(), Lost> {
+        self.topology.ensure(&up.connection, self.queues.iter().cloned()).await?;
+        let channel = up.connection.create_channel().await?;
+        // Shared out, because quorum queues know no bound over several consumers.
+        let share = self.prefetch.div_ceil(u16::try_from(self.queues.len()).unwrap_or(u16::MAX).max(1));
+        channel.basic_qos(share, BasicQosOptions::default()).await?;
+        self.inbox.renew();
+        let mut session = Session { owner: self, channel: channel.clone(), incoming: SelectAll::new(), fetched: 0 };
+        if self.inbox.wishes().0 {
+            session.subscribe_all().await?;
+        } else {
+            self.inbox.stand(Standing::Paused);
+        }
+        let mut served = false;
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => {
+                    let _ = timeout(PATIENCE, channel.close(200, "done".into())).await;
+                    return Ok(());
+                }
+                () = self.link.over(up.number) => return Err(Lost { error: "connection lost".to_owned(), served }),
+                Some(incoming) = session.incoming.next() => {
+                    session.receive(up, incoming).await.map_err(|error| Lost { error: error.to_string(), served })?;
+                }
+                () = self.inbox.wish.notified() => {
+                    session.heed().await.map_err(|error| Lost { error: error.to_string(), served })?;
+                }
+            }
+            served = true;
+        }
+    }
+}
+
+/// The end of a channel, and whether it was of any use before.
+struct Lost {
+    error: String,
+    served: bool,
+}
+
+impl From<lapin::Error> for Lost {
+    fn from(error: lapin::Error) -> Self {
+        Self { error: error.to_string(), served: false }
+    }
+}
+
+/// A channel and the subscriptions on it.
+struct Session<'a> {
+    owner: &'a Subscription,
+    channel: Channel,
+    incoming: SelectAll<BoxStream<'static, Incoming>>,
+    /// Messages fetched one by one since the last pause.
+    fetched: u16,
+}
+
+impl Session<'_> {
+    fn tag(index: usize) -> ShortString {
+        format!("q{index}").as_str().into()
+    }
+
+    async fn subscribe_all(&mut self) -> lapin::Result<()> {
+        for index in 0..self.owner.queues.len() {
+            self.subscribe(index).await?;
+        }
+        self.owner.inbox.stand(Standing::Subscribed);
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, index: usize) -> lapin::Result<()> {
+        let queue = self.owner.queues[index].as_str().into();
+        let consumer = self
+            .channel
+            .basic_consume(queue, Self::tag(index), BasicConsumeOptions::default(), FieldTable::default())
+            .await?;
+        let end = futures_util::stream::once(async move { (index, None) });
+        self.incoming.push(consumer.map(move |item| (index, Some(item))).chain(end).boxed());
+        Ok(())
+    }
+
+    /// A message, or a queue that sends no more because it was deleted or moved.
+    async fn receive(&mut self, up: &Up, (index, item): Incoming) -> lapin::Result<()> {
+        match item {
+            Some(Ok(delivery)) => {
+                self.owner.inbox.put(index, delivery);
+                Ok(())
+            }
+            Some(Err(error)) => Err(error),
+            None => {
+                let queue = self.owner.queues[index].clone();
+                debug!(queue, "subscription ended by the broker");
+                self.owner.topology.ensure(&up.connection, [queue]).await?;
+                self.subscribe(index).await
+            }
+        }
+    }
+
+    /// Does what the consumer wishes by now.
+    async fn heed(&mut self) -> lapin::Result<()> {
+        let inbox = &self.owner.inbox;
+        match (inbox.standing(), inbox.wishes()) {
+            (Standing::Subscribed, (false, _)) => self.pause().await,
+            (Standing::Paused, (true, true)) => self.fetch().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Fetches one message; subscribes where none waits, or where fetching goes on so long
+    /// that the consumer evidently has room.
+    async fn fetch(&mut self) -> lapin::Result<()> {
+        if self.fetched < self.owner.prefetch {
+            for (index, queue) in self.owner.queues.iter().enumerate() {
+                let found = self.channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?;
+                if let Some(message) = found {
+                    self.fetched += 1;
+                    self.owner.inbox.put(index, message.delivery);
+                    return Ok(());
+                }
+            }
+        }
+        self.fetched = 0;
+        self.subscribe_all().await
+    }
+
+    /// Ends the subscriptions and gives back what they brought.
+    async fn pause(&mut self) -> lapin::Result<()> {
+        for index in 0..self.owner.queues.len() {
+            self.channel.basic_cancel(Self::tag(index), BasicCancelOptions::default()).await?;
+        }
+        let ended = async {
+            while let Some((index, item)) = self.incoming.next().await {
+                if let Some(delivery) = item.transpose()? {
+                    self.owner.inbox.put(index, delivery);
+                }
+            }
+            Ok::<(), lapin::Error>(())
+        };
+        if let Ok(outcome) = timeout(PATIENCE, ended).await {
+            outcome?;
+        }
+        self.incoming.clear();
+        self.give_back().await?;
+        self.fetched = 0;
+        self.owner.inbox.stand(Standing::Paused);
+        Ok(())
+    }
+
+    async fn give_back(&mut self) -> lapin::Result<()> {
+        for delivery in self.owner.inbox.drain() {
+            let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+            delivery.nack(options).await?;
+        }
+        Ok(())
+    }
+}
