@@ -19,8 +19,8 @@ pub mod transition;
 pub use failure::{ErrorClass, Failure};
 pub use hash::{Digest, Hasher, canonical_json};
 pub use ids::{
-    Actor, Fence, Gen, GraphHash, GroupId, InterruptId, JobId, NodePath, Partition, RequestId, RunId,
-    Seq, TenantId, ThreadId, ThreadKey, Version, WorkerId,
+    Actor, Fence, Gen, GraphHash, GroupId, InterruptId, JobId, NodePath, Partition, RequestId, RunId, Seq, TenantId,
+    ThreadId, ThreadKey, Version, WorkerId,
 };
 pub use payload::{BlobRef, Payload};
 pub use time::Timestamp;

@@ -159,6 +159,8 @@ pub struct RunState {
     pub advance_attempts: u32,
     /// The number of its last event.
     pub events: u64,
+    /// Groups that closed and were not consumed.
+    pub closed: u32,
     /// Detached calls that have not ended.
     pub detached_open: u32,
 }
@@ -259,6 +261,8 @@ pub struct GroupState {
     pub failed: u32,
     /// Indexes that were cancelled.
     pub cancelled: u32,
+    /// Indexes that are to be published.
+    pub publishable: u32,
 }
 
 /// A group, whole.

@@ -291,8 +291,8 @@ pub enum ExpireAnswer {
 /// Answers a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The run.
-    pub run: RunId,
+    /// The task that asked.
+    pub job: JobId,
     /// The question.
     pub interrupt: InterruptId,
     /// The decision, as JSON: what a repetition is compared with.
@@ -458,8 +458,7 @@ pub enum Op {
     },
     /// See [`Republish`].
     Republish(Republish),
-    /// Moves a group's check on, and its publish entry when there is something to publish
-    /// again: how the sweeper closes a look at a group.
+    /// Moves a group's check on: how the sweeper closes a look at a group.
     Recheck {
         /// The run.
         run: RunId,
@@ -488,7 +487,7 @@ impl Op {
             Self::Renew(op) => op.partition,
             Self::Record(op) => op.job.run.partition,
             Self::Expire(op) => op.job.run.partition,
-            Self::Answer(op) => op.run.partition,
+            Self::Answer(op) => op.job.run.partition,
             Self::Cancel(op) => op.run.partition,
             Self::Fire(op) => op.run.partition,
             Self::PopDue(op) => op.partition,

@@ -12,6 +12,9 @@ use baton_common::transition::{ClosedGroup, Due, DuePage, Op, PopDue, Reply};
 use baton_common::{Partition, TenantId, Timestamp};
 
 pub mod machine;
+pub mod memory;
+
+pub use memory::MemoryStore;
 
 /// Why the store did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,1 +1,120 @@
-//! The transitions as pure Rust.
+//! The transitions as pure Rust: what each reads, answers and writes.
+//!
+//! The memory and SQLite adapters call [`apply`] inside their atomic write; the Redis
+//! scripts are held to it by a differential test. Every transition validates first and
+//! writes then, and repeating one changes nothing.
+//!
+//! Consumed groups leave no rows: a late claim or record of theirs answers UNKNOWN, which
+//! is as final as DUPLICATE, and a run of any length keeps a constant number of rows.
+
+mod advance;
+mod answer;
+pub mod bodies;
+mod cancel;
+mod claim;
+mod due;
+mod expire;
+mod guards;
+mod lease;
+mod mark;
+mod open;
+mod record;
+mod rows;
+mod submit;
+mod tail;
+
+use baton_common::Timestamp;
+use baton_common::records::{Event, EventKind, RunState};
+use baton_common::settings::Timings;
+use baton_common::transition::{Op, Reply};
+use baton_common::{JobId, RunId};
+
+pub use guards::{Guard, Guards};
+pub use record::retry_at;
+pub use rows::{Outcome, Rows};
+
+/// What a transition knows beside its rows and its arguments.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The store's clock, monotone per partition.
+    pub now: Timestamp,
+    /// Protocol timings.
+    pub timings: &'a Timings,
+    /// Which guards hold.
+    pub guards: Guards,
+}
+
+/// Makes one transition on the rows of its partition.
+///
+/// # Errors
+/// When a row cannot be read or written; the adapter then undoes what was written.
+pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Reply> {
+    let mut machine = Machine { rows, now: context.now, timings: context.timings, guards: context.guards };
+    Ok(match op {
+        Op::Submit(op) => Reply::Submit(machine.submit(op)?),
+        Op::Stage(op) => Reply::Changed(machine.stage(op)?),
+        Op::Advance(op) => Reply::Advance(machine.advance(op)?),
+        Op::Mark(op) => Reply::Changed(machine.mark(op)?),
+        Op::Claim(op) => Reply::Claim(machine.claim(op)?),
+        Op::Renew(op) => Reply::Renew(machine.renew(op)?),
+        Op::Record(op) => Reply::Record(machine.record(op)?),
+        Op::Expire(op) => Reply::Expire(machine.expire(op)?),
+        Op::Answer(op) => Reply::Answer(machine.answer(op)?),
+        Op::Cancel(op) => Reply::Cancel(machine.cancel(op)?),
+        Op::Fire(op) => Reply::Fire(machine.fire(op)?),
+        Op::PopDue(op) => Reply::PopDue(machine.pop_due(op)?),
+        Op::Extend { run, ms } => Reply::Changed(machine.extend(*run, *ms)?),
+        Op::Park { run, reason } => Reply::Changed(machine.park(*run, reason)?),
+        Op::Unpark { run } => Reply::Changed(machine.unpark(*run)?),
+        Op::Republish(op) => Reply::Changed(machine.republish(op)?),
+        Op::Recheck { run, group, ms } => Reply::Changed(machine.recheck(*run, group, *ms)?),
+        Op::Gc { run } => Reply::Changed(machine.gc(*run)?),
+    })
+}
+
+/// One transition under way.
+struct Machine<'a> {
+    rows: &'a mut dyn Rows,
+    now: Timestamp,
+    timings: &'a Timings,
+    guards: Guards,
+}
+
+impl Machine<'_> {
+    /// Appends an event of the run itself.
+    fn run_event(&mut self, run: RunId, state: &mut RunState, kind: EventKind, number: u64, text: &str) -> Outcome<()> {
+        state.events += 1;
+        self.rows.append_event(&Event {
+            run,
+            seq: state.events,
+            at: self.now,
+            kind,
+            group: String::new(),
+            index: None,
+            number,
+            text: text.to_owned(),
+        })
+    }
+
+    /// Appends an event of one task.
+    fn task_event(
+        &mut self,
+        job: &JobId,
+        state: &mut RunState,
+        kind: EventKind,
+        number: u64,
+        text: &str,
+    ) -> Outcome<()> {
+        state.events += 1;
+        self.rows.append_event(&Event {
+            run: job.run,
+            seq: state.events,
+            at: self.now,
+            kind,
+            group: job.group.to_string(),
+            index: Some(job.index),
+            number,
+            text: text.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! The rows a transition reads and writes, as a trait that adapters give it.
+//!
+//! An adapter makes one transition's reads and writes atomic; the machine validates before
+//! it writes, so an adapter never has to undo a refused one.
+
+use baton_common::commit::{NewTask, Segment};
+use baton_common::ids::{GroupId, InterruptId, RunId, ThreadKey};
+use baton_common::records::{
+    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, RunInfo, RunState, Task, Thread,
+};
+use baton_common::{Digest, JobId, TenantId, Timestamp};
+
+use crate::Error;
+
+/// What reading or writing rows gives.
+pub type Outcome<T> = Result<T, Error>;
+
+/// The rows of one partition, inside one atomic write.
+pub trait Rows {
+    /// A thread.
+    fn thread(&mut self, key: &ThreadKey) -> Outcome<Option<Thread>>;
+    /// Writes a thread.
+    fn put_thread(&mut self, thread: &Thread) -> Outcome<()>;
+    /// Writes a checkpoint.
+    fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Checkpoint) -> Outcome<()>;
+    /// Writes a piece of an append-like channel.
+    fn put_segment(&mut self, key: &ThreadKey, segment: &Segment) -> Outcome<()>;
+
+    /// What is fixed about a run.
+    fn run_info(&mut self, run: RunId) -> Outcome<Option<RunInfo>>;
+    /// Writes what is fixed about a run.
+    fn put_run_info(&mut self, info: &RunInfo) -> Outcome<()>;
+    /// What changes about a run.
+    fn run_state(&mut self, run: RunId) -> Outcome<Option<RunState>>;
+    /// Writes what changes about a run.
+    fn put_run_state(&mut self, run: RunId, state: &RunState) -> Outcome<()>;
+    /// Writes a run's end.
+    fn put_run_end(&mut self, run: RunId, end: &Body) -> Outcome<()>;
+    /// Removes a run with all its groups, tasks, questions and staged tasks.
+    fn delete_run(&mut self, run: RunId) -> Outcome<()>;
+
+    /// A group.
+    fn group(&mut self, run: RunId, group: &GroupId) -> Outcome<Option<Group>>;
+    /// The groups of a run, in order of their ids.
+    fn groups(&mut self, run: RunId) -> Outcome<Vec<Group>>;
+    /// Writes what is fixed about a group.
+    fn put_group_info(&mut self, run: RunId, info: &GroupInfo) -> Outcome<()>;
+    /// Writes what changes about a group.
+    fn put_group_state(&mut self, run: RunId, group: &GroupId, state: &GroupState) -> Outcome<()>;
+    /// Removes a group with its tasks, inputs and results.
+    fn delete_group(&mut self, run: RunId, group: &GroupId) -> Outcome<()>;
+
+    /// A task.
+    fn task(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Task>>;
+    /// Writes a task.
+    fn put_task(&mut self, run: RunId, group: &GroupId, index: u32, task: &Task) -> Outcome<()>;
+    /// A task's input or question.
+    fn input(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>>;
+    /// Writes a task's input or question.
+    fn put_input(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()>;
+    /// A task's outcome.
+    fn result(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>>;
+    /// Writes a task's outcome.
+    fn put_result(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()>;
+
+    /// Writes staged tasks.
+    fn put_staged(&mut self, run: RunId, op: Digest, group: &GroupId, first: u32, tasks: &[NewTask]) -> Outcome<()>;
+    /// How many tasks are staged under an operation.
+    fn staged_count(&mut self, run: RunId, op: Digest) -> Outcome<u32>;
+    /// The staged tasks of a group, by index.
+    fn staged(&mut self, run: RunId, op: Digest, group: &GroupId) -> Outcome<Vec<NewTask>>;
+    /// Removes all staged tasks of a run.
+    fn delete_staged(&mut self, run: RunId) -> Outcome<()>;
+
+    /// The question of a task.
+    fn interrupt(&mut self, job: &JobId) -> Outcome<Option<Interrupt>>;
+    /// Writes the question of a task.
+    fn put_interrupt(&mut self, interrupt: &Interrupt) -> Outcome<()>;
+
+    /// When an entry is due.
+    fn due(&mut self, key: &DueKey) -> Outcome<Option<Timestamp>>;
+    /// Writes a due entry.
+    fn put_due(&mut self, key: &DueKey, at: Timestamp) -> Outcome<()>;
+    /// Removes a due entry.
+    fn delete_due(&mut self, key: &DueKey) -> Outcome<()>;
+    /// Entries due by then, by time and then by member.
+    fn due_by(&mut self, at: Timestamp, limit: u32) -> Outcome<Vec<DueKey>>;
+    /// When the first entry is due.
+    fn next_due(&mut self) -> Outcome<Option<Timestamp>>;
+
+    /// Lists a run, new ones first.
+    fn put_listed(&mut self, tenant: &TenantId, at: Timestamp, run: RunId) -> Outcome<()>;
+    /// Lists a run no longer.
+    fn delete_listed(&mut self, tenant: &TenantId, at: Timestamp, run: RunId) -> Outcome<()>;
+    /// Lists an open question.
+    fn put_inbox(&mut self, tenant: &TenantId, at: Timestamp, interrupt: InterruptId, job: &JobId) -> Outcome<()>;
+    /// Lists a question no longer.
+    fn delete_inbox(&mut self, tenant: &TenantId, interrupt: InterruptId) -> Outcome<()>;
+    /// Lists a run that an operator must look at, and why.
+    fn put_parked(&mut self, run: RunId, at: Timestamp, reason: &str) -> Outcome<()>;
+    /// Lists it no longer.
+    fn delete_parked(&mut self, run: RunId) -> Outcome<()>;
+
+    /// Appends an event.
+    fn append_event(&mut self, event: &Event) -> Outcome<()>;
+    /// Appends an audit entry.
+    fn append_audit(&mut self, audit: &Audit) -> Outcome<()>;
+}

@@ -1,0 +1,159 @@
+//! Reading a memory store.
+
+use async_trait::async_trait;
+use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
+use baton_common::records::{
+    Audit, Body, Checkpoint, Event, Group, GroupPhase, Interrupt, InterruptState, Run, Span, Task, Thread,
+};
+use baton_common::transition::{ClosedGroup, Due};
+use baton_common::{Partition, TenantId, Timestamp};
+
+use super::MemoryStore;
+use super::rows::PartitionRows;
+use crate::{Error, Loaded, Reader, RunDetail, RunFilter};
+
+#[async_trait]
+impl Reader for MemoryStore {
+    async fn run(&self, run: RunId) -> Result<Option<Run>, Error> {
+        Ok(self.read(run.partition, |rows| whole_run(rows, run)).flatten())
+    }
+
+    async fn load(&self, run: RunId) -> Result<Option<Loaded>, Error> {
+        let now = self.clock();
+        Ok(self.read(run.partition, |rows| load(rows, run, now)).flatten())
+    }
+
+    async fn detail(&self, run: RunId) -> Result<Option<RunDetail>, Error> {
+        Ok(self
+            .read(run.partition, |rows| {
+                let groups = rows.groups_of(run).into_iter();
+                let groups = groups.map(|group| {
+                    let tasks = rows.tasks_of(run, &group.info.id);
+                    (group, tasks)
+                });
+                let interrupts = rows.interrupts.iter().filter(|((of, _, _), _)| *of == run);
+                Some(RunDetail {
+                    run: whole_run(rows, run)?,
+                    groups: groups.collect(),
+                    interrupts: interrupts.map(|(_, interrupt)| interrupt.clone()).collect(),
+                })
+            })
+            .flatten())
+    }
+
+    async fn group(&self, run: RunId, group: &GroupId) -> Result<Option<(Group, Vec<Task>)>, Error> {
+        Ok(self
+            .read(run.partition, |rows| {
+                let found = rows.groups_of(run).into_iter().find(|known| known.info.id == *group)?;
+                Some((found, rows.tasks_of(run, group)))
+            })
+            .flatten())
+    }
+
+    async fn thread(&self, key: &ThreadKey) -> Result<Option<Thread>, Error> {
+        Ok(self.read(key.partition(), |rows| rows.threads.get(key).cloned()).flatten())
+    }
+
+    async fn checkpoint(&self, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error> {
+        Ok(self.read(key.partition(), |rows| rows.checkpoints.get(&(key.clone(), seq)).cloned()).flatten())
+    }
+
+    async fn segments(&self, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {
+        let from = (key.clone(), channel.to_owned(), span.base);
+        let to = (key.clone(), channel.to_owned(), span.end);
+        Ok(self
+            .read(key.partition(), |rows| rows.segments.range(from..to).map(|(_, body)| body.clone()).collect())
+            .unwrap_or_default())
+    }
+
+    async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<Run>, Error> {
+        let data = self.shared.data.lock();
+        let mut found: Vec<(Timestamp, RunId, Run)> = Vec::new();
+        for rows in data.partitions.values() {
+            for (of, at, run) in rows.listed.keys() {
+                let older = filter.before.is_none_or(|before| (*at, *run) < before);
+                if of != tenant || !older {
+                    continue;
+                }
+                let Some(whole) = whole_run(rows, *run) else { continue };
+                let status = filter.status.is_none_or(|status| whole.state.status == status);
+                let thread = filter.thread.as_ref().is_none_or(|thread| whole.info.thread == *thread);
+                if status && thread {
+                    found.push((*at, *run, whole));
+                }
+            }
+        }
+        found.sort_by_key(|(at, run, _)| std::cmp::Reverse((*at, *run)));
+        let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+        Ok(found.into_iter().take(limit).map(|(_, _, run)| run).collect())
+    }
+
+    async fn inbox(&self, tenant: &TenantId, limit: u32) -> Result<Vec<Interrupt>, Error> {
+        let data = self.shared.data.lock();
+        let mut found: Vec<Interrupt> = Vec::new();
+        for rows in data.partitions.values() {
+            let open = rows.interrupts.values().filter(|interrupt| interrupt.state == InterruptState::Open);
+            found.extend(open.filter(|it| rows.inbox.contains_key(&(tenant.clone(), it.id))).cloned());
+        }
+        found.sort_by_key(|interrupt| (interrupt.opened_at, interrupt.id));
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
+    async fn events(&self, run: RunId, after: u64, limit: u32) -> Result<Vec<Event>, Error> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self
+            .read(run.partition, |rows| {
+                let behind = rows.events.range((run, after + 1)..=(run, u64::MAX));
+                behind.take(limit).map(|(_, event)| event.clone()).collect()
+            })
+            .unwrap_or_default())
+    }
+
+    async fn audit(&self, partition: Partition, limit: u32) -> Result<Vec<Audit>, Error> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self.read(partition, |rows| rows.audit.iter().take(limit).cloned().collect()).unwrap_or_default())
+    }
+
+    async fn due(&self, partition: Partition) -> Result<Vec<(Timestamp, Due)>, Error> {
+        Ok(self
+            .read(partition, |rows| {
+                let entries = rows.due_order.iter();
+                entries.map(|((at, _), key)| (*at, Due { key: key.clone(), attempts: 0 })).collect()
+            })
+            .unwrap_or_default())
+    }
+
+    async fn now(&self) -> Result<Timestamp, Error> {
+        Ok(self.clock())
+    }
+}
+
+fn whole_run(rows: &PartitionRows, run: RunId) -> Option<Run> {
+    Some(Run {
+        info: rows.infos.get(&run)?.clone(),
+        state: rows.states.get(&run)?.clone(),
+        end: rows.ends.get(&run).cloned(),
+    })
+}
+
+fn load(rows: &PartitionRows, run: RunId, now: Timestamp) -> Option<Loaded> {
+    let whole = whole_run(rows, run)?;
+    let thread = rows.threads.get(&whole.info.thread)?.clone();
+    let (mut closed, mut open) = (Vec::new(), Vec::new());
+    for group in rows.groups_of(run) {
+        if group.info.detached {
+            continue;
+        }
+        if group.state.phase == GroupPhase::Open {
+            open.push(group.info.id);
+            continue;
+        }
+        let outcomes = (0..group.info.count).map(|index| {
+            let key = (run, group.info.id.clone(), index);
+            rows.results.get(&key).cloned()
+        });
+        closed.push(ClosedGroup { outcomes: Some(outcomes.collect()), info: group.info.clone(), state: group.state });
+    }
+    Some(Loaded { run: whole, thread, closed, open, now })
+}

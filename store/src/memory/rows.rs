@@ -1,0 +1,368 @@
+//! The rows of one partition as ordered maps.
+
+use std::collections::BTreeMap;
+
+use baton_common::commit::{NewTask, Segment};
+use baton_common::ids::{GroupId, InterruptId, RunId, Seq, ThreadKey};
+use baton_common::records::{
+    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, RunInfo, RunState, Task, Thread,
+};
+use baton_common::{Digest, JobId, TenantId, Timestamp};
+use serde::Serialize;
+
+use crate::machine::{Outcome, Rows};
+
+type TaskKey = (RunId, GroupId, u32);
+
+/// Rows of one partition.
+#[derive(Debug, Clone)]
+pub(super) struct PartitionRows {
+    pub(super) threads: BTreeMap<ThreadKey, Thread>,
+    pub(super) checkpoints: BTreeMap<(ThreadKey, Seq), Checkpoint>,
+    pub(super) segments: BTreeMap<(ThreadKey, String, u64), Body>,
+    pub(super) infos: BTreeMap<RunId, RunInfo>,
+    pub(super) states: BTreeMap<RunId, RunState>,
+    pub(super) ends: BTreeMap<RunId, Body>,
+    pub(super) groups: BTreeMap<(RunId, GroupId), GroupInfo>,
+    pub(super) group_states: BTreeMap<(RunId, GroupId), GroupState>,
+    pub(super) tasks: BTreeMap<TaskKey, Task>,
+    pub(super) inputs: BTreeMap<TaskKey, Body>,
+    pub(super) results: BTreeMap<TaskKey, Body>,
+    pub(super) staged: BTreeMap<(RunId, Digest, GroupId, u32), NewTask>,
+    pub(super) interrupts: BTreeMap<TaskKey, Interrupt>,
+    /// By member's text.
+    pub(super) due: BTreeMap<String, Timestamp>,
+    pub(super) due_order: BTreeMap<(Timestamp, String), DueKey>,
+    pub(super) listed: BTreeMap<(TenantId, Timestamp, RunId), ()>,
+    pub(super) inbox: BTreeMap<(TenantId, InterruptId), (Timestamp, JobId)>,
+    pub(super) parked: BTreeMap<RunId, (Timestamp, String)>,
+    pub(super) events: BTreeMap<(RunId, u64), Event>,
+    pub(super) audit: Vec<Audit>,
+}
+
+impl PartitionRows {
+    pub(super) fn new() -> Self {
+        Self {
+            threads: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            infos: BTreeMap::new(),
+            states: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            group_states: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            results: BTreeMap::new(),
+            staged: BTreeMap::new(),
+            interrupts: BTreeMap::new(),
+            due: BTreeMap::new(),
+            due_order: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            inbox: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            events: BTreeMap::new(),
+            audit: Vec::new(),
+        }
+    }
+
+    /// The groups of a run, in order of their ids.
+    pub(super) fn groups_of(&self, run: RunId) -> Vec<Group> {
+        self.groups
+            .iter()
+            .filter(|((of, _), _)| *of == run)
+            .filter_map(|(key, info)| Some(Group { info: info.clone(), state: self.group_states.get(key)?.clone() }))
+            .collect()
+    }
+
+    /// The tasks of a group, by index.
+    pub(super) fn tasks_of(&self, run: RunId, group: &GroupId) -> Vec<Task> {
+        self.tasks.range(span(run, group)).map(|(_, task)| task.clone()).collect()
+    }
+
+    /// Every row as text.
+    pub(super) fn dump(&self) -> BTreeMap<String, String> {
+        let mut dump = BTreeMap::new();
+        let mut row = |name: String, value: String| dump.insert(name, value);
+        self.threads.iter().for_each(|(key, value)| drop(row(format!("thread {key}"), text(value))));
+        for ((key, seq), value) in &self.checkpoints {
+            row(format!("checkpoint {key} {seq}"), text(value));
+        }
+        for ((key, channel, number), value) in &self.segments {
+            row(format!("segment {key} {channel}#{number}"), value.clone());
+        }
+        self.infos.iter().for_each(|(run, value)| drop(row(format!("run {run} info"), text(value))));
+        self.states.iter().for_each(|(run, value)| drop(row(format!("run {run} state"), text(value))));
+        self.ends.iter().for_each(|(run, value)| drop(row(format!("run {run} end"), value.clone())));
+        for ((run, group), value) in &self.groups {
+            row(format!("group {run} {group} info"), text(value));
+        }
+        for ((run, group), value) in &self.group_states {
+            row(format!("group {run} {group} state"), text(value));
+        }
+        for ((run, group, index), value) in &self.tasks {
+            row(format!("task {run} {group} {index}"), text(value));
+        }
+        for ((run, group, index), value) in &self.inputs {
+            row(format!("input {run} {group} {index}"), value.clone());
+        }
+        for ((run, group, index), value) in &self.results {
+            row(format!("result {run} {group} {index}"), value.clone());
+        }
+        for ((run, op, group, index), value) in &self.staged {
+            row(format!("staged {run} {op} {group} {index}"), text(value));
+        }
+        for ((run, group, index), value) in &self.interrupts {
+            row(format!("interrupt {run} {group} {index}"), text(value));
+        }
+        self.due.iter().for_each(|(member, at)| drop(row(format!("due {member}"), at.to_string())));
+        self.listed.keys().for_each(|(tenant, at, run)| drop(row(format!("listed {tenant} {run}"), at.to_string())));
+        for ((tenant, interrupt), (at, job)) in &self.inbox {
+            row(format!("inbox {tenant} {interrupt}"), format!("{at} {job}"));
+        }
+        self.parked.iter().for_each(|(run, (at, why))| drop(row(format!("parked {run}"), format!("{at} {why}"))));
+        for ((run, seq), value) in &self.events {
+            row(format!("event {run} {seq:010}"), text(value));
+        }
+        for (place, value) in self.audit.iter().enumerate() {
+            row(format!("audit {place:010}"), text(value));
+        }
+        dump
+    }
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn key(run: RunId, group: &GroupId, index: u32) -> TaskKey {
+    (run, group.clone(), index)
+}
+
+fn span(run: RunId, group: &GroupId) -> std::ops::RangeInclusive<TaskKey> {
+    key(run, group, 0)..=key(run, group, u32::MAX)
+}
+
+fn job_key(job: &JobId) -> TaskKey {
+    key(job.run, &job.group, job.index)
+}
+
+impl Rows for PartitionRows {
+    fn thread(&mut self, key: &ThreadKey) -> Outcome<Option<Thread>> {
+        Ok(self.threads.get(key).cloned())
+    }
+
+    fn put_thread(&mut self, thread: &Thread) -> Outcome<()> {
+        self.threads.insert(thread.key.clone(), thread.clone());
+        Ok(())
+    }
+
+    fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Checkpoint) -> Outcome<()> {
+        self.checkpoints.insert((key.clone(), checkpoint.seq), checkpoint.clone());
+        Ok(())
+    }
+
+    fn put_segment(&mut self, key: &ThreadKey, segment: &Segment) -> Outcome<()> {
+        self.segments.insert((key.clone(), segment.channel.clone(), segment.number), segment.body.clone());
+        Ok(())
+    }
+
+    fn run_info(&mut self, run: RunId) -> Outcome<Option<RunInfo>> {
+        Ok(self.infos.get(&run).cloned())
+    }
+
+    fn put_run_info(&mut self, info: &RunInfo) -> Outcome<()> {
+        self.infos.insert(info.id, info.clone());
+        Ok(())
+    }
+
+    fn run_state(&mut self, run: RunId) -> Outcome<Option<RunState>> {
+        Ok(self.states.get(&run).cloned())
+    }
+
+    fn put_run_state(&mut self, run: RunId, state: &RunState) -> Outcome<()> {
+        self.states.insert(run, state.clone());
+        Ok(())
+    }
+
+    fn put_run_end(&mut self, run: RunId, end: &Body) -> Outcome<()> {
+        self.ends.insert(run, end.clone());
+        Ok(())
+    }
+
+    fn delete_run(&mut self, run: RunId) -> Outcome<()> {
+        self.infos.remove(&run);
+        self.states.remove(&run);
+        self.ends.remove(&run);
+        for group in self.groups_of(run) {
+            self.delete_group(run, &group.info.id)?;
+        }
+        self.delete_staged(run)?;
+        self.interrupts.retain(|(of, _, _), _| *of != run);
+        Ok(())
+    }
+
+    fn group(&mut self, run: RunId, group: &GroupId) -> Outcome<Option<Group>> {
+        let key = (run, group.clone());
+        Ok(match (self.groups.get(&key), self.group_states.get(&key)) {
+            (Some(info), Some(state)) => Some(Group { info: info.clone(), state: state.clone() }),
+            _ => None,
+        })
+    }
+
+    fn groups(&mut self, run: RunId) -> Outcome<Vec<Group>> {
+        Ok(self.groups_of(run))
+    }
+
+    fn put_group_info(&mut self, run: RunId, info: &GroupInfo) -> Outcome<()> {
+        self.groups.insert((run, info.id.clone()), info.clone());
+        Ok(())
+    }
+
+    fn put_group_state(&mut self, run: RunId, group: &GroupId, state: &GroupState) -> Outcome<()> {
+        self.group_states.insert((run, group.clone()), state.clone());
+        Ok(())
+    }
+
+    fn delete_group(&mut self, run: RunId, group: &GroupId) -> Outcome<()> {
+        let row = (run, group.clone());
+        self.groups.remove(&row);
+        self.group_states.remove(&row);
+        let keys: Vec<TaskKey> = self.tasks.range(span(run, group)).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.tasks.remove(&key);
+            self.inputs.remove(&key);
+            self.results.remove(&key);
+        }
+        Ok(())
+    }
+
+    fn task(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Task>> {
+        Ok(self.tasks.get(&key(run, group, index)).cloned())
+    }
+
+    fn put_task(&mut self, run: RunId, group: &GroupId, index: u32, task: &Task) -> Outcome<()> {
+        self.tasks.insert(key(run, group, index), task.clone());
+        Ok(())
+    }
+
+    fn input(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>> {
+        Ok(self.inputs.get(&key(run, group, index)).cloned())
+    }
+
+    fn put_input(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
+        self.inputs.insert(key(run, group, index), body.clone());
+        Ok(())
+    }
+
+    fn result(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>> {
+        Ok(self.results.get(&key(run, group, index)).cloned())
+    }
+
+    fn put_result(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
+        self.results.insert(key(run, group, index), body.clone());
+        Ok(())
+    }
+
+    fn put_staged(&mut self, run: RunId, op: Digest, group: &GroupId, first: u32, tasks: &[NewTask]) -> Outcome<()> {
+        for (index, task) in (first..).zip(tasks) {
+            self.staged.insert((run, op, group.clone(), index), task.clone());
+        }
+        Ok(())
+    }
+
+    fn staged_count(&mut self, run: RunId, op: Digest) -> Outcome<u32> {
+        let count = self.staged.keys().filter(|(of, under, _, _)| *of == run && *under == op).count();
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    fn staged(&mut self, run: RunId, op: Digest, group: &GroupId) -> Outcome<Vec<NewTask>> {
+        let span = (run, op, group.clone(), 0)..=(run, op, group.clone(), u32::MAX);
+        Ok(self.staged.range(span).map(|(_, task)| task.clone()).collect())
+    }
+
+    fn delete_staged(&mut self, run: RunId) -> Outcome<()> {
+        self.staged.retain(|(of, _, _, _), _| *of != run);
+        Ok(())
+    }
+
+    fn interrupt(&mut self, job: &JobId) -> Outcome<Option<Interrupt>> {
+        Ok(self.interrupts.get(&job_key(job)).cloned())
+    }
+
+    fn put_interrupt(&mut self, interrupt: &Interrupt) -> Outcome<()> {
+        self.interrupts.insert(job_key(&interrupt.job), interrupt.clone());
+        Ok(())
+    }
+
+    fn due(&mut self, key: &DueKey) -> Outcome<Option<Timestamp>> {
+        Ok(self.due.get(&key.member()).copied())
+    }
+
+    fn put_due(&mut self, key: &DueKey, at: Timestamp) -> Outcome<()> {
+        let member = key.member();
+        if let Some(before) = self.due.insert(member.clone(), at) {
+            self.due_order.remove(&(before, member.clone()));
+        }
+        self.due_order.insert((at, member), key.clone());
+        Ok(())
+    }
+
+    fn delete_due(&mut self, key: &DueKey) -> Outcome<()> {
+        let member = key.member();
+        if let Some(before) = self.due.remove(&member) {
+            self.due_order.remove(&(before, member));
+        }
+        Ok(())
+    }
+
+    fn due_by(&mut self, at: Timestamp, limit: u32) -> Outcome<Vec<DueKey>> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let due = self.due_order.iter().take_while(|((when, _), _)| *when <= at);
+        Ok(due.take(limit).map(|(_, key)| key.clone()).collect())
+    }
+
+    fn next_due(&mut self) -> Outcome<Option<Timestamp>> {
+        Ok(self.due_order.keys().next().map(|(at, _)| *at))
+    }
+
+    fn put_listed(&mut self, tenant: &TenantId, at: Timestamp, run: RunId) -> Outcome<()> {
+        self.listed.insert((tenant.clone(), at, run), ());
+        Ok(())
+    }
+
+    fn delete_listed(&mut self, tenant: &TenantId, at: Timestamp, run: RunId) -> Outcome<()> {
+        self.listed.remove(&(tenant.clone(), at, run));
+        Ok(())
+    }
+
+    fn put_inbox(&mut self, tenant: &TenantId, at: Timestamp, interrupt: InterruptId, job: &JobId) -> Outcome<()> {
+        self.inbox.insert((tenant.clone(), interrupt), (at, job.clone()));
+        Ok(())
+    }
+
+    fn delete_inbox(&mut self, tenant: &TenantId, interrupt: InterruptId) -> Outcome<()> {
+        self.inbox.remove(&(tenant.clone(), interrupt));
+        Ok(())
+    }
+
+    fn put_parked(&mut self, run: RunId, at: Timestamp, reason: &str) -> Outcome<()> {
+        self.parked.insert(run, (at, reason.to_owned()));
+        Ok(())
+    }
+
+    fn delete_parked(&mut self, run: RunId) -> Outcome<()> {
+        self.parked.remove(&run);
+        Ok(())
+    }
+
+    fn append_event(&mut self, event: &Event) -> Outcome<()> {
+        self.events.insert((event.run, event.seq), event.clone());
+        Ok(())
+    }
+
+    fn append_audit(&mut self, audit: &Audit) -> Outcome<()> {
+        self.audit.push(audit.clone());
+        Ok(())
+    }
+}
