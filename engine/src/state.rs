@@ -1,10 +1,14 @@
-//! The state of a run as the engine sees it: channel values and the control beside them.
+//! The state of a run as the engine sees it: channel values and the control beside them,
+//! and how a loader makes it again from a checkpoint.
+//!
+//! What changes it is `step`; where the records lie is the store's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use baton_common::records::Span;
-use baton_common::{Gen, RunId, Seq, ThreadKey};
+use baton_common::records::{Body, Checkpoint, RunInfo, Span};
+use baton_common::tool::Priority;
+use baton_common::{Digest, Gen, GroupId, NodePath, RequestId, RunId, Seq, ThreadKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,12 +23,14 @@ pub struct RunState {
     pub request_id: Option<String>,
     /// Its generation.
     pub r#gen: Gen,
-    /// The checkpoint this state is of; 0 before the first.
+    /// Which of a class's queues its jobs wait in unless a node says otherwise.
+    pub priority: Priority,
+    /// The checkpoint this state is of; 0 before the first of the thread.
     pub head: Seq,
-    /// Supersteps so far.
+    /// That checkpoint's content hash.
+    pub hash: Digest,
+    /// Supersteps of this run so far.
     pub superstep: u64,
-    /// Bytes of replace-like writes since the last full checkpoint, which decide about the next.
-    pub bytes_since_full: u64,
     /// The input.
     pub input: Arc<Value>,
     /// Channel values; unset channels are absent.
@@ -40,13 +46,178 @@ pub struct RunState {
 #[serde(default)]
 pub struct Control {
     /// How often each node was activated: the next activation is one more.
-    pub activations: BTreeMap<String, u32>,
-    /// Open groups and the checkpoint each was opened at.
-    pub open: BTreeMap<String, Seq>,
+    pub activations: BTreeMap<NodePath, u32>,
+    /// Activations that have not been folded.
+    pub open: BTreeMap<GroupId, Open>,
     /// Nodes that wait at their join because somebody arrived.
-    pub arrived: Vec<String>,
+    pub arrived: BTreeSet<NodePath>,
     /// Activations so far, against `limits.steps`.
     pub steps: u64,
     /// Tokens so far, against `limits.tokens`.
     pub tokens: u64,
+    /// Bytes of replace-like writes since the last full checkpoint.
+    pub since_full: u64,
+    /// Bytes of the last full checkpoint.
+    pub full_bytes: u64,
+}
+
+/// An activation that has not been folded, and the snapshot it was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Open {
+    /// The checkpoint it was made from.
+    pub base: Seq,
+    /// Of the channels its expressions read, those that changed since, as they were then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, Kept>,
+}
+
+impl Open {
+    /// An activation made from that checkpoint.
+    #[must_use]
+    pub fn at(base: Seq) -> Self {
+        Self { base, kept: BTreeMap::new() }
+    }
+}
+
+/// A channel as it was when a node was activated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// A list that only grew since: so many of its first elements.
+    Length(u64),
+    /// Its value; null when it was unset.
+    Value(Value),
+}
+
+/// What a loader reads of the channels at one checkpoint.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Channels {
+    /// Replace-like values; null stands for unset.
+    pub values: BTreeMap<String, Value>,
+    /// The pieces of append-like channels that count, in order: `base..end` of the checkpoint's spans.
+    pub pieces: BTreeMap<String, Vec<Body>>,
+}
+
+impl Channels {
+    /// Replace-like values after these checkpoints, of which the first is a full one and
+    /// each other's parent is the one before it.
+    #[must_use]
+    pub fn values_of(history: &[Checkpoint]) -> BTreeMap<String, Value> {
+        let mut values = BTreeMap::new();
+        for checkpoint in history {
+            if checkpoint.full {
+                values.clear();
+            }
+            values.extend(checkpoint.writes.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        values.retain(|_, value| !value.is_null());
+        values
+    }
+
+    fn join(self) -> Result<BTreeMap<String, Arc<Value>>, Error> {
+        let mut values = BTreeMap::new();
+        for (channel, value) in self.values {
+            if !value.is_null() {
+                values.insert(channel, Arc::new(value));
+            }
+        }
+        for (channel, pieces) in self.pieces {
+            let mut list = Vec::new();
+            for piece in &pieces {
+                let Ok(Value::Array(mut elements)) = serde_json::from_str(piece) else {
+                    return Err(Error::Piece { channel });
+                };
+                list.append(&mut elements);
+            }
+            if !pieces.is_empty() {
+                values.insert(channel, Arc::new(Value::Array(list)));
+            }
+        }
+        Ok(values)
+    }
+}
+
+impl RunState {
+    /// The state before a run's first step: `previous` is the thread's head, made by an
+    /// earlier run, if there is one. What is not kept over runs goes at [`crate::step::Event::Started`].
+    ///
+    /// # Errors
+    /// When the input or a record is no JSON of its form.
+    pub fn first(info: &RunInfo, r#gen: Gen, previous: Option<(&Checkpoint, Channels)>) -> Result<Self, Error> {
+        let Some((checkpoint, channels)) = previous else {
+            return Self::blank(info, r#gen);
+        };
+        let before = Control::read(checkpoint)?;
+        Ok(Self {
+            head: checkpoint.seq,
+            hash: checkpoint.hash,
+            values: channels.join()?,
+            segments: checkpoint.segments.clone(),
+            control: Control { since_full: before.since_full, full_bytes: before.full_bytes, ..Control::default() },
+            ..Self::blank(info, r#gen)?
+        })
+    }
+
+    /// The state of one of the run's own checkpoints.
+    ///
+    /// # Errors
+    /// When the input or a record is no JSON of its form.
+    pub fn restore(info: &RunInfo, r#gen: Gen, checkpoint: &Checkpoint, channels: Channels) -> Result<Self, Error> {
+        Ok(Self {
+            head: checkpoint.seq,
+            hash: checkpoint.hash,
+            superstep: checkpoint.superstep,
+            values: channels.join()?,
+            segments: checkpoint.segments.clone(),
+            control: Control::read(checkpoint)?,
+            ..Self::blank(info, r#gen)?
+        })
+    }
+
+    fn blank(info: &RunInfo, r#gen: Gen) -> Result<Self, Error> {
+        let input = serde_json::from_str(&info.input).map_err(|error| Error::Input(error.to_string()))?;
+        Ok(Self {
+            run: info.id,
+            thread: info.thread.clone(),
+            request_id: info.request.as_ref().map(RequestId::to_string),
+            r#gen,
+            priority: info.priority,
+            head: Seq(0),
+            hash: Digest::default(),
+            superstep: 0,
+            input: Arc::new(input),
+            values: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            control: Control::default(),
+        })
+    }
+}
+
+impl Control {
+    fn read(checkpoint: &Checkpoint) -> Result<Self, Error> {
+        Self::deserialize(&checkpoint.control)
+            .map_err(|error| Error::Control { seq: checkpoint.seq, why: error.to_string() })
+    }
+}
+
+/// A record is not of its form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The run's input.
+    #[error("the run's input is no JSON: {0}")]
+    Input(String),
+    /// What the engine remembers beside the channels.
+    #[error("the control of checkpoint {seq} does not read: {why}")]
+    Control {
+        /// The checkpoint.
+        seq: Seq,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A piece of an append-like channel.
+    #[error("a piece of channel {channel} is no JSON array")]
+    Piece {
+        /// The channel.
+        channel: String,
+    },
 }

@@ -1,14 +1,38 @@
-//! One superstep: a state and an event in, the next state and its effects out.
+//! One step: a state and an event in, the next state and its effects out.
+//!
+//! [`superstep`] is one advance: it folds what ended ([`fold`], [`save`]), routes
+//! ([`routing`], [`join`]), writes ([`delta`], [`reducers`], [`checkpoint`]) and activates
+//! ([`activate`]). [`advance`] repeats it while nodes end within the call. What a store
+//! makes of the effects is not known here.
+
+mod activate;
+mod advance;
+mod arguments;
+mod checkpoint;
+mod delta;
+mod fold;
+mod join;
+mod limits;
+mod reach;
+mod reducers;
+mod references;
+mod routing;
+mod save;
+mod scope;
+mod snapshot;
+mod superstep;
+mod types;
 
 use baton_common::commit::{NewGroup, RunEnd, Segment};
-use baton_common::failure::Failure;
+use baton_common::job::Outcome;
 use baton_common::records::{Checkpoint, GroupInfo, GroupState};
 use baton_common::tool::ToolSpec;
 use baton_common::{GroupId, Timestamp};
-use baton_common::job::Outcome;
 
 use crate::graph::Graph;
 use crate::state::RunState;
+
+pub use arguments::render_args;
 
 /// Why a run is looked at.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +79,7 @@ pub struct Effects {
 /// The next state and the effects that lead there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The state after it.
+    /// The state after it: that of the last checkpoint.
     pub state: RunState,
     /// What it asks for.
     pub effects: Effects,
@@ -72,28 +96,44 @@ pub type Tools = std::collections::BTreeMap<String, ToolSpec>;
 /// # Errors
 /// When state and event do not fit the graph: a fault of the program, not of the run. What
 /// a run does wrong ends it with a failure instead.
-pub fn step(_graph: &Graph, _tools: &Tools, state: RunState, _event: Event, _now: Timestamp) -> Result<Step, Error> {
-    Ok(Step { state, effects: Effects::default() })
-}
-
-/// Renders the arguments of one task from the state its group was opened on, as a claim
-/// does for an input that was kept as a recipe.
-///
-/// # Errors
-/// When a template fails; it did not when the group was opened.
-pub fn render_args(_graph: &Graph, _state: &RunState, _group: &GroupInfo, _item: Option<&serde_json::Value>) -> Result<serde_json::Value, Failure> {
-    Err(Failure::invalid("template_failed", "not compiled"))
+pub fn step(graph: &Graph, tools: &Tools, state: RunState, event: Event, now: Timestamp) -> Result<Step, Error> {
+    let advance = advance::Advance::new(graph, tools, state, now);
+    match event {
+        Event::Started => advance.start(),
+        Event::Closed(groups) => advance.fold(groups),
+        Event::Cancelled => Ok(advance.cancel()),
+        Event::DurationOver => Ok(advance.out_of_time()),
+    }
 }
 
 /// State and event do not fit the graph.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The event names a node the graph does not have.
+    /// The event or a route names a node the graph does not have.
     #[error("graph {graph} has no node {node}")]
     UnknownNode {
         /// The graph.
         graph: String,
         /// The node.
         node: String,
+    },
+    /// A group closed that the state does not know as open.
+    #[error("group {group} is not open at checkpoint {head}")]
+    NotOpen {
+        /// The group.
+        group: GroupId,
+        /// The state's checkpoint.
+        head: baton_common::Seq,
+    },
+    /// What the engine remembers cannot be written.
+    #[error("the control does not write: {0}")]
+    Control(String),
+    /// A run that has begun was started again.
+    #[error("run {run} has begun already, at superstep {superstep}")]
+    AlreadyStarted {
+        /// The run.
+        run: baton_common::RunId,
+        /// Where it stands.
+        superstep: u64,
     },
 }

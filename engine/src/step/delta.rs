@@ -1,0 +1,75 @@
+//! The writes of one superstep, gathered before anything is changed.
+//!
+//! A superstep that fails drops its delta whole; one that goes on hands it to
+//! [`super::checkpoint`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use baton_common::NodePath;
+use serde_json::Value;
+
+use super::reducers::{Change, Current};
+
+/// What a superstep writes so far.
+#[derive(Debug, Default)]
+pub(super) struct Delta {
+    /// Replace-like channels; `None` unsets.
+    pub(super) set: BTreeMap<String, Option<Value>>,
+    /// Append-like channels.
+    pub(super) lists: BTreeMap<String, Growth>,
+    /// Who wrote last.
+    pub(super) wrote: BTreeMap<String, NodePath>,
+}
+
+/// What becomes of a list.
+#[derive(Debug, Default)]
+pub(super) struct Growth {
+    /// What it held goes.
+    pub(super) reset: bool,
+    /// What it grows by.
+    pub(super) added: Vec<Value>,
+}
+
+impl Delta {
+    /// What a channel holds after the writes so far.
+    pub(super) fn current<'a>(&'a self, values: &'a BTreeMap<String, Arc<Value>>, name: &str) -> Current<'a> {
+        if let Some(set) = self.set.get(name) {
+            return Current::of(set.as_ref());
+        }
+        let head = values.get(name).map(|value| &**value);
+        let Some(growth) = self.lists.get(name) else { return Current::of(head) };
+        let before = if growth.reset { None } else { head.and_then(Value::as_array) };
+        let before = before.map(Vec::as_slice).unwrap_or_default();
+        if before.is_empty() && growth.added.is_empty() { Current::Unset } else { Current::List(before, &growth.added) }
+    }
+
+    /// Adds a node's write.
+    pub(super) fn write(&mut self, node: &NodePath, name: &str, is_append_like: bool, change: Change) {
+        self.wrote.insert(name.to_owned(), node.clone());
+        match change {
+            Change::Reset if is_append_like => self.reset_list(name),
+            Change::Reset => {
+                self.set.insert(name.to_owned(), None);
+            }
+            Change::Set(value) => {
+                self.set.insert(name.to_owned(), Some(value));
+            }
+            Change::Extend(mut added) => {
+                self.lists.entry(name.to_owned()).or_default().added.append(&mut added);
+            }
+        }
+    }
+
+    /// Unsets a list.
+    pub(super) fn reset_list(&mut self, name: &str) {
+        self.lists.insert(name.to_owned(), Growth { reset: true, added: Vec::new() });
+    }
+
+    /// Channels it changes, and whether each only grows.
+    pub(super) fn touched(&self) -> impl Iterator<Item = (&String, bool)> {
+        let sets = self.set.keys().map(|name| (name, false));
+        let lists = self.lists.iter().filter(|(_, growth)| growth.reset || !growth.added.is_empty());
+        sets.chain(lists.map(|(name, growth)| (name, !growth.reset)))
+    }
+}

@@ -1,0 +1,35 @@
+//! Keeps what open activations were made from while others go on writing: a channel is
+//! copied when it is about to change and somebody who is open reads it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::delta::Delta;
+use super::references;
+use super::scope::first;
+use crate::graph::Graph;
+use crate::state::{Control, Kept};
+
+/// Keeps what `delta` is about to change for whoever is open and reads it.
+pub(super) fn preserve(graph: &Graph, control: &mut Control, values: &BTreeMap<String, Arc<Value>>, delta: &Delta) {
+    if delta.touched().next().is_none() {
+        return;
+    }
+    for (id, open) in &mut control.open {
+        let Some(node) = graph.nodes.get(&id.node) else { continue };
+        let names = references::at_fold(graph, node);
+        for (name, only_grows) in delta.touched().filter(|(name, _)| names.contains(*name)) {
+            let value = values.get(name).map(|value| &**value);
+            let kept = match (open.kept.get(name), value) {
+                (Some(Kept::Value(_)), _) => continue,
+                (Some(Kept::Length(_)), _) if only_grows => continue,
+                (Some(Kept::Length(length)), value) => Kept::Value(first(value.unwrap_or(&Value::Null), *length)),
+                (None, Some(Value::Array(elements))) if only_grows => Kept::Length(elements.len() as u64),
+                (None, value) => Kept::Value(value.cloned().unwrap_or(Value::Null)),
+            };
+            open.kept.insert(name.clone(), kept);
+        }
+    }
+}
