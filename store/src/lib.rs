@@ -13,6 +13,15 @@ use baton_common::{Partition, TenantId, Timestamp};
 
 pub mod machine;
 pub mod memory;
+#[allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "test code that adapters elsewhere share"
+)]
+#[doc(hidden)]
+pub mod suite;
 
 pub use memory::MemoryStore;
 

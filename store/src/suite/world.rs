@@ -1,0 +1,168 @@
+//! Small made-up runs, groups and tasks for the suite.
+
+use std::collections::BTreeMap;
+
+use baton_common::commit::{Commit, Input, NewGroup, NewTask, Question, QuestionForm, Segment};
+use baton_common::ids::{Actor, GraphHash, GroupId, NodePath, RunId, Seq, TenantId, ThreadId, ThreadKey, Version};
+use baton_common::records::{Checkpoint, GroupInfo, Policy, RunInfo, Span, TaskKind};
+use baton_common::tool::{Effect, Priority, QueueClass};
+use baton_common::{Digest, ErrorClass, Gen, Timestamp};
+use serde_json::json;
+use uuid::Uuid;
+
+/// A thread in partition 17.
+pub(super) fn thread(name: &str) -> ThreadKey {
+    let thread = ThreadId::parse(&format!("~017~{name}")).expect("a thread id");
+    ThreadKey { tenant: TenantId::local(), thread }
+}
+
+/// The run of that number on that thread.
+pub(super) fn run_info(thread: &ThreadKey, number: u64, deadline: Option<Timestamp>) -> RunInfo {
+    RunInfo {
+        id: RunId { partition: thread.partition(), uuid: Uuid::from_u64_pair(7, number) },
+        thread: thread.clone(),
+        actor: Actor::local(),
+        graph: GraphHash(Digest::of("graph")),
+        graph_name: "suite".to_owned(),
+        request: None,
+        body_digest: Digest::of(number.to_le_bytes()),
+        reader: 1,
+        deadline,
+        priority: Priority::Normal,
+        traceparent: None,
+        input: json!({"number": number}).to_string(),
+    }
+}
+
+/// A group as a test wants it; the rest is usual.
+#[derive(Debug, Clone)]
+pub(super) struct GroupPlan {
+    pub(super) node: String,
+    pub(super) activation: u32,
+    pub(super) kind: TaskKind,
+    pub(super) count: u32,
+    pub(super) window: u32,
+    pub(super) need_ok: u32,
+    pub(super) max_failed: u32,
+    pub(super) detached: bool,
+    pub(super) effect: Effect,
+    pub(super) attempts_max: u32,
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
+}
+
+impl GroupPlan {
+    /// One idempotent job of that node.
+    pub(super) fn job(node: &str) -> Self {
+        Self {
+            node: node.to_owned(),
+            activation: 1,
+            kind: TaskKind::Job,
+            count: 1,
+            window: 1,
+            need_ok: 1,
+            max_failed: 0,
+            detached: false,
+            effect: Effect::Idempotent,
+            attempts_max: 1,
+            deadline: None,
+            expires_at: None,
+        }
+    }
+
+    /// One question of that node.
+    pub(super) fn ask(node: &str) -> Self {
+        Self { kind: TaskKind::Ask, ..Self::job(node) }
+    }
+
+    pub(super) fn id(&self) -> GroupId {
+        GroupId { node: NodePath::parse(&self.node).expect("a node path"), activation: self.activation }
+    }
+
+    pub(super) fn info(&self, base: Seq) -> GroupInfo {
+        GroupInfo {
+            id: self.id(),
+            kind: self.kind,
+            count: self.count,
+            window: self.window,
+            need_ok: self.need_ok,
+            max_failed: self.max_failed,
+            detached: self.detached,
+            tool: if self.kind == TaskKind::Job { "debug.echo".to_owned() } else { String::new() },
+            tool_major: 1,
+            class: QueueClass::Io,
+            queue: "io.normal".to_owned(),
+            effect: self.effect,
+            policy: Policy {
+                attempts_max: self.attempts_max,
+                backoff_min_ms: 100,
+                backoff_max_ms: 1_000,
+                retry_on: vec![ErrorClass::Transient, ErrorClass::RateLimited],
+                retry_codes: vec!["again".to_owned()],
+                timeout_ms: 60_000,
+            },
+            base,
+            deadline: self.deadline,
+        }
+    }
+
+    pub(super) fn task(&self, run: RunId, index: u32) -> NewTask {
+        let digest = Digest::of(format!("{run}/{}/{index}", self.id()));
+        let body = match self.kind {
+            TaskKind::Job => serde_json::to_string(&Input::Args(json!({"index": index}))),
+            TaskKind::Ask => serde_json::to_string(&Question {
+                title: "May it?".to_owned(),
+                show: Vec::new(),
+                form: QuestionForm::Schema(json!({"type": "object"})),
+            }),
+        };
+        NewTask { digest, body: body.expect("a body") }
+    }
+
+    pub(super) fn tasks(&self, run: RunId) -> Vec<NewTask> {
+        (0..self.count).map(|index| self.task(run, index)).collect()
+    }
+
+    pub(super) fn new_group(&self, run: RunId, base: Seq, staged: bool) -> NewGroup {
+        let tasks = if staged { Vec::new() } else { self.tasks(run) };
+        NewGroup { info: self.info(base), tasks, expires_at: self.expires_at }
+    }
+}
+
+/// The checkpoint behind `parent` that writes one channel and one piece of another.
+pub(super) fn checkpoint(run: RunId, parent: Seq, superstep: u64, at: Timestamp) -> (Checkpoint, Segment) {
+    let seq = parent.next();
+    let channel = format!("channel{}", superstep % 3);
+    let checkpoint = Checkpoint {
+        seq,
+        parent,
+        run,
+        r#gen: Gen(0),
+        superstep,
+        at,
+        full: superstep == 0,
+        writes: BTreeMap::from([(channel.clone(), json!({"superstep": superstep}))]),
+        segments: BTreeMap::from([("log".to_owned(), Span { base: 0, end: seq.0 })]),
+        wrote: BTreeMap::from([(channel, NodePath::parse("node").expect("a node path"))]),
+        control: json!({"steps": superstep}),
+        hash: Digest::of(seq.0.to_le_bytes()),
+    };
+    let segment = Segment { channel: "log".to_owned(), number: seq.0 - 1, body: format!("[\"piece {}\"]", seq.0) };
+    (checkpoint, segment)
+}
+
+/// An advance that opens groups and consumes others.
+pub(super) fn commit(run: RunId, seen: Version, consumed: Vec<GroupId>, salt: &str) -> Commit {
+    Commit {
+        run,
+        seen,
+        op: Commit::op(run, seen, &consumed, salt),
+        consumed,
+        cancelled: Vec::new(),
+        checkpoints: Vec::new(),
+        segments: Vec::new(),
+        open: Vec::new(),
+        staged: 0,
+        end: None,
+    }
+}

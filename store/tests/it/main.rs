@@ -1,0 +1,3 @@
+//! Every store adapter against the suite.
+
+mod memory;

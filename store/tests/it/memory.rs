@@ -1,0 +1,77 @@
+//! The memory adapter against the suite, and the suite against itself.
+
+use baton_store::MemoryStore;
+use baton_store::suite::{conformance, differential};
+
+#[tokio::test]
+async fn keeps_the_promises() {
+    conformance::all(&MemoryStore::new(differential::timings())).await;
+}
+
+/// A differential test whose operations never get past the first check shows nothing.
+#[tokio::test]
+async fn random_operations_reach_every_answer() {
+    let census = differential::census(0..400, 300).await;
+    for (name, count) in &census {
+        println!("{count:>8} {name}");
+    }
+    let wanted = [
+        "Submit Accepted",
+        "Submit Queued",
+        "Submit Exists",
+        "Submit Conflict",
+        "Submit Busy",
+        "Advance Advanced",
+        "Advance Already",
+        "Advance Terminal",
+        "Advance Conflict",
+        "Advance Incomplete",
+        "Claim Granted",
+        "Claim Unknown",
+        "Claim RunTerminal",
+        "Claim Stale",
+        "Claim Done",
+        "Claim Busy",
+        "Claim OutcomeUnknown",
+        "Claim Poison",
+        "Record Ok",
+        "Record Retry",
+        "Record Duplicate",
+        "Record Stale",
+        "Record StaleFence",
+        "Record RunTerminal",
+        "Record Unknown",
+        "Expire Kept",
+        "Expire Again",
+        "Expire OutcomeUnknown",
+        "Expire Ended",
+        "Answer Ok",
+        "Answer Already",
+        "Answer Conflict",
+        "Answer Expired",
+        "Answer Withdrawn",
+        "Answer Terminal",
+        "Answer Unknown",
+        "Cancel Cancelling",
+        "Cancel Already",
+        "Cancel Terminal",
+        "Cancel Unknown",
+        "Fire Kept",
+        "Fire Fired",
+        "Stage true",
+        "Stage false",
+        "Mark true",
+        "Mark false",
+        "Republish true",
+        "Recheck true",
+        "Recheck false",
+        "Gc true",
+        "Gc false",
+        "Park true",
+        "Unpark true",
+        "Extend true",
+        "Extend false",
+    ];
+    let missing: Vec<&str> = wanted.into_iter().filter(|name| !census.contains_key(*name)).collect();
+    assert!(missing.is_empty(), "never seen: {missing:?}");
+}
