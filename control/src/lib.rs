@@ -3,6 +3,8 @@
 //! Embedded mode hands workers a direct handle; a cluster gives them [`grpc`]. Workers
 //! never see the store, and nothing here decides anything about a graph.
 
+pub mod grpc;
+
 use async_trait::async_trait;
 use baton_common::ids::{ClaimRequest, Fence, JobId, WorkerId};
 use baton_common::job::{ClaimAnswer, Envelope, Outcome, RenewAnswer, ResumeAnswer};
