@@ -13,6 +13,7 @@ use baton_common::{Partition, TenantId, Timestamp};
 
 pub mod machine;
 pub mod memory;
+pub mod sqlite;
 #[allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -24,6 +25,7 @@ pub mod memory;
 pub mod suite;
 
 pub use memory::MemoryStore;
+pub use sqlite::{SqliteOptions, SqliteStore};
 
 /// Why the store did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

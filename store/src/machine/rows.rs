@@ -36,7 +36,8 @@ pub trait Rows {
     fn put_run_state(&mut self, run: RunId, state: &RunState) -> Outcome<()>;
     /// Writes a run's end.
     fn put_run_end(&mut self, run: RunId, end: &Body) -> Outcome<()>;
-    /// Removes a run with all its groups, tasks, questions and staged tasks.
+    /// Removes a run with all its groups, tasks, questions and staged tasks. Its events may
+    /// stay until a cap removes them.
     fn delete_run(&mut self, run: RunId) -> Outcome<()>;
 
     /// A group.

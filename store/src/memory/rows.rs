@@ -199,6 +199,7 @@ impl Rows for PartitionRows {
         }
         self.delete_staged(run)?;
         self.interrupts.retain(|(of, _, _), _| *of != run);
+        self.events.retain(|(of, _), _| *of != run);
         Ok(())
     }
 

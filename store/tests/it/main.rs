@@ -1,3 +1,4 @@
 //! Every store adapter against the suite.
 
 mod memory;
+mod sqlite;
