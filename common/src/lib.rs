@@ -5,6 +5,7 @@
 //! `store::machine` (what a transition changes). Nothing here performs input or output.
 
 pub mod commit;
+pub mod failpoint;
 pub mod failure;
 pub mod hash;
 pub mod ids;

@@ -3,13 +3,25 @@
 //! Everything about a thread, its runs and their jobs lies in one partition, so that one
 //! atomic write can change them together.
 
+#[macro_use]
+mod macros;
+mod digest;
+mod job;
+mod number;
+mod process;
+
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use crate::{Digest, Hasher};
+use crate::Hasher;
+
+pub use digest::{GraphHash, IdempotencyKey, InterruptId};
+pub use job::{GroupId, JobId};
+pub use number::{DispatchSeq, Fence, Gen, Seq, Version};
+pub use process::{ClaimRequest, WorkerId};
 
 /// Why a text is no id of the kind it was meant to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -227,237 +239,7 @@ impl FromStr for RunId {
     }
 }
 
-/// One activation of one node: `node#activation`. The activation counts from 1 and is
-/// never the superstep's number, which depends on timing.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupId {
-    /// The node.
-    pub node: NodePath,
-    /// Which activation of it.
-    pub activation: u32,
-}
-
-impl fmt::Display for GroupId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.node, self.activation)
-    }
-}
-
-impl FromStr for GroupId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let refused = || Error::new("group id", text, "it is a node path, # and a number");
-        let (node, activation) = text.rsplit_once('#').ok_or_else(refused)?;
-        Ok(Self { node: NodePath::parse(node)?, activation: activation.parse().map_err(|_| refused())? })
-    }
-}
-
-/// One index of a group: `run/gen/group/index`. Attempts of a job share its id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId {
-    /// The run it belongs to.
-    pub run: RunId,
-    /// The generation of the run.
-    pub r#gen: Gen,
-    /// The activation it belongs to.
-    pub group: GroupId,
-    /// Its place within the group, from 0.
-    pub index: u32,
-}
-
-impl JobId {
-    /// H of the id, the seed of its jitter.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        Digest::of(self.to_string())
-    }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}/{}", self.run, self.r#gen.0, self.group, self.index)
-    }
-}
-
-impl FromStr for JobId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let refused = || Error::new("job id", text, "it is run/gen/node#activation/index");
-        let (run, rest) = text.split_once('/').ok_or_else(refused)?;
-        let (generation, rest) = rest.split_once('/').ok_or_else(refused)?;
-        let (group, index) = rest.rsplit_once('/').ok_or_else(refused)?;
-        Ok(Self {
-            run: run.parse()?,
-            r#gen: Gen(generation.parse().map_err(|_| refused())?),
-            group: group.parse()?,
-            index: index.parse().map_err(|_| refused())?,
-        })
-    }
-}
-
-macro_rules! text_serde {
-    ($($name:ident)*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )*};
-}
-
-text_serde! { RunId GroupId JobId }
-
-macro_rules! numbers {
-    ($($(#[$doc:meta])* $name:ident($kind:ty);)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(pub $kind);
-
-        impl $name {
-            /// The next one.
-            #[must_use]
-            pub fn next(self) -> Self {
-                Self(self.0 + 1)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}", self.0)
-            }
-        }
-    )*};
-}
-
-numbers! {
-    /// Rises only when a run is reset or retried in place.
-    Gen(u32);
-    /// What an advance names as seen: rises with advance, edit, cancel and signal.
-    Version(u64);
-    /// A checkpoint's place in its thread, from 1; 0 is none.
-    Seq(u64);
-    /// Fencing token, minted by CLAIM only; never falls.
-    Fence(u64);
-    /// Which publication of a task a message is.
-    DispatchSeq(u32);
-}
-
-macro_rules! digests {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(pub Digest);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<Self, Error> {
-                Digest::parse(text)
-                    .map(Self)
-                    .ok_or_else(|| Error::new(stringify!($name), text, "it is 32 hexadecimal digits"))
-            }
-        }
-    )*};
-}
-
-digests! {
-    /// A graph's version: the hash of everything it includes.
-    GraphHash;
-    /// H(run, gen, group, index, ordinal).
-    InterruptId;
-    /// What tools are given to recognise a repetition: H(run, group, index, input digest, tool).
-    IdempotencyKey;
-}
-
-impl InterruptId {
-    /// The id of the `ordinal`-th question of a job.
-    #[must_use]
-    pub fn of(job: &JobId, ordinal: u32) -> Self {
-        Self(Hasher::new().field("interrupt").field(job.to_string()).number(u64::from(ordinal)).finish())
-    }
-}
-
-impl IdempotencyKey {
-    /// The same over attempts, re-publications and a retry in place, since neither
-    /// generation nor fence is part of it.
-    #[must_use]
-    pub fn of(job: &JobId, input: Digest, tool: &str) -> Self {
-        Self(
-            Hasher::new()
-                .field("idempotency")
-                .field(job.run.to_string())
-                .field(job.group.to_string())
-                .number(u64::from(job.index))
-                .field(input.0)
-                .field(tool)
-                .finish(),
-        )
-    }
-}
-
-/// One worker process, from its start to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(pub u64);
-
-impl WorkerId {
-    /// A new one, of 64 random bits.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(Uuid::new_v4().as_u64_pair().0)
-    }
-}
-
-/// One CLAIM, kept over its repetitions: a repeated one finds its own grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClaimRequest(pub u64);
-
-impl ClaimRequest {
-    /// A new one, of 64 random bits.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(Uuid::new_v4().as_u64_pair().1)
-    }
-}
-
-macro_rules! hex_numbers {
-    ($($name:ident = $kind:literal;)*) => {$(
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:016x}", self.0)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<Self, Error> {
-                (text.len() == 16)
-                    .then(|| u64::from_str_radix(text, 16).ok().map(Self))
-                    .flatten()
-                    .ok_or_else(|| Error::new($kind, text, "it is 16 hexadecimal digits"))
-            }
-        }
-    )*};
-}
-
-hex_numbers! { WorkerId = "worker id"; ClaimRequest = "claim request"; }
-text_serde! { WorkerId ClaimRequest }
+text_serde! { RunId }
 
 fn name_uuid(fields: &[&str]) -> Uuid {
     let name = fields.iter().fold(Hasher::new(), |hasher, field| hasher.field(field)).finish();

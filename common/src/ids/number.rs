@@ -1,0 +1,41 @@
+//! Numbers that count something, each a type of its own.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident($kind:ty);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $kind);
+
+        impl $name {
+            /// The next one.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// Rises only when a run is reset or retried in place.
+    Gen(u32);
+    /// What an advance names as seen: rises with advance, edit, cancel and signal.
+    Version(u64);
+    /// A checkpoint's place in its thread, from 1; 0 is none.
+    Seq(u64);
+    /// Fencing token, minted by CLAIM only; never falls.
+    Fence(u64);
+    /// Which publication of a task a message is.
+    DispatchSeq(u32);
+}

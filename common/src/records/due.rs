@@ -1,0 +1,105 @@
+//! Due entries: what is to be looked at, and when.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{GroupId, JobId, RunId};
+
+/// Kinds of due entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DueKind {
+    /// The run may be advanced.
+    Ready,
+    /// Tasks are to be published.
+    Publish,
+    /// Dispatched tasks are to be looked after.
+    Check,
+    /// A lease ends.
+    Lease,
+    /// A question expires, a group's or a run's time ends.
+    Timer,
+    /// A cancelled run must end.
+    Cancel,
+    /// A run's records may go.
+    Gc,
+}
+
+impl DueKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] =
+        [Self::Ready, Self::Publish, Self::Check, Self::Lease, Self::Timer, Self::Cancel, Self::Gc];
+
+    /// The letter in a member's text.
+    #[must_use]
+    pub fn letter(self) -> char {
+        match self {
+            Self::Ready => 'r',
+            Self::Publish => 'p',
+            Self::Check => 'k',
+            Self::Lease => 'l',
+            Self::Timer => 't',
+            Self::Cancel => 'c',
+            Self::Gc => 'g',
+        }
+    }
+}
+
+/// A due entry: what is to be looked at, of which run. Written `r|RUN`, `p|RUN|GROUP` or
+/// `l|RUN|GROUP|INDEX`, where RUN is the uuid alone: the partition is known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DueKey {
+    /// What to do.
+    pub kind: DueKind,
+    /// Of which run.
+    pub run: RunId,
+    /// Of which group, where that matters.
+    pub group: Option<GroupId>,
+    /// Of which index, where that matters.
+    pub index: Option<u32>,
+}
+
+impl DueKey {
+    /// An entry for a whole run.
+    #[must_use]
+    pub fn run(kind: DueKind, run: RunId) -> Self {
+        Self { kind, run, group: None, index: None }
+    }
+
+    /// An entry for a group.
+    #[must_use]
+    pub fn group(kind: DueKind, run: RunId, group: &GroupId) -> Self {
+        Self { kind, run, group: Some(group.clone()), index: None }
+    }
+
+    /// An entry for one index of a group.
+    #[must_use]
+    pub fn task(kind: DueKind, job: &JobId) -> Self {
+        Self { kind, run: job.run, group: Some(job.group.clone()), index: Some(job.index) }
+    }
+
+    /// The member's text.
+    #[must_use]
+    pub fn member(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = format!("{}|{}", self.kind.letter(), self.run.uuid.simple());
+        if let Some(group) = &self.group {
+            let _ = write!(text, "|{group}");
+        }
+        if let Some(index) = self.index {
+            let _ = write!(text, "|{index}");
+        }
+        text
+    }
+
+    /// The entry whose member in `partition` is `text`.
+    #[must_use]
+    pub fn parse(partition: crate::Partition, text: &str) -> Option<Self> {
+        let mut parts = text.split('|');
+        let letter = parts.next()?;
+        let kind = DueKind::ALL.into_iter().find(|kind| letter.chars().eq([kind.letter()]))?;
+        let uuid = uuid::Uuid::parse_str(parts.next()?).ok()?;
+        let group = parts.next().map(str::parse).transpose().ok()?;
+        let index = parts.next().map(str::parse).transpose().ok()?;
+        Some(Self { kind, run: RunId { partition, uuid }, group, index })
+    }
+}

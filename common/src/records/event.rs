@@ -1,0 +1,57 @@
+//! Events: what happened to a run, for those who watch it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::ids::RunId;
+
+/// What happened to a run, for those who watch it. Numbered without gaps per run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The run.
+    pub run: RunId,
+    /// Its place among the run's events, from 1.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+    /// The group it is about, empty for the run itself: `extract#1`.
+    pub group: String,
+    /// The index it is about.
+    pub index: Option<u32>,
+    /// A fence, a checkpoint or a count, as the kind says.
+    pub number: u64,
+    /// A status, a code or a tool, as the kind says. Never a value of the graph.
+    pub text: String,
+}
+
+/// Kinds of events; what `number` and `text` hold stands behind each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// Submitted; text is the status.
+    Submitted,
+    /// Advanced; number is the checkpoint.
+    Advanced,
+    /// A group was opened; number is its count, text its tool.
+    Opened,
+    /// A job was claimed; number is the fence, text the worker.
+    Claimed,
+    /// A task ended or is tried again; number is the fence, text `ok`, `retry`, `failed` or `cancelled`.
+    Recorded,
+    /// A lease ran out; number is the fence, text what followed.
+    LeaseExpired,
+    /// A group closed; number is its successes, text `decided`.
+    Closed,
+    /// A question was asked; text is its id.
+    Asked,
+    /// A question was answered, expired or withdrawn; text says which.
+    Answered,
+    /// A cancel was asked for.
+    Cancelling,
+    /// Parked for an operator; text is the reason's code.
+    Parked,
+    /// Ended; text is the status.
+    Ended,
+}

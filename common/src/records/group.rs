@@ -1,0 +1,115 @@
+//! Groups: one activation of a node, and the counters that decide about it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::failure::ErrorClass;
+use crate::ids::{GroupId, Seq};
+use crate::tool::{Effect, QueueClass};
+
+/// What the indexes of a group are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// Runs on a worker.
+    Job,
+    /// A question to a person.
+    Ask,
+}
+
+/// How attempts of a job are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Attempts in all, the first among them; at least 1.
+    pub attempts_max: u32,
+    /// The pause before the second attempt, in milliseconds; it doubles from there.
+    pub backoff_min_ms: u64,
+    /// The longest pause, in milliseconds.
+    pub backoff_max_ms: u64,
+    /// Classes that are tried again.
+    pub retry_on: Vec<ErrorClass>,
+    /// Codes that are tried again.
+    pub retry_codes: Vec<String>,
+    /// What one attempt may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// What is fixed about a group from its opening on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupInfo {
+    /// The activation.
+    pub id: GroupId,
+    /// What its indexes are.
+    pub kind: TaskKind,
+    /// How many there are; at least 1.
+    pub count: u32,
+    /// How many may be under way at once.
+    pub window: u32,
+    /// Successes that close it.
+    pub need_ok: u32,
+    /// More failures than this close it.
+    pub max_failed: u32,
+    /// Whether it outlives its run and is not waited for.
+    pub detached: bool,
+    /// The tool its jobs run; empty for asks.
+    pub tool: String,
+    /// The tool's major version.
+    pub tool_major: u32,
+    /// Which workers run them.
+    pub class: QueueClass,
+    /// Where its jobs are published.
+    pub queue: String,
+    /// Whether an execution may be repeated.
+    pub effect: Effect,
+    /// How attempts are made.
+    pub policy: Policy,
+    /// The checkpoint its inputs are made from.
+    pub base: Seq,
+    /// When it closes with what it has.
+    pub deadline: Option<Timestamp>,
+}
+
+/// Where a group stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupPhase {
+    /// Indexes are under way.
+    Open,
+    /// It has its outcome and waits to be folded. Consumed groups leave no row.
+    Closed,
+}
+
+/// What changes about a group: counters that decide in O(1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupState {
+    /// Open or closed.
+    pub phase: GroupPhase,
+    /// The first index that is still held; `count` when none is.
+    pub next_held: u32,
+    /// Indexes that succeeded.
+    pub ok: u32,
+    /// Indexes that failed.
+    pub failed: u32,
+    /// Indexes that were cancelled.
+    pub cancelled: u32,
+    /// Indexes that are to be published.
+    pub publishable: u32,
+}
+
+/// A group, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// What is fixed.
+    pub info: GroupInfo,
+    /// What changes.
+    pub state: GroupState,
+}
+
+impl Group {
+    /// Whether nothing more is to come: enough successes, too many failures, or all ended.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        let GroupState { ok, failed, cancelled, .. } = self.state;
+        ok >= self.info.need_ok || failed > self.info.max_failed || ok + failed + cancelled >= self.info.count
+    }
+}

@@ -1,0 +1,28 @@
+//! The records a store keeps. SQLite has exactly these as tables; Redis packs them.
+//!
+//! Bodies that no transition looks into (inputs, results, questions, checkpoints) are JSON
+//! texts, so that every adapter keeps and measures the same bytes. What a transition
+//! decides by is a field of its own.
+
+mod audit;
+mod checkpoint;
+mod due;
+mod event;
+mod group;
+mod interrupt;
+mod run;
+mod task;
+mod thread;
+
+pub use audit::Audit;
+pub use checkpoint::{Checkpoint, Span};
+pub use due::{DueKey, DueKind};
+pub use event::{Event, EventKind};
+pub use group::{Group, GroupInfo, GroupPhase, GroupState, Policy, TaskKind};
+pub use interrupt::{Interrupt, InterruptState};
+pub use run::{Run, RunInfo, RunState, RunStatus};
+pub use task::{Task, TaskState};
+pub use thread::Thread;
+
+/// A JSON text that transitions carry and never look into.
+pub type Body = String;

@@ -1,0 +1,142 @@
+//! Runs: one execution on a thread, from submit to end.
+
+use serde::{Deserialize, Serialize};
+
+use super::Body;
+use crate::ids::{Actor, Gen, GraphHash, RequestId, RunId, Seq, ThreadKey, Version};
+use crate::tool::Priority;
+use crate::{Digest, Timestamp};
+
+/// A run's status. That it waits is derived: only asks and waits are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Waits for its thread.
+    Queued,
+    /// May advance.
+    Running,
+    /// A cancel was asked for; only a terminal advance is left.
+    Cancelling,
+    /// Compensations are under way.
+    Undoing,
+    /// Ended with an output.
+    Succeeded,
+    /// Ended with a failure.
+    Failed,
+    /// Ended because it was asked to.
+    Cancelled,
+    /// An operator must look.
+    Stuck,
+}
+
+impl RunStatus {
+    /// Every status, in the order of a run's life.
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Running,
+        Self::Cancelling,
+        Self::Undoing,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Stuck,
+    ];
+
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// The name users read.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Cancelling => "cancelling",
+            Self::Undoing => "undoing",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Stuck => "stuck",
+        }
+    }
+
+    /// The status of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// What is fixed about a run from its submit on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// The run.
+    pub id: RunId,
+    /// Its thread, and with it the tenant.
+    pub thread: ThreadKey,
+    /// Who submitted it.
+    pub actor: Actor,
+    /// The version it is pinned to.
+    pub graph: GraphHash,
+    /// That graph's name, for people.
+    pub graph_name: String,
+    /// The caller's name for the submit.
+    pub request: Option<RequestId>,
+    /// H of what was submitted: the same request id with another body is a conflict.
+    pub body_digest: Digest,
+    /// The oldest program that may advance it.
+    pub reader: u32,
+    /// When it fails unless it has ended.
+    pub deadline: Option<Timestamp>,
+    /// Which of a class's queues its jobs wait in.
+    pub priority: Priority,
+    /// W3C trace context of the submit.
+    pub traceparent: Option<String>,
+    /// The input, as JSON.
+    pub input: Body,
+}
+
+/// What changes about a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunState {
+    /// Where it stands.
+    pub status: RunStatus,
+    /// Its generation.
+    pub r#gen: Gen,
+    /// What an advance must have seen.
+    pub ver: Version,
+    /// Its last checkpoint; 0 before the first.
+    pub head: Seq,
+    /// Advances so far.
+    pub superstep: u64,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When the work it is to fold next became ready: the `now` of its next step.
+    pub ready_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// The operation of the last advance: repeating it changes nothing.
+    pub last_op: Option<Digest>,
+    /// Times it was handed out for computing since its last advance.
+    pub advance_attempts: u32,
+    /// The number of its last event.
+    pub events: u64,
+    /// Groups that closed and were not consumed.
+    pub closed: u32,
+    /// Detached calls that have not ended.
+    pub detached_open: u32,
+}
+
+/// A run, whole: what is fixed, what changes, and its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// What is fixed.
+    pub info: RunInfo,
+    /// What changes.
+    pub state: RunState,
+    /// The output or the failure, as JSON, once it has ended.
+    pub end: Option<Body>,
+}

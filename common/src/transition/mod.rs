@@ -1,0 +1,140 @@
+//! The transitions of the hand-over: what each is asked and what it answers.
+//!
+//! Each is one atomic script or transaction. Repeating one changes nothing and answers a
+//! final code. `store::machine` says what they do; this file only names them.
+
+mod advance;
+mod answer;
+mod claim;
+mod due;
+mod record;
+mod submit;
+
+use crate::commit::Commit;
+use crate::ids::{GroupId, Partition, RunId};
+use crate::job::RenewAnswer;
+
+pub use advance::{AdvanceAnswer, Mark, NARROW_TASKS_MAX, Publishable, Republish, STAGE_TASKS_MAX, Stage};
+pub use answer::{Answer, AnswerVerdict, Cancel, CancelAnswer, Fire, FireAnswer};
+pub use claim::{Claim, ClaimVerdict, Granted, Renew};
+pub use due::{Due, DuePage, PopDue};
+pub use record::{CLOSED_BYTES_MAX, Closed, ClosedGroup, Expire, ExpireAnswer, Record, RecordVerdict, Recorded, Tail};
+pub use submit::{OnBusy, Submit, SubmitAnswer};
+
+/// The transitions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// See [`Submit`].
+    Submit(Box<Submit>),
+    /// See [`Stage`].
+    Stage(Stage),
+    /// See [`Commit`].
+    Advance(Box<Commit>),
+    /// See [`Mark`].
+    Mark(Mark),
+    /// See [`Claim`].
+    Claim(Claim),
+    /// See [`Renew`].
+    Renew(Renew),
+    /// See [`Record`].
+    Record(Box<Record>),
+    /// See [`Expire`].
+    Expire(Expire),
+    /// See [`Answer`].
+    Answer(Box<Answer>),
+    /// See [`Cancel`].
+    Cancel(Cancel),
+    /// See [`Fire`].
+    Fire(Fire),
+    /// See [`PopDue`].
+    PopDue(PopDue),
+    /// Moves a run's ready entry on while it is being computed, by so many milliseconds.
+    Extend {
+        /// The run.
+        run: RunId,
+        /// Milliseconds from now.
+        ms: u64,
+    },
+    /// Takes a run out of the due index until an operator looks. The text is a code.
+    Park {
+        /// The run.
+        run: RunId,
+        /// Why.
+        reason: String,
+    },
+    /// Lets a parked run go on.
+    Unpark {
+        /// The run.
+        run: RunId,
+    },
+    /// See [`Republish`].
+    Republish(Republish),
+    /// Moves a group's check on: how the sweeper closes a look at a group.
+    Recheck {
+        /// The run.
+        run: RunId,
+        /// The group.
+        group: GroupId,
+        /// Look again in so many milliseconds.
+        ms: u64,
+    },
+    /// Removes the records of a run that is over.
+    Gc {
+        /// The run.
+        run: RunId,
+    },
+}
+
+impl Op {
+    /// The partition whose records it reads and writes.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        match self {
+            Self::Submit(op) => op.info.id.partition,
+            Self::Stage(op) => op.run.partition,
+            Self::Advance(op) => op.run.partition,
+            Self::Mark(op) => op.run.partition,
+            Self::Claim(op) => op.job.run.partition,
+            Self::Renew(op) => op.partition,
+            Self::Record(op) => op.job.run.partition,
+            Self::Expire(op) => op.job.run.partition,
+            Self::Answer(op) => op.job.run.partition,
+            Self::Cancel(op) => op.run.partition,
+            Self::Fire(op) => op.run.partition,
+            Self::PopDue(op) => op.partition,
+            Self::Republish(op) => op.job.run.partition,
+            Self::Extend { run, .. }
+            | Self::Park { run, .. }
+            | Self::Unpark { run }
+            | Self::Recheck { run, .. }
+            | Self::Gc { run } => run.partition,
+        }
+    }
+}
+
+/// What the transitions answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// To [`Op::Submit`].
+    Submit(SubmitAnswer),
+    /// To [`Op::Advance`].
+    Advance(AdvanceAnswer),
+    /// To [`Op::Claim`].
+    Claim(ClaimVerdict),
+    /// To [`Op::Renew`]: one for each lease, in order.
+    Renew(Vec<RenewAnswer>),
+    /// To [`Op::Record`].
+    Record(RecordVerdict),
+    /// To [`Op::Expire`].
+    Expire(ExpireAnswer),
+    /// To [`Op::Answer`].
+    Answer(AnswerVerdict),
+    /// To [`Op::Cancel`].
+    Cancel(CancelAnswer),
+    /// To [`Op::Fire`].
+    Fire(FireAnswer),
+    /// To [`Op::PopDue`].
+    PopDue(DuePage),
+    /// To the others: whether something changed.
+    Changed(bool),
+}

@@ -1,0 +1,116 @@
+//! RECORD and EXPIRE: how attempts end, and what their end leads to.
+
+use super::Publishable;
+use crate::failure::ErrorClass;
+use crate::ids::{Fence, InterruptId, JobId};
+use crate::records::{Body, GroupInfo, GroupState, RunState};
+use crate::{Digest, Timestamp};
+
+/// How an attempt ended, as RECORD is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// [`crate::job::Outcome`] as JSON; it succeeded.
+    Ok(Body),
+    /// It failed.
+    Error {
+        /// What may be done about it.
+        class: ErrorClass,
+        /// Its code.
+        code: String,
+        /// The other side's wish for a pause, in milliseconds.
+        retry_after_ms: Option<u64>,
+        /// [`crate::job::Outcome`] as JSON.
+        body: Body,
+    },
+}
+
+/// Records an attempt's outcome. Workers and callers name it resume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The job.
+    pub job: JobId,
+    /// The input it ran on.
+    pub digest: Digest,
+    /// The attempt's token.
+    pub fence: Fence,
+    /// How it ended.
+    pub outcome: Recorded,
+}
+
+/// What the end of a task led to, in its group and its run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tail {
+    /// Tasks that became publishable: publish them at once.
+    pub released: Vec<Publishable>,
+    /// The groups that are closed and not consumed, if one closed: advance at once.
+    pub closed: Option<Box<Closed>>,
+}
+
+/// What an advance needs, so that the caller need not read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The run as it stands.
+    pub run: RunState,
+    /// The groups, in order of their ids.
+    pub groups: Vec<ClosedGroup>,
+}
+
+/// The largest sum of result bodies that a RECORD answers with.
+pub const CLOSED_BYTES_MAX: usize = 256 * 1024;
+
+/// A closed group with the outcomes of its indexes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedGroup {
+    /// What is fixed about it.
+    pub info: GroupInfo,
+    /// Its counters.
+    pub state: GroupState,
+    /// By index: [`crate::job::Outcome`] as JSON, `None` where it was cancelled. The list
+    /// itself is `None` where it is too large to answer with: read it.
+    pub outcomes: Option<Vec<Option<Body>>>,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordVerdict {
+    /// Recorded.
+    Ok(Tail),
+    /// Another attempt follows.
+    Retry {
+        /// Not before then.
+        at: Timestamp,
+    },
+    /// It had ended already.
+    Duplicate,
+    /// The generation or the input is another.
+    Stale,
+    /// A failure of an attempt that no longer holds the job.
+    StaleFence,
+    /// The run is over.
+    RunTerminal,
+    /// No such job.
+    Unknown,
+}
+
+/// Ends a lease that has run out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expire {
+    /// The job.
+    pub job: JobId,
+}
+
+/// What became of a lease's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpireAnswer {
+    /// Nothing to do: renewed, ended or never claimed.
+    Kept,
+    /// It may be published again, not before then.
+    Again {
+        /// End of the backoff.
+        at: Timestamp,
+    },
+    /// A `once` job: a question was opened.
+    OutcomeUnknown(InterruptId),
+    /// It failed for good, or was cancelled.
+    Ended(Tail),
+}
