@@ -101,6 +101,11 @@ impl RabbitOptions {
         Ok(options)
     }
 
+    /// The virtual host.
+    pub fn vhost(&self) -> &str {
+        &self.uri.vhost
+    }
+
     fn new(uri: AMQPUri) -> Self {
         Self {
             uri,

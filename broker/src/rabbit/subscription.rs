@@ -66,7 +66,14 @@ impl Subscription {
         let share = self.prefetch.div_ceil(u16::try_from(self.queues.len()).unwrap_or(u16::MAX).max(1));
         channel.basic_qos(share, BasicQosOptions::default()).await?;
         self.inbox.renew();
-        let mut session = Session { owner: self, channel: channel.clone(), incoming: SelectAll::new(), fetched: 0 };
+        let mut session = Session {
+            owner: self,
+            channel: channel.clone(),
+            incoming: SelectAll::new(),
+            tags: vec![ShortString::default(); self.queues.len()],
+            named: 0,
+            fetched: 0,
+        };
         if self.inbox.wishes().0 {
             session.subscribe_all().await?;
         } else {
@@ -109,15 +116,14 @@ struct Session<'a> {
     owner: &'a Subscription,
     channel: Channel,
     incoming: SelectAll<BoxStream<'static, Incoming>>,
+    /// Of each queue, the name of its subscription.
+    tags: Vec<ShortString>,
+    named: u64,
     /// Messages fetched one by one since the last pause.
     fetched: u16,
 }
 
 impl Session<'_> {
-    fn tag(index: usize) -> ShortString {
-        format!("q{index}").as_str().into()
-    }
-
     async fn subscribe_all(&mut self) -> lapin::Result<()> {
         for index in 0..self.owner.queues.len() {
             self.subscribe(index).await?;
@@ -128,10 +134,12 @@ impl Session<'_> {
 
     async fn subscribe(&mut self, index: usize) -> lapin::Result<()> {
         let queue = self.owner.queues[index].as_str().into();
-        let consumer = self
-            .channel
-            .basic_consume(queue, Self::tag(index), BasicConsumeOptions::default(), FieldTable::default())
-            .await?;
+        // Each subscription has a name of its own: the driver forgets an ended one late.
+        self.named += 1;
+        let tag = ShortString::from(format!("q{index}.{}", self.named));
+        self.tags[index] = tag.clone();
+        let consumer =
+            self.channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await?;
         let end = futures_util::stream::once(async move { (index, None) });
         self.incoming.push(consumer.map(move |item| (index, Some(item))).chain(end).boxed());
         Ok(())
@@ -183,8 +191,8 @@ impl Session<'_> {
 
     /// Ends the subscriptions and gives back what they brought.
     async fn pause(&mut self) -> lapin::Result<()> {
-        for index in 0..self.owner.queues.len() {
-            self.channel.basic_cancel(Self::tag(index), BasicCancelOptions::default()).await?;
+        for tag in self.tags.clone() {
+            self.channel.basic_cancel(tag, BasicCancelOptions::default()).await?;
         }
         let ended = async {
             while let Some((index, item)) = self.incoming.next().await {

@@ -69,8 +69,11 @@ impl Topology {
 
     /// Declares what is missing of exchanges, queues and bindings.
     pub(super) async fn ensure_all(&self, connection: &Connection) -> lapin::Result<()> {
+        // Dead letters last: a single node killed within seconds of it may never again choose
+        // a leader for the quorum queue it declared last (seen with 3.10).
         let names: BTreeSet<String> = self.queues.lock().keys().cloned().collect();
-        self.ensure(connection, names).await
+        let (dead, jobs): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name == DEAD_QUEUE);
+        self.ensure(connection, jobs.into_iter().chain(dead)).await
     }
 
     /// Declares what is missing of these queues.
@@ -82,10 +85,11 @@ impl Topology {
         let mut channel = connection.create_channel().await?;
         exchanges(&channel).await?;
         for name in names {
+            let seen = self.queues.lock().get(&name) == Some(&true);
             if passive(&channel, &name).await?.is_none() {
                 // The look-up that found nothing closed its channel.
                 channel = connection.create_channel().await?;
-                self.declare(&channel, &name).await?;
+                self.declare(&channel, &name, seen).await?;
             }
             bind(&channel, &name).await?;
             self.queues.lock().insert(name, true);
@@ -104,10 +108,13 @@ impl Topology {
         Ok(depth)
     }
 
-    async fn declare(&self, channel: &Channel, name: &str) -> lapin::Result<()> {
+    /// Declares a queue that was not found; `seen` says whether it was there before.
+    async fn declare(&self, channel: &Channel, name: &str, seen: bool) -> lapin::Result<()> {
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(name.into(), options, self.arguments(name)).await?;
-        if self.queues.lock().get(name) == Some(&true) {
+        // Of several that miss it at a time, one tells.
+        let before = self.queues.lock().insert(name.to_owned(), false);
+        if seen && before == Some(true) {
             let incarnation = self.incarnation.fetch_add(1, Ordering::AcqRel) + 1;
             warn!(queue = name, incarnation, "queue was gone and is declared anew");
         }

@@ -7,7 +7,7 @@ use baton_broker::rabbit::{QueueType, Rabbit, RabbitOptions};
 use baton_testbed as testbed;
 
 /// The server that no test harms. Its guard ends it with this process.
-fn server() -> &'static testbed::Rabbit {
+pub(crate) fn server() -> &'static testbed::Rabbit {
     static SERVER: OnceLock<testbed::Rabbit> = OnceLock::new();
     SERVER.get_or_init(|| testbed::Rabbit::start(testbed::RabbitOptions::default()).unwrap())
 }
