@@ -67,6 +67,18 @@ impl ModelConfig {
         route.candidates.iter().map(|text| self.candidate(text)).collect()
     }
 
+    /// The base URLs that the routes use and the operator wrote down, or that are known.
+    pub(crate) fn base_urls(&self) -> Vec<String> {
+        let candidates = self.routes.values().flat_map(|route| &route.candidates);
+        let providers = candidates.filter_map(|text| text.split_once('/').map(|(provider, _)| provider));
+        providers.filter_map(|provider| self.base_url(provider)).collect()
+    }
+
+    fn base_url(&self, provider: &str) -> Option<String> {
+        let written = self.providers.get(provider).and_then(|config| config.base_url.clone());
+        written.or_else(|| known(provider).map(|(base, _)| base.to_owned()))
+    }
+
     fn candidate(&self, text: &str) -> Result<Candidate, Failure> {
         if text == "extractive" {
             return Ok(Candidate::Extractive);
@@ -86,7 +98,7 @@ impl ModelConfig {
     fn endpoint(&self, provider: &str, model: &str) -> Result<Endpoint, Failure> {
         let config = self.providers.get(provider).cloned().unwrap_or_default();
         let known = known(provider);
-        let base_url = config.base_url.or_else(|| known.map(|(base, _)| base.to_owned())).ok_or_else(|| {
+        let base_url = self.base_url(provider).ok_or_else(|| {
             Failure::invalid(
                 "provider_unknown",
                 format!("provider {provider:?} has no base URL: add [providers.{provider}] base_url = \"…\""),

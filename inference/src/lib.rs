@@ -9,6 +9,7 @@
 //! chat call is a job like any other.
 
 pub mod config;
+pub mod egress;
 pub mod extractive;
 pub mod http;
 pub mod message;

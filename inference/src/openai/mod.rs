@@ -80,7 +80,7 @@ pub struct OpenAi {
 const ERROR_BYTES_MAX: usize = 64 * 1024;
 
 /// The most bytes of an answer: far beyond any model's output.
-const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl OpenAi {
     /// Speaks to the endpoint over that client.
@@ -141,7 +141,7 @@ fn watched(body: crate::http::Body, idle_ms: u64) -> crate::http::Body {
         };
         let read = read + chunk.len();
         if read > REPLY_BYTES_MAX {
-            return Err(Failure::permanent("model_reply_too_large", "the model's answer is larger than 64 MiB"));
+            return Err(Failure::permanent("model_reply_too_large", "the model's answer is larger than 16 MiB"));
         }
         Ok(Some((chunk, (body, read))))
     }))

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use baton_common::Failure;
+use bytes::Bytes;
 use eventsource_stream::{EventStreamError, Eventsource as _};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
@@ -16,6 +17,9 @@ use crate::{ChatReply, ChatRequest, Delta, DeltaSink, FinishReason, ToolCall, To
 
 /// Tool calls beyond this index are refused: no model asks for so many at once.
 const TOOL_CALLS_MAX: usize = 128;
+
+/// The byte order mark.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// An answer in the making.
 #[derive(Default)]
@@ -102,7 +106,7 @@ struct Details {
 /// Reads an event stream to its end.
 pub(super) async fn read_events(body: Body, sink: &dyn DeltaSink) -> Result<Answer, Failure> {
     let mut answer = Answer::default();
-    let mut events = body.eventsource();
+    let mut events = without_mark(body).eventsource();
     while let Some(event) = events.next().await {
         let event = event.map_err(|error| match error {
             EventStreamError::Transport(failure) => failure,
@@ -118,6 +122,24 @@ pub(super) async fn read_events(body: Body, sink: &dyn DeltaSink) -> Result<Answ
         answer.take(serde_json::from_str(data).map_err(|_| malformed())?, sink)?;
     }
     Ok(answer)
+}
+
+/// The body without its byte order mark and behind an empty line: the event parser panics
+/// on a mark that comes first.
+fn without_mark(body: Body) -> Body {
+    let start = (body, Some(Vec::new()));
+    Box::pin(futures_util::stream::try_unfold(start, |(mut body, mut head)| async move {
+        while let Some(bytes) = &mut head {
+            let chunk = body.next().await.transpose()?;
+            let ended = chunk.is_none();
+            bytes.extend_from_slice(&chunk.unwrap_or_default());
+            if ended || bytes.len() >= MARK.len() || !MARK.starts_with(bytes) {
+                let first = Bytes::from([b"\n", bytes.strip_prefix(MARK).unwrap_or(bytes)].concat());
+                return Ok(Some((first, (body, None))));
+            }
+        }
+        Ok(body.next().await.transpose()?.map(|chunk| (chunk, (body, head))))
+    }))
 }
 
 /// Reads an answer from a server that ignored the wish to stream.
