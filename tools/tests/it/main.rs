@@ -2,5 +2,8 @@
 
 mod artifacts;
 mod debug;
+mod documents;
 mod files;
+mod hostile;
+mod outside;
 mod support;
