@@ -1,8 +1,33 @@
 //! Expressions (CEL) and templates (MiniJinja), compiled once and evaluated on the paths
 //! they refer to.
+//!
+//! Which names are visible where is `spec`'s to say; here every name is a path that either
+//! leads somewhere in the [`Scope`] or does not.
 
-use baton_common::Failure;
+mod bind;
+mod cost;
+mod expression;
+mod infer;
+mod jinja;
+mod lexer;
+mod paths;
+mod resolve;
+mod template;
+mod text;
+
+pub use expression::Expr;
+pub use infer::{Kind, Mismatch};
+pub use paths::{Path, Paths};
+pub use template::{SecretRef, Template};
+
 use serde_json::Value;
+
+/// Longest text of an expression, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 2 * 1024;
+/// Longest text of a template, in bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
+/// Longest text a template may render to, in bytes.
+pub const RENDERED_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a name in an expression stands for. Absent members are not visible there.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,47 +48,44 @@ pub struct Scope<'a> {
     pub run: Option<&'a Value>,
 }
 
-/// A compiled CEL expression.
-#[derive(Debug, Clone)]
-pub struct Expr {
-    text: String,
-}
-
-/// A compiled template: a tree whose leaves are literals or text with placeholders.
-#[derive(Debug, Clone)]
-pub struct Template {
-    source: Value,
-}
-
-impl Expr {
-    /// Its text.
+impl<'a> Scope<'a> {
+    /// What a top-level name stands for.
     #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Its value in the scope. Failures are of class `invalid`, code `expression_failed`.
-    ///
-    /// # Errors
-    /// When a name is missing or a type does not fit.
-    pub fn eval(&self, _scope: &Scope<'_>) -> Result<Value, Failure> {
-        Err(Failure::invalid("expression_failed", "not compiled"))
+    pub fn get(&self, name: &str) -> Option<&'a Value> {
+        if let Some((item, value)) = self.item
+            && item == name
+        {
+            return Some(value);
+        }
+        match name {
+            "input" => self.input,
+            "state" => self.state,
+            "output" => self.output,
+            "errors" => self.errors,
+            "error" => self.error,
+            "run" => self.run,
+            _ => None,
+        }
     }
 }
 
-impl Template {
-    /// The tree it was made from.
-    #[must_use]
-    pub fn source(&self) -> &Value {
-        &self.source
+/// Why a text is no expression or template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What is wrong, as a phrase.
+    pub message: String,
+    /// How to put it right.
+    pub help: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
     }
 
-    /// Its value in the scope; `{{ secret.NAME }}` stays as it is. Failures are of class
-    /// `invalid`, code `template_failed`.
-    ///
-    /// # Errors
-    /// When a name is missing or a cap is exceeded.
-    pub fn render(&self, _scope: &Scope<'_>) -> Result<Value, Failure> {
-        Err(Failure::invalid("template_failed", "not compiled"))
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
     }
 }

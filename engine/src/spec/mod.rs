@@ -1,1 +1,2 @@
 //! From text to a validated graph.
+pub(crate) mod names;

@@ -1,0 +1,217 @@
+//! What type an expression has, as far as it is certain, and operations that fail whatever
+//! the values are.
+//!
+//! Not a full type checker: what is not known is `Any`, and anything fits it. A channel
+//! that was never written reads as null, so null is left out of account.
+
+use cel::common::ast::{CallExpr, Expr as Ast, IdedExpr, LiteralValue, operators};
+
+use super::Path;
+use super::cost::path_of;
+
+/// The type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Not known.
+    Any,
+    /// Null.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// An integer.
+    Integer,
+    /// A double.
+    Number,
+    /// A text.
+    String,
+    /// A list.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl Kind {
+    /// The kind a JSON Schema with one plain `type` asks for.
+    #[must_use]
+    pub fn of_schema(schema: &serde_json::Value) -> Self {
+        match schema.get("type").and_then(serde_json::Value::as_str) {
+            Some("null") => Self::Null,
+            Some("boolean") => Self::Boolean,
+            Some("integer") => Self::Integer,
+            Some("number") => Self::Number,
+            Some("string") => Self::String,
+            Some("array") => Self::Array,
+            Some("object") => Self::Object,
+            _ => Self::Any,
+        }
+    }
+
+    /// The name graphs use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any value",
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+
+    fn is_known(self) -> bool {
+        !matches!(self, Self::Any | Self::Null)
+    }
+
+    fn is_numeric(self) -> bool {
+        matches!(self, Self::Integer | Self::Number)
+    }
+}
+
+/// An operation that fails whatever the values are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// What is wrong, as a phrase.
+    pub message: String,
+    /// How to put it right.
+    pub help: Option<String>,
+}
+
+impl Mismatch {
+    fn new(message: String) -> Self {
+        Self { message, help: None }
+    }
+}
+
+/// The kind of an expression.
+pub(super) fn infer(node: &IdedExpr, kind_of: &dyn Fn(&Path) -> Kind) -> Result<Kind, Mismatch> {
+    if let Ast::Select(select) = &node.expr
+        && select.test
+    {
+        return Ok(Kind::Boolean);
+    }
+    if let Some(path) = path_of(&node.expr) {
+        return Ok(kind_of(&path));
+    }
+    match &node.expr {
+        Ast::Literal(literal) => Ok(match literal {
+            LiteralValue::Boolean(_) => Kind::Boolean,
+            LiteralValue::Double(_) => Kind::Number,
+            LiteralValue::Int(_) | LiteralValue::UInt(_) => Kind::Integer,
+            LiteralValue::String(_) => Kind::String,
+            LiteralValue::Null => Kind::Null,
+            LiteralValue::Bytes(_) => Kind::Any,
+        }),
+        Ast::List(list) => {
+            list.elements.iter().try_for_each(|element| infer(element, kind_of).map(drop))?;
+            Ok(Kind::Array)
+        }
+        Ast::Map(_) => Ok(Kind::Object),
+        Ast::Call(call) => infer_call(call, kind_of),
+        _ => Ok(Kind::Any),
+    }
+}
+
+fn infer_call(call: &CallExpr, kind_of: &dyn Fn(&Path) -> Kind) -> Result<Kind, Mismatch> {
+    let mut kinds = Vec::new();
+    if let Some(target) = &call.target {
+        kinds.push(infer(target, kind_of)?);
+    }
+    for argument in &call.args {
+        kinds.push(infer(argument, kind_of)?);
+    }
+    let name = call.func_name.as_str();
+    match (name, kinds.as_slice()) {
+        (operators::CONDITIONAL, [condition, left, right]) => {
+            boolean("?", *condition)?;
+            Ok(if left == right { *left } else { Kind::Any })
+        }
+        (operators::LOGICAL_AND | operators::LOGICAL_OR, [left, right]) => {
+            let sign = if name == operators::LOGICAL_AND { "&&" } else { "||" };
+            boolean(sign, *left)?;
+            boolean(sign, *right)?;
+            Ok(Kind::Boolean)
+        }
+        (operators::LOGICAL_NOT, [operand]) => boolean("!", *operand).map(|()| Kind::Boolean),
+        (operators::EQUALS | operators::NOT_EQUALS, [left, right]) => equality(*left, *right),
+        (operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS, [left, right]) => {
+            comparison(*left, *right)
+        }
+        (operators::ADD, [left, right]) => arithmetic("+", *left, *right, &[Kind::String, Kind::Array]),
+        (operators::SUBSTRACT, [left, right]) => arithmetic("-", *left, *right, &[]),
+        (operators::MULTIPLY, [left, right]) => arithmetic("*", *left, *right, &[]),
+        (operators::DIVIDE, [left, right]) => arithmetic("/", *left, *right, &[]),
+        (operators::NEGATE, [operand]) => Ok(*operand),
+        (operators::IN | "contains" | "startsWith" | "endsWith" | "matches" | "bool", _) => Ok(Kind::Boolean),
+        ("size", [operand]) if operand.is_numeric() || *operand == Kind::Boolean => {
+            Err(Mismatch::new(format!("{} has no size", article(*operand))))
+        }
+        ("size" | "int" | "uint", _) => Ok(Kind::Integer),
+        ("double", _) => Ok(Kind::Number),
+        ("string", _) => Ok(Kind::String),
+        _ => Ok(Kind::Any),
+    }
+}
+
+fn boolean(sign: &str, kind: Kind) -> Result<(), Mismatch> {
+    if kind.is_known() && kind != Kind::Boolean {
+        return Err(Mismatch::new(format!("{sign} takes booleans, not {}", article(kind))));
+    }
+    Ok(())
+}
+
+fn equality(left: Kind, right: Kind) -> Result<Kind, Mismatch> {
+    let fits = !left.is_known() || !right.is_known() || left == right || (left.is_numeric() && right.is_numeric());
+    if fits {
+        Ok(Kind::Boolean)
+    } else {
+        Err(Mismatch::new(format!("{} never equals {}", article(left), article(right))))
+    }
+}
+
+fn comparison(left: Kind, right: Kind) -> Result<Kind, Mismatch> {
+    for kind in [left, right] {
+        if matches!(kind, Kind::Array | Kind::Object) {
+            let help = (kind == Kind::Array).then(|| "compare its size()".to_owned());
+            return Err(Mismatch { message: format!("{} has no order", article(kind)), help });
+        }
+    }
+    let fits = !left.is_known() || !right.is_known() || left == right || (left.is_numeric() && right.is_numeric());
+    if fits {
+        Ok(Kind::Boolean)
+    } else {
+        Err(Mismatch::new(format!("{} and {} do not compare", article(left), article(right))))
+    }
+}
+
+fn arithmetic(sign: &str, left: Kind, right: Kind, others: &[Kind]) -> Result<Kind, Mismatch> {
+    for kind in [left, right] {
+        if kind.is_known() && !kind.is_numeric() && !others.contains(&kind) {
+            return Err(Mismatch::new(format!("{sign} does not take {}", article(kind))));
+        }
+    }
+    match (left, right) {
+        _ if left == right => Ok(left),
+        _ if !left.is_known() => Ok(right),
+        _ if !right.is_known() => Ok(left),
+        _ => {
+            let help = match (left, right) {
+                _ if left.is_numeric() && right.is_numeric() => Some("convert the integer: double(x)".to_owned()),
+                _ if left == Kind::String || right == Kind::String => Some("convert the other: string(x)".to_owned()),
+                _ => None,
+            };
+            Err(Mismatch { message: format!("{sign} does not take {} and {}", article(left), article(right)), help })
+        }
+    }
+}
+
+/// `a string`, `an array`.
+pub(crate) fn article(kind: Kind) -> String {
+    match kind {
+        Kind::Any | Kind::Null => kind.name().to_owned(),
+        Kind::Integer | Kind::Array | Kind::Object => format!("an {}", kind.name()),
+        _ => format!("a {}", kind.name()),
+    }
+}
