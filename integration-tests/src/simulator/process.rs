@@ -1,0 +1,245 @@
+//! The simulated cluster: processes that die and are started again, and the nemesis that
+//! sees to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_blobs::Objects;
+use baton_broker::memory::Memory;
+use baton_common::tool::QueueClass;
+use baton_common::{Digest, WorkerId};
+use baton_orchestrator::{Compute, Orchestrator, Parts, Settings};
+use baton_store::memory::Snapshot;
+use baton_store::MemoryStore;
+use baton_worker::{CpuPool, MemorySpool, Renewal, Status, Worker};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::chaos::Chaos;
+use super::checker::Checker;
+use super::control::{GatedControl, Living};
+use super::gate::Gate;
+use super::messages::GatedBroker;
+use super::store::GatedStore;
+use super::tools::{Ledger, catalogue};
+use super::{Sabotage, timings};
+
+/// Orchestrators of a simulated cluster.
+const ORCHESTRATORS: usize = 2;
+/// Workers: an io one, a cpu one and another io one.
+const WORKERS: [QueueClass; 3] = [QueueClass::Io, QueueClass::Cpu, QueueClass::Io];
+
+/// A small cluster over one store and one broker.
+#[derive(Clone)]
+pub struct Cluster {
+    pub memory: MemoryStore,
+    pub chaos: Arc<Chaos>,
+    pub living: Living,
+    broker: Memory,
+    blobs: Objects,
+    checker: Arc<Checker>,
+    ledger: Ledger,
+    sabotage: Sabotage,
+    workers: Arc<Mutex<Vec<Arc<Gate>>>>,
+    over: CancellationToken,
+}
+
+impl Cluster {
+    pub fn new(
+        memory: MemoryStore,
+        broker: Memory,
+        chaos: Arc<Chaos>,
+        checker: Arc<Checker>,
+        ledger: Ledger,
+        sabotage: Sabotage,
+    ) -> Self {
+        let living: Living = Arc::new(Mutex::new(vec![None; ORCHESTRATORS]));
+        let workers = Arc::new(Mutex::new(WORKERS.iter().map(|_| Arc::default()).collect()));
+        let over = CancellationToken::new();
+        Self { memory, chaos, living, broker, blobs: Objects::memory(), checker, ledger, sabotage, workers, over }
+    }
+
+    /// Starts every process, each with somebody who starts it again when it dies.
+    pub async fn start(&self) {
+        for slot in 0..ORCHESTRATORS {
+            self.start_orchestrator(slot).await;
+            let cluster = self.clone();
+            tokio::spawn(async move { cluster.keep_orchestrator(slot).await });
+        }
+        for slot in 0..WORKERS.len() {
+            let cluster = self.clone();
+            tokio::spawn(async move { cluster.keep_worker(slot).await });
+        }
+    }
+
+    /// Ends everything.
+    pub fn stop(&self) {
+        self.over.cancel();
+        self.living.lock().iter().flatten().for_each(|(gate, _)| gate.die());
+        self.workers.lock().iter().for_each(|gate| gate.die());
+    }
+
+    /// H of everything the store holds.
+    pub fn digest(&self) -> String {
+        let rows = self.memory.used_partitions().into_iter().map(|partition| self.memory.dump(partition));
+        Digest::of(format!("{:?}", rows.collect::<Vec<_>>())).to_string()
+    }
+
+    async fn start_orchestrator(&self, slot: usize) {
+        let gate = Arc::new(Gate::default());
+        let store = GatedStore {
+            store: self.memory.clone(),
+            gate: gate.clone(),
+            chaos: self.chaos.clone(),
+            checker: self.checker.clone(),
+        };
+        let broker =
+            GatedBroker { broker: self.broker.clone(), gate: gate.clone(), chaos: self.chaos.clone() };
+        let seed = self.chaos.below(u64::MAX);
+        let settings = Settings {
+            timings: timings(),
+            replica: format!("orchestrator-{slot}"),
+            sweep: self.sabotage != Sabotage::NoSweep,
+            seed,
+            seeded_ids: true,
+            ..Settings::default()
+        };
+        let parts = Parts {
+            store: Arc::new(store),
+            broker: Arc::new(broker),
+            blobs: Arc::new(self.blobs.clone()),
+            settings,
+            compute: Compute::Inline,
+        };
+        let shutdown = self.over.child_token();
+        let started = tokio::select! {
+            biased;
+            () = gate.ended() => None,
+            started = Orchestrator::start(parts, shutdown.clone()) => started.ok(),
+        };
+        match started {
+            Some(orchestrator) => {
+                let dying = gate.clone();
+                tokio::spawn(async move {
+                    dying.ended().await;
+                    shutdown.cancel();
+                });
+                self.living.lock()[slot] = Some((gate, orchestrator));
+            }
+            None => self.living.lock()[slot] = None,
+        }
+    }
+
+    async fn keep_orchestrator(&self, slot: usize) {
+        loop {
+            let gate = self.living.lock()[slot].as_ref().map(|(gate, _)| gate.clone());
+            if let Some(gate) = gate {
+                tokio::select! {
+                    biased;
+                    () = self.over.cancelled() => return,
+                    () = gate.ended() => {}
+                }
+            }
+            self.living.lock()[slot] = None;
+            tokio::time::sleep(Duration::from_millis(100 + self.chaos.below(1_500))).await;
+            if self.over.is_cancelled() {
+                return;
+            }
+            self.start_orchestrator(slot).await;
+        }
+    }
+
+    async fn keep_worker(&self, slot: usize) {
+        let catalogue = Arc::new(catalogue(&self.ledger, &self.chaos));
+        let spool = Arc::new(MemorySpool::default());
+        while !self.over.is_cancelled() {
+            let gate = Arc::new(Gate::default());
+            self.workers.lock()[slot] = gate.clone();
+            let control =
+                GatedControl { gate: gate.clone(), living: self.living.clone(), chaos: self.chaos.clone() };
+            let mut settings = baton_worker::Settings::new(WORKERS[slot]);
+            settings.slots = 4;
+            let parts = baton_worker::Parts {
+                id: WorkerId(self.chaos.below(u64::MAX)),
+                place: format!("worker-{slot}"),
+                broker: Arc::new(self.broker.clone()),
+                control: Arc::new(control),
+                catalogue: catalogue.clone(),
+                spool: spool.clone(),
+                cpu: CpuPool::Inline,
+                renewal: Renewal::Task,
+                seed: self.chaos.below(u64::MAX),
+                settings,
+                status: Arc::new(Status::default()),
+            };
+            tokio::select! {
+                biased;
+                () = self.over.cancelled() => return,
+                () = gate.ended() => {}
+                _ = Worker::run(parts, self.over.child_token()) => {}
+            }
+            tokio::time::sleep(Duration::from_millis(50 + self.chaos.below(2_000))).await;
+        }
+    }
+
+    /// Kills, empties queues, blocks the broker and takes the store back, until it is dropped.
+    pub async fn nemesis(&self) {
+        let goes_back = self.chaos.below(3) == 0;
+        let mut snapshot: Option<Snapshot> = None;
+        loop {
+            tokio::time::sleep(Duration::from_millis(300 + self.chaos.below(2_500))).await;
+            if self.chaos.strikes("orchestrator killed", 150.0) {
+                self.kill_orchestrator();
+            }
+            if self.chaos.strikes("worker killed", 150.0) {
+                self.kill_worker();
+            }
+            if self.chaos.strikes("queue purged", 60.0) {
+                self.broker.purge(["io.normal", "cpu.normal"][usize::try_from(self.chaos.below(2)).unwrap_or(0)]);
+            }
+            if self.chaos.strikes("broker blocked", 60.0) {
+                self.broker.set_blocked(true);
+                tokio::time::sleep(Duration::from_millis(self.chaos.below(4_000))).await;
+                self.broker.set_blocked(false);
+            }
+            if goes_back && self.chaos.strikes("snapshot", 250.0) {
+                snapshot = Some(self.memory.snapshot());
+            }
+            if snapshot.is_some() && self.chaos.strikes("store went back", 80.0) {
+                self.go_back(snapshot.take());
+            }
+        }
+    }
+
+    /// The store is restored from a backup: it restarts, and with it who holds its state.
+    fn go_back(&self, snapshot: Option<Snapshot>) {
+        let Some(snapshot) = snapshot else { return };
+        self.memory.roll_back(snapshot);
+        self.checker.rolled_back();
+        self.living.lock().iter().flatten().for_each(|(gate, _)| gate.die());
+    }
+
+    fn kill_orchestrator(&self) {
+        let slot = usize::try_from(self.chaos.below(2)).unwrap_or(0);
+        if let Some((gate, _)) = &self.living.lock()[slot] {
+            gate.die();
+        }
+    }
+
+    fn kill_worker(&self) {
+        let slot = usize::try_from(self.chaos.below(3)).unwrap_or(0);
+        self.workers.lock()[slot].die();
+    }
+
+    /// Undoes what would last for ever.
+    pub async fn heal(&self) {
+        self.broker.set_blocked(false);
+        self.broker.set_faults(None);
+    }
+
+    /// Some orchestrator that lives.
+    pub fn orchestrator(&self) -> Option<Orchestrator> {
+        let living = self.living.lock();
+        living.iter().flatten().find(|(gate, _)| !gate.is_over()).map(|(_, orchestrator)| orchestrator.clone())
+    }
+}
