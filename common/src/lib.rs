@@ -13,6 +13,7 @@ pub mod job;
 pub mod payload;
 pub mod records;
 pub mod settings;
+pub mod sources;
 pub mod time;
 pub mod tool;
 pub mod transition;
