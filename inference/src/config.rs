@@ -128,6 +128,14 @@ fn known(provider: &str) -> Option<(&'static str, Option<&'static str>)> {
 }
 
 fn secret(reference: &str) -> Result<Secret, Failure> {
+    secret_text(reference).map(Secret::new)
+}
+
+/// The secret that a reference stands for: `env:NAME` or `file:PATH`.
+///
+/// # Errors
+/// `invalid` when it is no reference, or nothing is there.
+pub fn secret_text(reference: &str) -> Result<String, Failure> {
     let missing = |why: String| Failure::invalid("key_missing", format!("key reference {reference:?}: {why}"));
     let text = if let Some(name) = reference.strip_prefix("env:") {
         std::env::var(name).map_err(|_| missing("the variable is not set".to_owned()))?
@@ -140,5 +148,5 @@ fn secret(reference: &str) -> Result<Secret, Failure> {
     if text.is_empty() {
         return Err(missing("it is empty".to_owned()));
     }
-    Ok(Secret::new(text))
+    Ok(text.to_owned())
 }

@@ -1,1 +1,49 @@
-//! placeholder
+//! The data plane: takes jobs from queues, runs tools and models, hands results back.
+//!
+//! One delivery, from its arrival to its end:
+//! [`intake`](Worker) takes it when a slot is free, `claim` asks the control plane for the
+//! job, the message is acknowledged at the grant, `attempt` runs the tool with a time
+//! limit and a token, `outcome` makes the result travel (inline or as a blob), `resume`
+//! offers it until a final answer comes, and [`spool`] keeps it meanwhile if nobody
+//! answers. Beside them `lease` renews what is held and `announce` keeps the worker
+//! listed and finds out when the control plane is back.
+//!
+//! The library decides nothing by a wall clock or by the system's randomness: a seed and
+//! tokio's time drive it, so that a simulator can run it in virtual time. A team builds a
+//! worker of its own from [`Worker`] and a catalogue of tools. The store, graphs and
+//! retries are left to the control plane.
+
+mod announce;
+mod attempt;
+mod backoff;
+pub mod builtin;
+pub mod chat;
+mod claim;
+pub mod config;
+mod fail;
+mod held;
+mod intake;
+mod job;
+mod job_blobs;
+mod lease;
+mod outcome;
+pub mod process;
+mod reach;
+mod resume;
+pub mod settings;
+pub mod spool;
+pub mod status;
+pub mod wiring;
+mod worker;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use builtin::builtin_tools;
+pub use lease::{Connect, Renewal};
+pub use settings::Settings;
+pub use spool::{DiskSpool, MemorySpool, Spool};
+pub use status::Status;
+pub use worker::{CpuPool, Error, Parts, Worker};

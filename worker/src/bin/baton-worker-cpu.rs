@@ -1,0 +1,10 @@
+//! The worker for cpu jobs. Everything it does lies in the library.
+
+use std::process::ExitCode;
+
+use baton_common::tool::QueueClass;
+
+fn main() -> ExitCode {
+    baton_tools::child::run_if_asked();
+    baton_worker::process::main(QueueClass::Cpu)
+}

@@ -1,0 +1,195 @@
+//! Claiming jobs in batches: whatever arrived while the last call was under way goes into
+//! the next. A call without an answer is repeated with the same claim requests, so that a
+//! grant whose reply was lost is found again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use baton_common::job::{ClaimAnswer, DropReason};
+use baton_control::{ClaimCall, Error};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::fail::{self, Passed};
+use crate::held::Stop;
+use crate::intake::Pending;
+use crate::job;
+use crate::status::Status;
+use crate::worker::Shared;
+
+/// The claimer of one worker, which owns the running jobs.
+pub(crate) struct Claimer {
+    pub(crate) shared: Arc<Shared>,
+    /// Where messages come back to whose claim was not decided.
+    pub(crate) later: mpsc::WeakSender<Pending>,
+    pub(crate) lease_ms: u64,
+}
+
+impl Claimer {
+    /// Claims until the intake has ended, then lets the jobs finish.
+    pub(crate) async fn run(self, mut arrivals: mpsc::Receiver<Pending>, shutdown: &CancellationToken) {
+        let mut jobs = JoinSet::new();
+        loop {
+            let mut batch = Vec::new();
+            let count = tokio::select! {
+                biased;
+                count = arrivals.recv_many(&mut batch, self.shared.settings.claim_batch_max) => count,
+                Some(_) = jobs.join_next() => continue,
+            };
+            if count == 0 {
+                break;
+            }
+            let call = |pending: &Pending| ClaimCall { envelope: pending.envelope.clone(), request: pending.request };
+            let calls = batch.iter().map(call).collect();
+            match self.claim(calls, shutdown).await {
+                Some(answers) => self.hand_out(batch, answers, &mut jobs, shutdown),
+                None => give_back(batch).await,
+            }
+        }
+        self.drain(jobs).await;
+    }
+
+    /// The answers; `None` when the messages are to go back: at the shutdown, when the
+    /// call is refused, or when nobody answered for as long as a lease, after which the
+    /// claim requests mean nothing any more.
+    async fn claim(&self, calls: Vec<ClaimCall>, shutdown: &CancellationToken) -> Option<Vec<ClaimAnswer>> {
+        let settings = &self.shared.settings;
+        let mut backoff = Backoff::new(&self.shared.dice, settings.backoff_ms, settings.backoff_ms_max);
+        let give_up = Instant::now() + Duration::from_millis(self.lease_ms);
+        while !shutdown.is_cancelled() && Instant::now() < give_up {
+            match self.claim_once(&calls).await {
+                Ok(answers) => {
+                    self.shared.reach.up();
+                    return Some(answers);
+                }
+                Err(error @ Error::Unavailable(_)) => self.shared.reach.down(&error),
+                Err(error @ Error::Refused(_)) => {
+                    tracing::error!(%error, "claims refused");
+                    self.shared.reach.down(&error);
+                    return None;
+                }
+            }
+            if shutdown.run_until_cancelled(backoff.pause()).await.is_none() {
+                return None;
+            }
+        }
+        None
+    }
+
+    async fn claim_once(&self, calls: &[ClaimCall]) -> Result<Vec<ClaimAnswer>, Error> {
+        let lost = || Error::Unavailable("no answer to a claim".to_owned());
+        let before = fail::point("before_claim").await;
+        if before == Passed::Error {
+            return Err(lost());
+        }
+        let limit = Duration::from_millis(self.shared.settings.call_timeout_ms);
+        if before == Passed::Dup {
+            let _ = tokio::time::timeout(limit, self.shared.control.claim(self.shared.id, calls.to_vec())).await;
+        }
+        let claim = self.shared.control.claim(self.shared.id, calls.to_vec());
+        let answers = tokio::time::timeout(limit, claim).await.map_err(|_| lost())??;
+        if fail::point("after_claim").await == Passed::Error || answers.len() != calls.len() {
+            return Err(lost());
+        }
+        Ok(answers)
+    }
+
+    fn hand_out(
+        &self,
+        batch: Vec<Pending>,
+        answers: Vec<ClaimAnswer>,
+        jobs: &mut JoinSet<()>,
+        shutdown: &CancellationToken,
+    ) {
+        for (pending, answer) in batch.into_iter().zip(answers) {
+            match answer {
+                ClaimAnswer::Granted(grant) => {
+                    Status::add(&self.shared.status.granted);
+                    jobs.spawn(job::run(self.shared.clone(), *grant, pending.delivery, pending.slot));
+                }
+                ClaimAnswer::Drop(reason) => {
+                    Status::add(&self.shared.status.dropped);
+                    told(&pending, reason);
+                    jobs.spawn(async move {
+                        let _ = pending.delivery.ack().await;
+                    });
+                }
+                ClaimAnswer::Later => {
+                    jobs.spawn(ask_again(pending, self.shared.clone(), self.later.clone(), shutdown.clone()));
+                }
+            }
+        }
+    }
+
+    /// Waits for the jobs; tells them to stop after the grace, and leaves after another.
+    async fn drain(&self, mut jobs: JoinSet<()>) {
+        let settings = &self.shared.settings;
+        let grace = Duration::from_millis(settings.drain_grace_ms);
+        if tokio::time::timeout(grace, all_of(&mut jobs)).await.is_ok() {
+            return;
+        }
+        tracing::warn!(jobs = jobs.len(), "jobs did not finish within the grace");
+        self.shared.held.stop_all(Stop::Leaving);
+        let grace = Duration::from_millis(settings.cancel_grace_ms + settings.backoff_ms_max);
+        let _ = tokio::time::timeout(grace, all_of(&mut jobs)).await;
+    }
+}
+
+async fn all_of(jobs: &mut JoinSet<()>) {
+    while jobs.join_next().await.is_some() {}
+}
+
+/// Asks again after a pause, a few times; then the message goes back.
+async fn ask_again(
+    mut pending: Pending,
+    shared: Arc<Shared>,
+    later: mpsc::WeakSender<Pending>,
+    shutdown: CancellationToken,
+) {
+    pending.tries += 1;
+    let settings = &shared.settings;
+    let longest = (settings.backoff_ms << pending.tries.min(16)).min(settings.backoff_ms_max);
+    let pause = Backoff::new(&shared.dice, longest, longest).next();
+    let waited = shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some();
+    let again = waited && pending.tries <= settings.later_tries_max;
+    match later.upgrade().filter(|_| again) {
+        None => give_back(vec![pending]).await,
+        Some(sender) => {
+            if let Err(mpsc::error::SendError(pending)) = sender.send(pending).await {
+                give_back(vec![pending]).await;
+            }
+        }
+    }
+}
+
+async fn give_back(batch: Vec<Pending>) {
+    for pending in batch {
+        // What does not reach the broker comes back with its connection.
+        let _ = pending.delivery.give_back().await;
+    }
+}
+
+fn told(pending: &Pending, reason: DropReason) {
+    let job = &pending.envelope.job;
+    tracing::debug!(%job, ?reason, redelivered = pending.delivery.redelivered(), "message dropped");
+}
+
+/// Counts a running attempt for as long as it lives.
+pub(crate) struct Running(Arc<Status>);
+
+impl Running {
+    pub(crate) fn new(status: &Arc<Status>) -> Self {
+        Status::add(&status.running);
+        Self(status.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,88 @@
+//! The jobs this worker holds: from the grant until their outcome has a final answer.
+//! Renewing them is left to `lease`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use baton_common::job::Grant;
+use baton_common::{Fence, JobId};
+use baton_control::Hold;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Why a job was told to stop. The first reason stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Its lease was lost: another attempt may run.
+    Lost,
+    /// Its run is being cancelled.
+    Cancelled,
+    /// Its time is over.
+    Timeout,
+    /// The worker is leaving.
+    Leaving,
+}
+
+/// One job in hand.
+#[derive(Clone)]
+pub(crate) struct HeldJob {
+    pub(crate) hold: Hold,
+    pub(crate) cancel: CancellationToken,
+    stop: Arc<OnceLock<Stop>>,
+    since: Instant,
+    lease_ms: u64,
+}
+
+impl HeldJob {
+    pub(crate) fn new(grant: &Grant) -> Self {
+        let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+        let stop = Arc::default();
+        Self { hold, cancel: CancellationToken::new(), stop, since: Instant::now(), lease_ms: grant.lease_ms }
+    }
+
+    /// Tells the job to stop; says whether this was the first to say so.
+    pub(crate) fn stop(&self, reason: Stop) -> bool {
+        let first = self.stop.set(reason).is_ok();
+        self.cancel.cancel();
+        first
+    }
+
+    /// Why it was told to stop, if it was.
+    pub(crate) fn stopped(&self) -> Option<Stop> {
+        self.stop.get().copied()
+    }
+}
+
+/// All jobs in hand. A job may be held twice, by an attempt that lost its lease and by
+/// its successor.
+#[derive(Clone, Default)]
+pub(crate) struct Held(Arc<Mutex<BTreeMap<(JobId, Fence), HeldJob>>>);
+
+impl Held {
+    pub(crate) fn add(&self, job: &HeldJob) {
+        self.0.lock().insert((job.hold.job.clone(), job.hold.fence), job.clone());
+    }
+
+    pub(crate) fn remove(&self, hold: &Hold) {
+        self.0.lock().remove(&(hold.job.clone(), hold.fence));
+    }
+
+    /// What needs renewal now: all but those granted a moment ago and those whose lease
+    /// is lost.
+    pub(crate) fn to_renew(&self) -> Vec<HeldJob> {
+        let due = |job: &&HeldJob| {
+            job.stopped() != Some(Stop::Lost) && job.since.elapsed() >= Duration::from_millis(job.lease_ms / 6)
+        };
+        self.0.lock().values().filter(due).cloned().collect()
+    }
+
+    /// Tells every job to stop.
+    pub(crate) fn stop_all(&self, reason: Stop) {
+        let jobs: Vec<HeldJob> = self.0.lock().values().cloned().collect();
+        for job in jobs {
+            job.stop(reason);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! One granted job: acknowledge its message, run it, hand its outcome back.
+
+use std::sync::Arc;
+
+use baton_broker::Delivery;
+use baton_common::job::Grant;
+use baton_control::Resume;
+use baton_telemetry::{SpanExt as _, names};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument as _;
+
+use crate::attempt;
+use crate::claim::Running;
+use crate::fail::{self, Passed};
+use crate::held::HeldJob;
+use crate::resume;
+use crate::worker::Shared;
+
+/// Runs a granted job to the end of its hand-over, or to the spool.
+pub(crate) async fn run(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery>, slot: OwnedSemaphorePermit) {
+    let span = tracing::info_span!(
+        names::SPAN_PROCESS,
+        { names::JOB_ID } = %grant.job,
+        { names::RUN_ID } = %grant.job.run,
+        { names::FENCE } = grant.fence.0,
+        { names::ATTEMPT } = grant.attempt,
+        { names::GEN_AI_TOOL } = grant.tool,
+        { names::QUEUE_CLASS } = shared.settings.class.name(),
+        { names::ERROR_TYPE } = tracing::field::Empty
+    );
+    span.set_parent_from(grant.traceparent.as_deref());
+    hand_over(shared, grant, delivery, Arc::new(slot)).instrument(span).await;
+}
+
+async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery>, slot: Arc<OwnedSemaphorePermit>) {
+    let job = HeldJob::new(&grant);
+    shared.held.add(&job);
+    if fail::point("before_ack").await == Passed::On {
+        // An acknowledgement that is lost brings the message again, and its claim is busy.
+        if let Err(error) = delivery.ack().await {
+            tracing::debug!(%error, "message not acknowledged");
+        }
+    }
+    fail::point("after_ack").await;
+    let running = Running::new(&shared.status);
+    let outcome = attempt::run(&shared, &grant, &job, &slot).await;
+    drop(running);
+    let Some(outcome) = outcome else {
+        shared.held.remove(&job.hold);
+        return;
+    };
+    if let baton_common::job::Outcome::Error(failure) = &outcome {
+        tracing::Span::current().record(names::ERROR_TYPE, failure.code.as_str());
+    }
+    let resume = Resume { hold: job.hold, digest: grant.digest, outcome };
+    resume::deliver(&shared, resume).await;
+    drop(slot);
+}

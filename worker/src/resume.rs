@@ -1,0 +1,107 @@
+//! Offering outcomes until a final answer comes: at first from the job's own slot, then
+//! from the spool, one after another, so that an outage costs disk and not memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_common::job::ResumeAnswer;
+use baton_control::{Error, Resume};
+
+use crate::backoff::Backoff;
+use crate::fail::{self, Passed};
+use crate::outcome;
+use crate::status::Status;
+use crate::worker::Shared;
+
+/// Offers an outcome; returns once it is final or lies in the spool. A spool that is full
+/// or broken keeps the job, and with it its slot, here.
+pub(crate) async fn deliver(shared: &Arc<Shared>, resume: Resume) {
+    let settings = &shared.settings;
+    let mut backoff = Backoff::new(&shared.dice, settings.backoff_ms, settings.backoff_ms_max);
+    let mut tries = 0;
+    loop {
+        match offer(shared, &resume).await {
+            Ok(()) => return,
+            Err(error) => shared.reach.down(&error),
+        }
+        tries += 1;
+        if tries >= settings.resume_tries {
+            match shared.spool.put(&resume).await {
+                Ok(()) => {
+                    Status::add(&shared.status.spooled);
+                    shared.spooled.notify_one();
+                    return;
+                }
+                Err(error) if tries == settings.resume_tries => {
+                    tracing::error!(job = %resume.hold.job, %error, "result not spooled");
+                }
+                Err(_) => {}
+            }
+        }
+        backoff.pause().await;
+    }
+}
+
+/// Offers what lies in the spool, of earlier processes too, for as long as it is polled.
+pub(crate) async fn offer_spooled(shared: Arc<Shared>) {
+    let settings = &shared.settings;
+    let mut backoff = Backoff::new(&shared.dice, settings.backoff_ms, settings.backoff_ms_max);
+    loop {
+        let keys = shared.spool.keys().await;
+        if keys.is_empty() {
+            shared.spooled.notified().await;
+            continue;
+        }
+        for key in keys {
+            shared.reach.wait_up().await;
+            let Some(resume) = shared.spool.get(&key).await else { continue };
+            match offer(&shared, &resume).await {
+                Ok(()) => {
+                    shared.spool.remove(&key).await;
+                    backoff.reset();
+                }
+                Err(error) => {
+                    shared.reach.down(&error);
+                    backoff.pause().await;
+                }
+            }
+        }
+    }
+}
+
+/// One offer; `Ok` when nothing more is to be done about it.
+async fn offer(shared: &Shared, resume: &Resume) -> Result<(), Error> {
+    let before = fail::point("before_resume").await;
+    if before == Passed::Error {
+        return Err(Error::Unavailable("told to fail before the resume".to_owned()));
+    }
+    if before == Passed::Dup {
+        let _ = offer_once(shared, resume).await;
+    }
+    let answer = offer_once(shared, resume).await;
+    if fail::point("after_resume").await == Passed::Error {
+        return Err(Error::Unavailable("told to fail after the resume".to_owned()));
+    }
+    match answer {
+        Ok(answer) => {
+            shared.reach.up();
+            tracing::debug!(job = %resume.hold.job, fence = resume.hold.fence.0, ?answer, "outcome final");
+        }
+        Err(Error::Refused(reason)) => {
+            // The token is not, or no longer, good: nobody will ever take this outcome.
+            tracing::error!(job = %resume.hold.job, fence = resume.hold.fence.0, reason, "outcome refused");
+        }
+        Err(error @ Error::Unavailable(_)) => return Err(error),
+    }
+    Status::add(&shared.status.resumed);
+    shared.held.remove(&resume.hold);
+    Ok(())
+}
+
+async fn offer_once(shared: &Shared, resume: &Resume) -> Result<ResumeAnswer, Error> {
+    let outcome = outcome::travelling(shared, &resume.hold, &resume.outcome).await?;
+    let resume = Resume { outcome, hold: resume.hold.clone(), digest: resume.digest };
+    let limit = Duration::from_millis(shared.settings.call_timeout_ms);
+    let late = |_| Error::Unavailable("no answer to a resume".to_owned());
+    tokio::time::timeout(limit, shared.control.resume(resume)).await.map_err(late)?
+}

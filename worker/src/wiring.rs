@@ -1,0 +1,71 @@
+//! The only file that names concrete adapters: RabbitMQ for messages, gRPC for the
+//! control plane, disk for the spool, rayon for computing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use baton_broker::Broker;
+use baton_broker::rabbit::{Rabbit, RabbitOptions};
+use baton_common::tool::QueueClass;
+use baton_control::ControlPlane;
+use baton_control::grpc::GrpcControlPlane;
+
+use crate::lease::Renewal;
+use crate::settings::Settings;
+use crate::spool::{self, DiskSpool};
+use crate::worker::CpuPool;
+
+/// The broker at that address. Must be called within the runtime that outlives it.
+///
+/// # Errors
+/// When the address is no RabbitMQ's.
+pub fn broker(url: &str, settings: &Settings) -> anyhow::Result<Arc<dyn Broker>> {
+    if url.starts_with("memory:") {
+        bail!("a broker in memory lives in one process: use `baton run` or `baton dev`, or name an amqp:// address");
+    }
+    let mut options = RabbitOptions::parse(url)?;
+    options.publishes = false;
+    options.extra_queues.clone_from(&settings.extra_queues);
+    Ok(Arc::new(Rabbit::start(options)))
+}
+
+/// The control plane at those addresses, and the way to it for the lease thread.
+///
+/// # Errors
+/// When an address or the key is malformed.
+pub fn control(addresses: &str, key: Option<&str>) -> anyhow::Result<(Arc<dyn ControlPlane>, Renewal)> {
+    let control: Arc<dyn ControlPlane> = Arc::new(GrpcControlPlane::new(addresses, key)?);
+    let (addresses, key, shared) = (addresses.to_owned(), key.map(str::to_owned), control.clone());
+    let connect = move || -> Arc<dyn ControlPlane> {
+        match GrpcControlPlane::new(&addresses, key.as_deref()) {
+            Ok(own) => Arc::new(own),
+            // Cannot be: the same words were good a moment ago.
+            Err(_) => shared.clone(),
+        }
+    };
+    Ok((control, Renewal::Thread(Arc::new(connect))))
+}
+
+/// The spool of a class beneath the data folder.
+///
+/// # Errors
+/// When the folder cannot be made.
+pub fn spool(data_dir: &Path, class: QueueClass) -> anyhow::Result<Arc<DiskSpool>> {
+    let folder = data_dir.join(format!("spool-{}", class.name()));
+    let spool = DiskSpool::open(&folder, spool::BYTES_MAX);
+    Ok(Arc::new(spool.with_context(|| format!("the spool {} cannot be opened", folder.display()))?))
+}
+
+/// As many threads as there are slots.
+///
+/// # Errors
+/// When they cannot be started.
+pub fn cpu_pool(slots: usize) -> anyhow::Result<CpuPool> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(slots)
+        .thread_name(|index| format!("baton-cpu-{index}"))
+        .build()
+        .context("the cpu threads did not start")?;
+    Ok(CpuPool::Rayon(Arc::new(pool)))
+}
