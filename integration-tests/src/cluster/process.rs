@@ -1,0 +1,147 @@
+//! One process of a cluster: started, killed, started again; its output kept in a file.
+
+use std::fs::{File, OpenOptions};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use baton_common::settings::Timings;
+
+/// One process.
+pub struct Process {
+    /// Its name in logs and timelines.
+    pub name: String,
+    /// Where it serves, if it does.
+    pub address: Option<String>,
+    program: PathBuf,
+    env: Vec<(String, String)>,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// A process that is not started yet.
+    ///
+    /// # Errors
+    /// When the program was not built.
+    pub fn new(program: &str, name: &str, folder: &Path) -> anyhow::Result<Self> {
+        let program = built(program)?;
+        let log = folder.join(format!("{name}.log"));
+        Ok(Self { name: name.to_owned(), address: None, program, env: Vec::new(), log, child: None })
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Sets several.
+    pub fn env_all(&mut self, all: &[(String, String)]) {
+        all.iter().for_each(|(name, value)| self.env(name, value));
+    }
+
+    /// Removes a variable.
+    pub fn unset(&mut self, name: &str) {
+        self.env.retain(|(known, _)| known != name);
+    }
+
+    /// Starts it unless it runs.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        if self.is_running() {
+            return Ok(());
+        }
+        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let child = Command::new(&self.program)
+            .env_clear()
+            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("BATON_") && !name.starts_with("OTEL_")))
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} does not start", self.program.display()))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Its process id while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.as_mut().map(Child::try_wait), Some(Ok(None)))
+    }
+
+    /// Kills it at once.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it has not within that time.
+    pub async fn ended(&mut self, within: Duration) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while self.is_running() {
+            if started.elapsed() > within {
+                bail!("{} still runs\n{}", self.name, self.last_words());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.child = None;
+        Ok(())
+    }
+
+    /// The end of its output.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A program of this workspace, beside the one that runs.
+fn built(program: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let mut folder = own.parent().context("a folder")?;
+    if folder.ends_with("deps") {
+        folder = folder.parent().context("a folder")?;
+    }
+    let path = folder.join(program);
+    if File::open(&path).is_err() {
+        bail!("{} was not built: run `cargo build --workspace --bins` first", path.display());
+    }
+    Ok(path)
+}
+
+/// A port that nobody uses now.
+pub(super) fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Timings, divided.
+pub(super) fn hurried(divisor: u64) -> Vec<(String, String)> {
+    let timings = serde_json::to_value(Timings::default().scaled(divisor)).unwrap_or_default();
+    let members = timings.as_object().cloned().unwrap_or_default();
+    members.into_iter().map(|(name, value)| (format!("BATON_TIMING_{}", name.to_uppercase()), value.to_string())).collect()
+}
