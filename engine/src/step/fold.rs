@@ -45,10 +45,11 @@ pub(super) struct Folded {
 
 /// Folds an activation in the scope of its snapshot.
 pub(super) fn fold(node: &Node, how: How, scope: &Scope<'_>) -> Folded {
+    let no_errors = node.each.as_ref().map(|_| json!([]));
     let (outcomes, info) = match how {
-        How::Failed(failure) => return Folded { result: Err(failure), errors: None, tokens: 0 },
+        How::Failed(failure) => return Folded { result: Err(failure), errors: no_errors, tokens: 0 },
         How::Inline if node.each.is_none() || matches!(node.work, Work::Notify(_)) => {
-            return Folded { result: Ok(None), errors: None, tokens: 0 };
+            return Folded { result: Ok(None), errors: no_errors, tokens: 0 };
         }
         How::Inline => (None, None),
         How::Closed(group) => (Some(group.outcomes), Some(group.info)),
@@ -62,7 +63,7 @@ pub(super) fn fold(node: &Node, how: How, scope: &Scope<'_>) -> Folded {
         }
         Some(each) => match map(node, each, outcomes, info.as_ref(), scope) {
             Ok((result, errors)) => Folded { result: result.map(Some), errors: Some(errors), tokens },
-            Err(failure) => Folded { result: Err(failure), errors: None, tokens },
+            Err(failure) => Folded { result: Err(failure), errors: no_errors, tokens },
         },
     }
 }
