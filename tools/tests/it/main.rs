@@ -7,3 +7,4 @@ mod files;
 mod hostile;
 mod outside;
 mod support;
+mod writers;
