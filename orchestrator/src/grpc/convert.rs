@@ -1,0 +1,288 @@
+//! The API's values on the wire, by hand. Workers' values are converted in
+//! [`baton_control::grpc::convert`].
+
+use std::collections::BTreeMap;
+
+use baton_common::records::{Event, EventKind, RunStatus};
+use baton_common::{GraphHash, RequestId, RunId, ThreadId, Timestamp};
+use baton_control::grpc::convert::{self as words, Malformed};
+use baton_proto::v1;
+use serde_json::Value;
+
+use crate::api::{
+    ArtifactView, GraphRef, GraphSource, GraphView, GroupView, ListFilter, Live, QuestionView, QueueView, RunSummary,
+    RunView, Status, SubmitRequest, Submitted, Watched, Which, WorkerView,
+};
+
+const PAGE_DEFAULT: u32 = 50;
+const PAGE_MAX: u32 = 500;
+
+/// How many a caller asks for: bounded rather than refused, but never less than nothing.
+pub(super) fn page_size(asked: i32) -> Result<u32, Malformed> {
+    match u32::try_from(asked) {
+        Ok(0) => Ok(PAGE_DEFAULT),
+        Ok(size) => Ok(size.min(PAGE_MAX)),
+        Err(_) => Err(Malformed::new("page_size", "it is negative")),
+    }
+}
+
+/// An id where a text stands, none where it is empty.
+fn optional<T: std::str::FromStr<Err: std::fmt::Display>>(
+    field: &'static str,
+    text: &str,
+) -> Result<Option<T>, Malformed> {
+    if text.is_empty() { Ok(None) } else { words::parse(field, text).map(Some) }
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+pub(super) fn source(text: String, includes: Vec<v1::Include>, origin: String) -> GraphSource {
+    let files: BTreeMap<_, _> = includes.into_iter().map(|include| (include.path, include.text)).collect();
+    GraphSource { text, name: origin, files }
+}
+
+pub(super) fn submit(wire: v1::SubmitRequest, traceparent: Option<String>) -> Result<SubmitRequest, Malformed> {
+    let input = if wire.input_json.trim().is_empty() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        words::json("input_json", &wire.input_json)?
+    };
+    let graph = match (wire.graph.is_empty(), wire.source.is_empty()) {
+        (false, true) => match wire.graph.split_once('@') {
+            Some((_, hash)) => GraphRef::Hash(words::parse::<GraphHash>("graph", hash)?),
+            None => GraphRef::Name(wire.graph),
+        },
+        (true, false) => GraphRef::Source(source(wire.source, wire.includes, String::new())),
+        _ => return Err(Malformed::new("graph", "either a name or a source must be given")),
+    };
+    Ok(SubmitRequest {
+        graph,
+        input,
+        request_id: optional::<RequestId>("request_id", &wire.request_id)?,
+        thread: optional::<ThreadId>("thread", &wire.thread)?,
+        traceparent: Some(wire.traceparent).filter(|text| !text.is_empty()).or(traceparent),
+    })
+}
+
+pub(super) fn submitted(submitted: Submitted) -> v1::SubmitResponse {
+    v1::SubmitResponse {
+        run_id: submitted.run.to_string(),
+        thread: submitted.thread.to_string(),
+        existed: submitted.existed,
+        queued: submitted.queued,
+        graph_hash: submitted.graph.to_string(),
+    }
+}
+
+pub(super) fn status(status: Status) -> i32 {
+    (match status {
+        Status::Queued => v1::RunStatus::Queued,
+        Status::Running => v1::RunStatus::Running,
+        Status::Waiting => v1::RunStatus::Waiting,
+        Status::Cancelling => v1::RunStatus::Cancelling,
+        Status::Undoing => v1::RunStatus::Undoing,
+        Status::Succeeded => v1::RunStatus::Succeeded,
+        Status::Failed => v1::RunStatus::Failed,
+        Status::Cancelled => v1::RunStatus::Cancelled,
+        Status::Stuck => v1::RunStatus::Stuck,
+    }) as i32
+}
+
+fn recorded_status(wire: i32) -> Result<Option<RunStatus>, Malformed> {
+    use v1::RunStatus as Wire;
+    Ok(match Wire::try_from(wire).map_err(|_| Malformed::new("status", format!("unknown value {wire}")))? {
+        Wire::Unspecified => None,
+        Wire::Queued => Some(RunStatus::Queued),
+        Wire::Running | Wire::Waiting => Some(RunStatus::Running),
+        Wire::Cancelling => Some(RunStatus::Cancelling),
+        Wire::Undoing => Some(RunStatus::Undoing),
+        Wire::Succeeded => Some(RunStatus::Succeeded),
+        Wire::Failed => Some(RunStatus::Failed),
+        Wire::Cancelled => Some(RunStatus::Cancelled),
+        Wire::Stuck => Some(RunStatus::Stuck),
+    })
+}
+
+pub(super) fn list_filter(wire: &v1::ListRunsRequest) -> Result<ListFilter, Malformed> {
+    let before = match wire.page_token.as_str() {
+        "" => None,
+        token => {
+            let refused = || Malformed::new("page_token", "it is none of ours");
+            let (at, run) = token.split_once('.').ok_or_else(refused)?;
+            Some((Timestamp(at.parse().map_err(|_| refused())?), run.parse::<RunId>().map_err(|_| refused())?))
+        }
+    };
+    Ok(ListFilter {
+        status: recorded_status(wire.status)?,
+        thread: optional("thread", &wire.thread)?,
+        before,
+        limit: page_size(wire.page_size)?,
+    })
+}
+
+/// Names where the next page begins, when this one is full.
+pub(super) fn page_token(page: &[RunSummary], limit: u32) -> String {
+    match page.last() {
+        Some(last) if page.len() >= limit as usize => format!("{}.{}", last.created_at, last.run),
+        _ => String::new(),
+    }
+}
+
+pub(super) fn summary(summary: RunSummary) -> v1::Run {
+    v1::Run {
+        id: summary.run.to_string(),
+        thread: summary.thread.to_string(),
+        graph: summary.graph_name,
+        graph_hash: summary.graph.to_string(),
+        status: status(summary.status),
+        request_id: text(summary.request_id),
+        actor: summary.actor.to_string(),
+        created_at_ms: summary.created_at.0,
+        ended_at_ms: summary.ended_at.map(|at| at.0),
+        ..v1::Run::default()
+    }
+}
+
+pub(super) fn run(view: RunView) -> v1::Run {
+    let waits = view.waits.into_iter().map(|wait| v1::Wait { code: wait.code, node: wait.node, text: wait.text });
+    v1::Run {
+        output_json: view.output.map(|output| output.to_string()),
+        failure: view.failure.map(|failure| words::failure_to_wire(failure.failure, failure.node)),
+        waits: waits.collect(),
+        interrupts: view.questions.into_iter().map(interrupt).collect(),
+        nodes: view.groups.into_iter().map(node).collect(),
+        head: view.head.0,
+        superstep: view.superstep,
+        last_event: view.events,
+        ..summary(view.summary)
+    }
+}
+
+fn node(group: GroupView) -> v1::NodeProgress {
+    v1::NodeProgress {
+        node: group.group.node.to_string(),
+        activation: group.group.activation,
+        tool: group.tool,
+        queue: group.queue,
+        count: group.count,
+        waiting: group.waiting,
+        claimed: group.claimed,
+        ok: group.ok,
+        failed: group.failed,
+        cancelled: group.cancelled,
+    }
+}
+
+pub(super) fn interrupt(view: QuestionView) -> v1::Interrupt {
+    v1::Interrupt {
+        id: view.id.to_string(),
+        run_id: view.run.to_string(),
+        node: view.node,
+        index: view.index,
+        question_json: serde_json::to_string(&view.question).unwrap_or_default(),
+        schema_json: view.schema.to_string(),
+        opened_at_ms: view.opened_at.0,
+        expires_at_ms: view.expires_at.map(|at| at.0),
+    }
+}
+
+/// A question's id has 32 hexadecimal digits; anything else is a node.
+pub(super) fn which(question: String) -> Which {
+    match question.parse() {
+        Ok(id) => Which::Interrupt(id),
+        Err(_) => Which::Node(question),
+    }
+}
+
+pub(super) fn watched(item: Watched) -> v1::WatchResponse {
+    use v1::watch_response::Item;
+    let item = match item {
+        Watched::Event(event) => Item::Event(self::event(event)),
+        Watched::Live(Live { job, body }) => Item::Live(v1::Live { job: job.to_string(), body_json: body.to_string() }),
+    };
+    v1::WatchResponse { item: Some(item) }
+}
+
+fn event(event: Event) -> v1::Event {
+    v1::Event {
+        seq: event.seq,
+        at_ms: event.at.0,
+        kind: kind(event.kind).to_owned(),
+        group: event.group,
+        index: event.index,
+        number: event.number,
+        text: event.text,
+    }
+}
+
+fn kind(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Submitted => "submitted",
+        EventKind::Advanced => "advanced",
+        EventKind::Opened => "opened",
+        EventKind::Claimed => "claimed",
+        EventKind::Recorded => "recorded",
+        EventKind::LeaseExpired => "lease_expired",
+        EventKind::Closed => "closed",
+        EventKind::Asked => "asked",
+        EventKind::Answered => "answered",
+        EventKind::Cancelling => "cancelling",
+        EventKind::Parked => "parked",
+        EventKind::Ended => "ended",
+    }
+}
+
+pub(super) fn graph(view: GraphView, with_source: bool) -> v1::Graph {
+    v1::Graph {
+        name: view.name,
+        hash: view.hash.to_string(),
+        applied_at_ms: view.applied_at.0,
+        source: if with_source { view.source } else { String::new() },
+    }
+}
+
+pub(super) fn worker(view: WorkerView) -> v1::Worker {
+    v1::Worker {
+        id: view.id.to_string(),
+        class: view.class.name().to_owned(),
+        slots: view.slots,
+        tools: view.tools.into_iter().map(|tool| tool.name).collect(),
+        place: view.place,
+        version: view.version,
+        seen_at_ms: view.seen_at.0,
+    }
+}
+
+pub(super) fn queue(view: QueueView) -> v1::Queue {
+    v1::Queue { name: view.name, ready: view.ready, consumers: Some(view.consumers) }
+}
+
+pub(super) fn artifact(view: ArtifactView) -> v1::Artifact {
+    let file = view.file.map(|file| file.display().to_string()).unwrap_or_default();
+    v1::Artifact { path: view.path, bytes: view.bytes, file }
+}
+
+pub(super) fn audit(entry: baton_common::records::Audit) -> v1::AuditEntry {
+    v1::AuditEntry {
+        at_ms: entry.at.0,
+        actor: entry.actor.to_string(),
+        operation: entry.operation,
+        run_id: entry.run.to_string(),
+        subject: entry.subject,
+        before: entry.before.0,
+        after: entry.after.0,
+        verdict: entry.verdict,
+    }
+}
+
+pub(super) fn key(key: baton_store::ApiKey) -> v1::Key {
+    v1::Key {
+        id: key.id,
+        tenant: key.tenant.to_string(),
+        actor: key.actor.to_string(),
+        scopes: key.scopes,
+        created_at_ms: key.created_at.0,
+    }
+}

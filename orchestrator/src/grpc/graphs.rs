@@ -1,0 +1,69 @@
+//! `baton.v1.Graphs`: apply, validate, list, show.
+
+use baton_proto::v1;
+use tonic::{Request, Response, Status};
+use v1::graphs_server::Graphs;
+
+use super::{Services, convert, status};
+use crate::api::{ApiError, Caller, GraphView};
+use crate::auth::Scope;
+
+#[tonic::async_trait]
+impl Graphs for Services {
+    async fn apply(&self, request: Request<v1::ApplyGraphRequest>) -> Result<Response<v1::ApplyGraphResponse>, Status> {
+        let caller = self.caller(&request, Scope::Submit).await?;
+        let v1::ApplyGraphRequest { source, includes, origin } = request.into_inner();
+        let applied = self
+            .orchestrator
+            .apply_graph(&caller, convert::source(source, includes, origin))
+            .await
+            .map_err(status::of_api)?;
+        let graph = v1::Graph { name: applied.name, hash: applied.hash.to_string(), ..Default::default() };
+        Ok(Response::new(v1::ApplyGraphResponse { graph: Some(graph), changed: applied.changed }))
+    }
+
+    async fn validate(
+        &self,
+        request: Request<v1::ValidateGraphRequest>,
+    ) -> Result<Response<v1::ValidateGraphResponse>, Status> {
+        self.caller(&request, Scope::Read).await?;
+        Err(Status::unimplemented("later"))
+    }
+
+    async fn list(&self, request: Request<v1::ListGraphsRequest>) -> Result<Response<v1::ListGraphsResponse>, Status> {
+        let caller = self.caller(&request, Scope::Read).await?;
+        let limit = convert::page_size(request.get_ref().page_size).map_err(status::of_malformed)? as usize;
+        let after = request.into_inner().page_token;
+        let mut graphs = self.graphs(&caller).await?;
+        graphs.retain(|graph| graph.name > after);
+        let next_page_token = match graphs.get(limit.saturating_sub(1)) {
+            Some(last) if graphs.len() > limit => last.name.clone(),
+            _ => String::new(),
+        };
+        let graphs = graphs.into_iter().take(limit).map(|graph| convert::graph(graph, false)).collect();
+        Ok(Response::new(v1::ListGraphsResponse { graphs, next_page_token }))
+    }
+
+    async fn get(&self, request: Request<v1::GetGraphRequest>) -> Result<Response<v1::GetGraphResponse>, Status> {
+        let caller = self.caller(&request, Scope::Read).await?;
+        let asked = request.into_inner().graph;
+        let (name, hash) = asked.split_once('@').map_or((asked.as_str(), None), |(name, hash)| (name, Some(hash)));
+        let graphs = self.graphs(&caller).await?;
+        let found = graphs
+            .into_iter()
+            .find(|graph| graph.name == name && hash.is_none_or(|hash| graph.hash.to_string() == hash));
+        match found {
+            Some(graph) => Ok(Response::new(v1::GetGraphResponse { graph: Some(convert::graph(graph, true)) })),
+            None => Err(status::of_api(ApiError::not_found("graph", &asked))),
+        }
+    }
+}
+
+impl Services {
+    /// By name.
+    async fn graphs(&self, caller: &Caller) -> Result<Vec<GraphView>, Status> {
+        let mut graphs = self.orchestrator.list_graphs(caller).await.map_err(status::of_api)?;
+        graphs.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(graphs)
+    }
+}

@@ -1,0 +1,15 @@
+//! The orchestrator over gRPC: what callers, operators and workers ask, with health,
+//! reflection and a bounded end.
+//!
+//! Protobuf types stay in this folder; what a call does is [`crate::api`]'s and the
+//! control plane's to decide, who may make it is [`crate::auth`]'s.
+
+mod convert;
+mod graphs;
+mod operate;
+mod plane;
+mod runs;
+mod server;
+mod status;
+
+pub use server::{Error, Services, serve};

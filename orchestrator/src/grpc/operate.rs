@@ -1,0 +1,101 @@
+//! `baton.v1.Operate`: workers, queues, files of runs, audit, keys.
+
+use std::pin::Pin;
+
+use baton_common::Actor;
+use baton_control::grpc::convert as words;
+use baton_proto::v1;
+use futures_util::{Stream, StreamExt, stream};
+use tonic::{Request, Response, Status};
+use v1::operate_server::Operate;
+
+use super::runs::run_id;
+use super::{Services, convert, status};
+use crate::api::{ApiError, AuditFilter};
+use crate::auth::Scope;
+
+type Pieces = Pin<Box<dyn Stream<Item = Result<v1::GetArtifactResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Operate for Services {
+    type GetArtifactStream = Pieces;
+
+    async fn workers(&self, request: Request<v1::WorkersRequest>) -> Result<Response<v1::WorkersResponse>, Status> {
+        let caller = self.caller(&request, Scope::Operate).await?;
+        let workers = self.orchestrator.workers(&caller).await.map_err(status::of_api)?;
+        Ok(Response::new(v1::WorkersResponse { workers: workers.into_iter().map(convert::worker).collect() }))
+    }
+
+    async fn queues(&self, request: Request<v1::QueuesRequest>) -> Result<Response<v1::QueuesResponse>, Status> {
+        let caller = self.caller(&request, Scope::Operate).await?;
+        let queues = self.orchestrator.queues(&caller).await.map_err(status::of_api)?;
+        Ok(Response::new(v1::QueuesResponse { queues: queues.into_iter().map(convert::queue).collect() }))
+    }
+
+    async fn artifacts(
+        &self,
+        request: Request<v1::ArtifactsRequest>,
+    ) -> Result<Response<v1::ArtifactsResponse>, Status> {
+        let caller = self.caller(&request, Scope::Read).await?;
+        let run = run_id(&request.get_ref().run_id)?;
+        let artifacts = self.orchestrator.artifacts(&caller, run).await.map_err(status::of_api)?;
+        Ok(Response::new(v1::ArtifactsResponse { artifacts: artifacts.into_iter().map(convert::artifact).collect() }))
+    }
+
+    async fn get_artifact(&self, request: Request<v1::GetArtifactRequest>) -> Result<Response<Pieces>, Status> {
+        let caller = self.caller(&request, Scope::Read).await?;
+        let run = run_id(&request.get_ref().run_id)?;
+        let found = self.orchestrator.artifact(&caller, run, &request.get_ref().path).await.map_err(status::of_api)?;
+        let first = v1::GetArtifactResponse { artifact: Some(convert::artifact(found.artifact)), ..Default::default() };
+        let rest = found.content.map(|piece| match piece {
+            Ok(data) => Ok(v1::GetArtifactResponse { artifact: None, data }),
+            Err(error) => Err(status::of_api(error)),
+        });
+        Ok(Response::new(Box::pin(stream::once(async { Ok(first) }).chain(rest))))
+    }
+
+    async fn audit(&self, request: Request<v1::AuditRequest>) -> Result<Response<v1::AuditResponse>, Status> {
+        let caller = self.caller(&request, Scope::Operate).await?;
+        let request = request.into_inner();
+        let run = if request.run_id.is_empty() { None } else { Some(run_id(&request.run_id)?) };
+        let limit = convert::page_size(request.page_size).map_err(status::of_malformed)?;
+        let entries = self.orchestrator.audit(&caller, AuditFilter { run, limit }).await.map_err(status::of_api)?;
+        let entries = entries.into_iter().map(convert::audit).collect();
+        Ok(Response::new(v1::AuditResponse { entries, next_page_token: String::new() }))
+    }
+
+    async fn create_key(
+        &self,
+        request: Request<v1::CreateKeyRequest>,
+    ) -> Result<Response<v1::CreateKeyResponse>, Status> {
+        let caller = self.caller(&request, Scope::Operate).await?;
+        let request = request.into_inner();
+        let actor: Actor = words::parse("actor", &request.actor).map_err(status::of_malformed)?;
+        let scopes = request.scopes.iter().map(|name| scope(name)).collect::<Result<Vec<_>, _>>()?;
+        let (key, secret) = self.auth.create(&caller, actor, &scopes).await.map_err(status::of_api)?;
+        Ok(Response::new(v1::CreateKeyResponse { key: Some(convert::key(key)), secret }))
+    }
+
+    async fn list_keys(&self, request: Request<v1::ListKeysRequest>) -> Result<Response<v1::ListKeysResponse>, Status> {
+        let caller = self.caller(&request, Scope::Operate).await?;
+        let keys = self.auth.list(&caller).await.map_err(status::of_api)?;
+        Ok(Response::new(v1::ListKeysResponse { keys: keys.into_iter().map(convert::key).collect() }))
+    }
+
+    async fn revoke_key(
+        &self,
+        request: Request<v1::RevokeKeyRequest>,
+    ) -> Result<Response<v1::RevokeKeyResponse>, Status> {
+        let caller = self.caller(&request, Scope::Operate).await?;
+        let revoked = self.auth.revoke(&caller, &request.get_ref().id).await.map_err(status::of_api)?;
+        Ok(Response::new(v1::RevokeKeyResponse { revoked }))
+    }
+}
+
+fn scope(name: &str) -> Result<Scope, Status> {
+    Scope::from_name(name).ok_or_else(|| {
+        let known = Scope::ALL.map(Scope::name).join(", ");
+        let cause = format!("there is no scope {name:?}");
+        status::of_api(ApiError::invalid("unknown_scope", cause, format!("use some of {known}")))
+    })
+}

@@ -1,0 +1,157 @@
+//! Serving: which services there are, limits and keepalive, and an end within a bound.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_control::ControlPlane;
+use baton_proto::{AUTHORIZATION, DESCRIPTORS, MESSAGE_BYTES_MAX, v1};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataMap;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Status};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use v1::control_plane_server::ControlPlaneServer;
+use v1::graphs_server::GraphsServer;
+use v1::operate_server::OperateServer;
+use v1::runs_server::RunsServer;
+
+use super::status;
+use crate::Orchestrator;
+use crate::api::Caller;
+use crate::auth::{Auth, Scope};
+
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+const HEALTH_EVERY: Duration = Duration::from_secs(2);
+
+/// Why serving ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The descriptors cannot be read.
+    #[error("reflection could not be set up")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The server failed.
+    #[error("the server stopped")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// What the services work with. Clones share it.
+#[derive(Clone)]
+pub struct Services {
+    /// Serves callers and operators.
+    pub orchestrator: Orchestrator,
+    /// Serves workers.
+    pub plane: Arc<dyn ControlPlane>,
+    /// Knows who calls.
+    pub auth: Arc<Auth>,
+    /// Ends streams, and then the server.
+    pub shutdown: CancellationToken,
+}
+
+impl Services {
+    /// Who makes this call, if it may.
+    pub(super) async fn caller<T>(&self, request: &Request<T>, scope: Scope) -> Result<Caller, Status> {
+        self.auth.caller(bearer(request.metadata()), scope).await.map_err(status::of_auth)
+    }
+}
+
+/// Serves on `listener` until the services' shutdown is asked for, and then at most
+/// `grace` longer for calls under way.
+///
+/// # Errors
+/// When serving cannot begin, or ends by itself.
+pub async fn serve(listener: TcpListener, services: Services, grace: Duration) -> Result<(), Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    macro_rules! limited {
+        ($server:ident) => {
+            $server::new(services.clone())
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(MESSAGE_BYTES_MAX)
+        };
+    }
+    let shutdown = services.shutdown.clone();
+    let router = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(limited!(RunsServer))
+        .add_service(limited!(GraphsServer))
+        .add_service(limited!(OperateServer))
+        .add_service(limited!(ControlPlaneServer));
+    let watched = report_health(health, services.orchestrator.clone(), shutdown.clone());
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+    // Connections that never say a word would hold a graceful end up for ever.
+    let bound = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        served = serving => Ok(served?),
+        () = bound => {
+            tracing::warn!(grace_ms = grace.as_millis(), "connections dropped");
+            Ok(())
+        }
+        () = watched => Ok(()),
+    }
+}
+
+/// Says whether calls can be served: as long as the store answers and nobody shuts down.
+async fn report_health(health: HealthReporter, orchestrator: Orchestrator, shutdown: CancellationToken) {
+    let names = ["", "baton.v1.Runs", "baton.v1.Graphs", "baton.v1.Operate", "baton.v1.ControlPlane"];
+    let mut last = None;
+    let look = async {
+        loop {
+            let status =
+                if orchestrator.health().await.store { ServingStatus::Serving } else { ServingStatus::NotServing };
+            if last != Some(status) {
+                last = Some(status);
+                tracing::info!(%status, "health");
+                for name in names {
+                    health.set_service_status(name, status).await;
+                }
+            }
+            tokio::time::sleep(HEALTH_EVERY).await;
+        }
+    };
+    shutdown.run_until_cancelled(look).await;
+    for name in names {
+        health.set_service_status(name, ServingStatus::NotServing).await;
+    }
+    std::future::pending().await
+}
+
+/// The key of a call.
+fn bearer(metadata: &MetadataMap) -> Option<&str> {
+    let text = metadata.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stands_behind_bearer() {
+        let key = |text: &str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert(AUTHORIZATION, text.parse().expect("a value"));
+            bearer(&metadata).map(str::to_owned)
+        };
+        assert_eq!(key("Bearer k").as_deref(), Some("k"));
+        assert_eq!(key("bearer  k ").as_deref(), Some("k"));
+        assert_eq!(key("Basic k"), None);
+        assert_eq!(key("Bearer "), None);
+        assert_eq!(bearer(&MetadataMap::new()), None);
+    }
+}
