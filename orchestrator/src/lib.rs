@@ -6,3 +6,28 @@
 //! about graphs are `engine`'s, transitions are the store's. No tool and no model runs here.
 
 pub mod api;
+pub mod auth;
+mod clock;
+pub mod compute;
+mod driver;
+mod envelope;
+mod fail;
+mod graphs;
+pub mod grpc;
+mod keys;
+mod language;
+mod load;
+mod lru;
+mod marks;
+mod ops;
+mod orchestrator;
+mod plane;
+mod publisher;
+pub mod settings;
+mod sweeper;
+mod watchers;
+pub mod wiring;
+
+pub use compute::Compute;
+pub use orchestrator::{Orchestrator, Parts};
+pub use settings::Settings;

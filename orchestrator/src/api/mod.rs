@@ -21,11 +21,18 @@
 //! audit(&Caller, AuditFilter)               -> Vec<Audit>
 //! unpark(&Caller, RunId)                    -> bool
 //! health()                                  -> Health
+//! workers_of(&[QueueClass])                 -> () once such workers are there
 //! ```
 //! All are async and answer `Result<_, ApiError>`, but `health`.
 
+mod answer;
 mod error;
+mod graphs;
+mod operate;
+mod runs;
+mod submit;
 mod types;
+mod watch;
 
 pub use error::{ApiError, ErrorKind};
 pub use types::{

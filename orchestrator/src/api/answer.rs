@@ -1,0 +1,200 @@
+//! Decisions about runs: answers to questions, and cancelling. Each is recorded once, for
+//! ever, before anybody is told of it.
+
+use baton_common::commit::{Question, QuestionForm};
+use baton_common::job::Outcome;
+use baton_common::records::{Interrupt, InterruptState, TaskKind};
+use baton_common::transition::{Answer, AnswerVerdict, Cancel, CancelAnswer};
+use baton_common::{Actor, Failure, RunId, canonical_json};
+use baton_store::RunDetail;
+use serde_json::{Map, Value, json};
+
+use super::runs::schema_of;
+use super::{Answered, ApiError, Caller, CancelView, ErrorKind, Which};
+use crate::driver::Cue;
+use crate::fail::{self, Passed};
+use crate::language::check;
+use crate::orchestrator::Orchestrator;
+
+/// The largest decision, in bytes of JSON.
+const DECISION_BYTES_MAX: usize = 256 * 1024;
+
+impl Orchestrator {
+    /// Answers a question of a run.
+    ///
+    /// # Errors
+    /// When there is no such question, the decision is not what it asks for, or another was
+    /// recorded before.
+    pub async fn answer(
+        &self,
+        caller: &Caller,
+        run: RunId,
+        which: Which,
+        decision: Value,
+    ) -> Result<Answered, ApiError> {
+        let inner = &self.inner;
+        let detail = inner.owned_detail(caller, run).await?;
+        let interrupt = find(&detail, &which)?;
+        let text = canonical_json(&decision);
+        if text.len() > DECISION_BYTES_MAX {
+            let cause = format!("the decision has {} bytes, more than {DECISION_BYTES_MAX}", text.len());
+            return Err(ApiError::invalid("decision_too_large", cause, "shorten it"));
+        }
+        let outcome = outcome_of(&detail, interrupt, decision, &caller.actor)?;
+        let answer = Answer {
+            job: interrupt.job.clone(),
+            interrupt: interrupt.id,
+            decision: text,
+            ok: matches!(outcome, Outcome::Ok(_)),
+            outcome: serde_json::to_string(&outcome).map_err(ApiError::internal)?,
+            actor: caller.actor.clone(),
+        };
+        let settled = inner.settle(|| inner.answer_op(answer.clone())).await?;
+        if fail::point("after_answer_script").await == Passed::Error {
+            return Err(fail::unknown().into());
+        }
+        match settled.answer {
+            AnswerVerdict::Ok(tail) => {
+                inner.follow(run, tail);
+                Ok(Answered { interrupt: interrupt.id, existed: false })
+            }
+            AnswerVerdict::Already => Ok(Answered { interrupt: interrupt.id, existed: !settled.repeated }),
+            refused => Err(refusal(refused, run)),
+        }
+    }
+
+    /// Asks a run to end. It ends once the jobs under way have stopped.
+    ///
+    /// # Errors
+    /// When there is no such run for this caller, or nothing is known of what happened.
+    pub async fn cancel(&self, caller: &Caller, run: RunId) -> Result<CancelView, ApiError> {
+        let inner = &self.inner;
+        inner.owned(caller, run).await?;
+        let cancel = Cancel { run, actor: caller.actor.clone() };
+        let settled = inner.settle(|| inner.cancel_op(cancel.clone())).await?;
+        if fail::point("after_cancel_script").await == Passed::Error {
+            return Err(fail::unknown().into());
+        }
+        match settled.answer {
+            CancelAnswer::Cancelling => {
+                inner.inflight.cancelling(run);
+                inner.watchers.changed(run);
+                inner.advance_soon(run, Cue::Look);
+                Ok(CancelView { existed: false })
+            }
+            CancelAnswer::Already => Ok(CancelView { existed: !settled.repeated }),
+            CancelAnswer::Terminal => Ok(CancelView { existed: true }),
+            CancelAnswer::Unknown => Err(ApiError::not_found("run", run)),
+        }
+    }
+}
+
+/// The question a caller means. A node means its open one; where that is answered already,
+/// its last one, so that repeating an answer finds what is recorded.
+fn find<'a>(detail: &'a RunDetail, which: &Which) -> Result<&'a Interrupt, ApiError> {
+    let run = detail.run.info.id;
+    match which {
+        Which::Interrupt(id) => {
+            let found = detail.interrupts.iter().find(|interrupt| interrupt.id == *id);
+            found.ok_or_else(|| ApiError::not_found("question", id))
+        }
+        Which::Node(path) => {
+            let (node, index) = split_index(path);
+            let here = |interrupt: &&Interrupt| {
+                interrupt.job.group.node.as_str() == node && index.is_none_or(|index| interrupt.job.index == index)
+            };
+            let all: Vec<&Interrupt> = detail.interrupts.iter().filter(here).collect();
+            let mut open = all.iter().filter(|interrupt| interrupt.state == InterruptState::Open);
+            match (open.next(), open.next()) {
+                (Some(one), None) => Ok(one),
+                (Some(_), Some(_)) => {
+                    let cause = format!("node {node} has several open questions");
+                    let cure = "name one: by its id, or as node[index]";
+                    Err(ApiError::invalid("question_ambiguous", cause, cure))
+                }
+                (None, _) => {
+                    let last = all.into_iter().max_by_key(|interrupt| (interrupt.opened_at, interrupt.id));
+                    last.ok_or_else(|| ApiError::not_found("question", format!("{path} of run {run}")))
+                }
+            }
+        }
+    }
+}
+
+fn split_index(path: &str) -> (&str, Option<u32>) {
+    let indexed = path.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
+    match indexed.and_then(|(node, index)| Some((node, index.parse().ok()?))) {
+        Some((node, index)) => (node, Some(index)),
+        None => (path, None),
+    }
+}
+
+/// How the task ends by a decision.
+fn outcome_of(detail: &RunDetail, interrupt: &Interrupt, decision: Value, actor: &Actor) -> Result<Outcome, ApiError> {
+    let question: Question = serde_json::from_str(&interrupt.question).map_err(ApiError::internal)?;
+    let schema = schema_of(&question.form);
+    check(&schema, &decision).map_err(|why| {
+        let cure = format!("answer with a value of the schema {schema}");
+        ApiError::invalid("invalid_answer", why, cure)
+    })?;
+    let group = detail.groups.iter().find(|(group, _)| group.info.id == interrupt.job.group);
+    if group.is_some_and(|(group, _)| group.info.kind == TaskKind::Job) {
+        return Ok(outcome_known(decision));
+    }
+    match question.form {
+        QuestionForm::Schema(_) => Ok(Outcome::value(decision)),
+        QuestionForm::Approval { original, .. } => approval(original, decision, actor),
+    }
+}
+
+/// What an approval gives: the original unless it was edited.
+fn approval(original: Value, decision: Value, actor: &Actor) -> Result<Outcome, ApiError> {
+    let Value::Object(mut members) = decision else {
+        return Err(ApiError::internal("a checked approval is an object"));
+    };
+    let mut take = |name: &str| members.remove(name);
+    let (action, edited, comment) = (take("action"), take("value"), take("comment"));
+    let is_edit = action.as_ref().and_then(Value::as_str) == Some("edit");
+    let value = match (is_edit, edited) {
+        (true, Some(edited)) => edited,
+        (true, None) => {
+            let cure = r#"answer {"action":"edit","value":…}"#;
+            return Err(ApiError::invalid("invalid_answer", "an edit has a value", cure));
+        }
+        (false, _) => original,
+    };
+    let output = Map::from_iter([
+        ("action".to_owned(), action.unwrap_or_default()),
+        ("value".to_owned(), value),
+        ("comment".to_owned(), comment.unwrap_or_default()),
+        ("by".to_owned(), json!(actor.as_str())),
+    ]);
+    Ok(Outcome::value(output))
+}
+
+/// What a person says about a job whose outcome nobody knows.
+fn outcome_known(decision: Value) -> Outcome {
+    if decision["outcome"] == "succeeded" {
+        return Outcome::value(decision["value"].clone());
+    }
+    let message = decision["message"].as_str().unwrap_or("a person said that it failed").to_owned();
+    Outcome::Error(Failure::permanent("outcome_failed", message))
+}
+
+fn refusal(verdict: AnswerVerdict, run: RunId) -> ApiError {
+    let conflict = |code: &str, cause: String, cure: &str| ApiError::new(ErrorKind::Conflict, code, cause, cure);
+    match verdict {
+        AnswerVerdict::Conflict { recorded } => {
+            let recorded: String = recorded.chars().take(500).collect();
+            conflict("answered_otherwise", format!("the recorded answer is {recorded}"), "it stays")
+        }
+        AnswerVerdict::Expired => conflict("question_expired", "its time was over".to_owned(), "look at the run"),
+        AnswerVerdict::Withdrawn => {
+            conflict("question_withdrawn", "nobody waits for the answer any more".to_owned(), "look at the run")
+        }
+        AnswerVerdict::Terminal => {
+            conflict("run_over", format!("run {run} is over or being cancelled"), "look at the run")
+        }
+        _ => ApiError::not_found("question", run),
+    }
+}

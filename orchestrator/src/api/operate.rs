@@ -1,0 +1,115 @@
+//! What operators look at: workers, queues, files of runs, the audit, health.
+
+use baton_broker::JOB_QUEUES;
+use baton_common::records::Audit;
+use baton_common::{Partition, RunId};
+use futures_util::StreamExt as _;
+use tokio::time::{Duration, timeout};
+
+use super::{ApiError, ArtifactContent, ArtifactView, AuditFilter, Caller, Health, QueueView, WorkerView};
+use crate::orchestrator::Orchestrator;
+use crate::plane::file_key;
+
+/// Audit entries unless asked for otherwise.
+const AUDIT_DEFAULT: u32 = 1_000;
+/// How long the store may take to answer before it counts as gone.
+const HEALTH_WITHIN: Duration = Duration::from_secs(2);
+
+impl Orchestrator {
+    /// Workers that announced themselves lately, by id.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn workers(&self, _caller: &Caller) -> Result<Vec<WorkerView>, ApiError> {
+        self.inner.workers_now().await
+    }
+
+    /// The job queues and the dead letters.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn queues(&self, _caller: &Caller) -> Result<Vec<QueueView>, ApiError> {
+        let mut queues = Vec::new();
+        for name in JOB_QUEUES.into_iter().chain([baton_broker::DEAD_QUEUE]) {
+            let depth = self.inner.broker.depth(name).await.map_err(|error| {
+                let cure = "look whether the broker runs";
+                ApiError::new(super::ErrorKind::Unavailable, "broker_unavailable", error.to_string(), cure)
+            })?;
+            let (ready, consumers) = (depth.map(|depth| depth.ready), depth.map_or(0, |depth| depth.consumers));
+            queues.push(QueueView { name: name.to_owned(), ready, consumers });
+        }
+        Ok(queues)
+    }
+
+    /// Files a run left behind, by path.
+    ///
+    /// # Errors
+    /// When there is no such run for this caller.
+    pub async fn artifacts(&self, caller: &Caller, run: RunId) -> Result<Vec<ArtifactView>, ApiError> {
+        self.inner.owned(caller, run).await?;
+        let artifacts = self.inner.artifacts_of(&caller.tenant, run).await?;
+        artifacts
+            .into_iter()
+            .map(|artifact| {
+                let key = file_key(run, &artifact.path).map_err(baton_blobs::Error::from)?;
+                let file = self.inner.blobs.file(&caller.tenant, &key);
+                Ok(ArtifactView { path: artifact.path, bytes: artifact.blob.bytes, file })
+            })
+            .collect()
+    }
+
+    /// One of them, piece by piece.
+    ///
+    /// # Errors
+    /// When there is no such run or file for this caller.
+    pub async fn artifact(&self, caller: &Caller, run: RunId, path: &str) -> Result<ArtifactContent, ApiError> {
+        self.inner.owned(caller, run).await?;
+        let key = file_key(run, path).map_err(baton_blobs::Error::from)?;
+        let (tenant, blobs) = (&caller.tenant, &self.inner.blobs);
+        let bytes = blobs.size(tenant, &key).await?.ok_or_else(|| ApiError::not_found("artifact", path))?;
+        let content = blobs.stream(tenant, &key).await?.map(|piece| piece.map_err(ApiError::from));
+        let artifact = ArtifactView { path: path.to_owned(), bytes, file: blobs.file(tenant, &key) };
+        Ok(ArtifactContent { artifact, content: Box::pin(content) })
+    }
+
+    /// Who did what, old entries first.
+    ///
+    /// # Errors
+    /// When there is no such run for this caller, or the store does not answer.
+    pub async fn audit(&self, caller: &Caller, filter: AuditFilter) -> Result<Vec<Audit>, ApiError> {
+        let limit = if filter.limit == 0 { AUDIT_DEFAULT } else { filter.limit };
+        let partitions: Vec<Partition> = match filter.run {
+            Some(run) => vec![run.partition],
+            None => Partition::all().collect(),
+        };
+        let mut entries = Vec::new();
+        for partition in partitions {
+            let found = self.inner.store.audit(partition, limit).await?;
+            let theirs = found.into_iter().filter(|entry| entry.tenant == caller.tenant);
+            entries.extend(theirs.filter(|entry| filter.run.is_none_or(|run| entry.run == run)));
+        }
+        entries.sort_by_key(|entry| (entry.at, entry.run));
+        entries.truncate(limit as usize);
+        Ok(entries)
+    }
+
+    /// Whether the parts this orchestrator needs answer.
+    pub async fn health(&self) -> Health {
+        let store = matches!(timeout(HEALTH_WITHIN, self.inner.store.now()).await, Ok(Ok(_)));
+        Health { store, broker: self.inner.broker.ready() }
+    }
+
+    /// Waits until workers with all of these classes announced themselves.
+    pub async fn workers_of(&self, classes: &[baton_common::tool::QueueClass]) -> Result<(), ApiError> {
+        loop {
+            let announced = self.inner.announced.notified();
+            tokio::pin!(announced);
+            announced.as_mut().enable();
+            let workers = self.inner.workers_now().await?;
+            if classes.iter().all(|class| workers.iter().any(|worker| worker.class == *class)) {
+                return Ok(());
+            }
+            announced.await;
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Runs as people see them: one, or many in a listing, and why one does not go on.
+//!
+//! Waiting is derived here: a run waits when only questions are open.
+
+use baton_common::commit::{Question, QuestionForm, RunEnd};
+use baton_common::records::{GroupPhase, Interrupt, InterruptState, Run, RunStatus, TaskState};
+use baton_common::transition::Op;
+use baton_common::{RunId, ThreadKey};
+use baton_store::{RunDetail, RunFilter};
+use serde_json::{Value, json};
+
+use super::{ApiError, Caller, GroupView, ListFilter, QuestionView, RunSummary, RunView, Status, Wait};
+use crate::driver::Cue;
+use crate::orchestrator::{Inner, Orchestrator};
+
+/// Runs in a listing unless asked for otherwise.
+const LIST_DEFAULT: u32 = 100;
+/// The most runs in a listing.
+const LIST_MAX: u32 = 1_000;
+
+impl Orchestrator {
+    /// One run.
+    ///
+    /// # Errors
+    /// When there is none of that id for this caller.
+    pub async fn get(&self, caller: &Caller, run: RunId) -> Result<RunView, ApiError> {
+        let detail = self.inner.owned_detail(caller, run).await?;
+        self.inner.view(detail).await
+    }
+
+    /// Runs, new ones first.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn list(&self, caller: &Caller, filter: ListFilter) -> Result<Vec<RunSummary>, ApiError> {
+        let limit = if filter.limit == 0 { LIST_DEFAULT } else { filter.limit.min(LIST_MAX) };
+        let thread = filter.thread.map(|thread| ThreadKey { tenant: caller.tenant.clone(), thread });
+        let filter = RunFilter { status: filter.status, thread, before: filter.before, limit };
+        let runs = self.inner.store.runs(&caller.tenant, &filter).await?;
+        Ok(runs.iter().map(summary).collect())
+    }
+
+    /// Open questions of the tenant, old ones first.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn inbox(&self, caller: &Caller, limit: u32) -> Result<Vec<QuestionView>, ApiError> {
+        let limit = if limit == 0 { LIST_DEFAULT } else { limit.min(LIST_MAX) };
+        let interrupts = self.inner.store.inbox(&caller.tenant, limit).await?;
+        Ok(interrupts.iter().filter_map(question_view).collect())
+    }
+
+    /// Lets a parked run go on; whether it was parked.
+    ///
+    /// # Errors
+    /// When there is no such run for this caller, or nothing is known of what happened.
+    pub async fn unpark(&self, caller: &Caller, run: RunId) -> Result<bool, ApiError> {
+        self.inner.owned(caller, run).await?;
+        let unparked = self.inner.settle(|| self.inner.change_op(Op::Unpark { run })).await?;
+        if unparked.answer {
+            self.inner.advance_soon(run, Cue::Look);
+        }
+        Ok(unparked.answer)
+    }
+}
+
+impl Inner {
+    /// A run of the caller's tenant.
+    pub(super) async fn owned(&self, caller: &Caller, run: RunId) -> Result<Run, ApiError> {
+        let found = self.store.run(run).await?;
+        found.filter(|found| found.info.thread.tenant == caller.tenant).ok_or_else(|| ApiError::not_found("run", run))
+    }
+
+    pub(super) async fn owned_detail(&self, caller: &Caller, run: RunId) -> Result<RunDetail, ApiError> {
+        let found = self.store.detail(run).await?;
+        found
+            .filter(|found| found.run.info.thread.tenant == caller.tenant)
+            .ok_or_else(|| ApiError::not_found("run", run))
+    }
+
+    async fn view(&self, detail: RunDetail) -> Result<RunView, ApiError> {
+        let end = detail.run.end.as_deref().and_then(|body| serde_json::from_str::<RunEnd>(body).ok());
+        let questions = open_questions(&detail);
+        let mut summary = summary(&detail.run);
+        summary.status = status(&detail);
+        let waits = if summary.status.is_terminal() { Vec::new() } else { self.waits(&detail, &questions).await };
+        let groups = detail.groups.iter().map(|(group, tasks)| {
+            let claimed = tasks.iter().filter(|task| matches!(task.state, TaskState::Claimed { .. })).count() as u32;
+            let ended = group.state.ok + group.state.failed + group.state.cancelled;
+            GroupView {
+                group: group.info.id.clone(),
+                tool: group.info.tool.clone(),
+                queue: group.info.queue.clone(),
+                count: group.info.count,
+                waiting: group.info.count.saturating_sub(claimed + ended),
+                claimed,
+                ok: group.state.ok,
+                failed: group.state.failed,
+                cancelled: group.state.cancelled,
+            }
+        });
+        let groups = groups.collect();
+        let (output, failure) = end.map_or((None, None), |end| (end.output, end.failure));
+        let state = &detail.run.state;
+        let (head, superstep, events) = (state.head, state.superstep, state.events);
+        Ok(RunView { summary, output, failure, waits, questions, groups, head, superstep, events })
+    }
+
+    /// Why the run does not go on by itself just now.
+    async fn waits(&self, detail: &RunDetail, questions: &[QuestionView]) -> Vec<Wait> {
+        let wait = |code: &str, node: &str, text: String| Wait { code: code.to_owned(), node: node.to_owned(), text };
+        let mut waits = Vec::new();
+        match detail.run.state.status {
+            RunStatus::Queued => waits.push(wait("thread", "", "another run is active on its thread".to_owned())),
+            RunStatus::Stuck => waits.push(wait("parked", "", "an operator must look: see its events".to_owned())),
+            RunStatus::Cancelling => waits.push(wait("cancel", "", "jobs under way are being stopped".to_owned())),
+            _ => {}
+        }
+        for question in questions {
+            waits.push(wait("question", &question.node, question.question.title.clone()));
+        }
+        if !self.broker.ready() {
+            waits.push(wait("broker", "", "the broker takes no messages".to_owned()));
+        }
+        for (group, tasks) in &detail.groups {
+            let node = group.info.id.node.as_str();
+            let unclaimed = tasks.iter().filter(|task| matches!(task.state, TaskState::Dispatched { .. })).count();
+            if unclaimed > 0
+                && matches!(self.broker.depth(&group.info.queue).await, Ok(Some(depth)) if depth.consumers == 0)
+            {
+                let text = format!("{unclaimed} jobs in queue {} and no worker on it", group.info.queue);
+                waits.push(wait("no_worker", node, text));
+            }
+            let later = tasks.iter().filter(|task| task.app_attempts + task.infra_attempts > 0);
+            let later = later.filter(|task| matches!(task.state, TaskState::Publishable { .. })).count();
+            if later > 0 {
+                waits.push(wait("backoff", node, format!("{later} jobs are tried again after a pause")));
+            }
+        }
+        waits
+    }
+}
+
+/// A run's line in a listing.
+fn summary(run: &Run) -> RunSummary {
+    RunSummary {
+        run: run.info.id,
+        thread: run.info.thread.thread.clone(),
+        graph_name: run.info.graph_name.clone(),
+        graph: run.info.graph,
+        status: Status::of(run.state.status),
+        actor: run.info.actor.clone(),
+        request_id: run.info.request.clone(),
+        created_at: run.state.created_at,
+        ended_at: run.state.ended_at,
+    }
+}
+
+/// Running becomes waiting where questions are open and nothing else is.
+fn status(detail: &RunDetail) -> Status {
+    let status = Status::of(detail.run.state.status);
+    if status != Status::Running || detail.run.state.superstep == 0 {
+        return status;
+    }
+    let open = detail.groups.iter().filter(|(group, _)| !group.info.detached);
+    let (mut asked, mut busy) = (false, false);
+    for (group, tasks) in open {
+        busy |= group.state.phase == GroupPhase::Closed;
+        for task in tasks.iter().filter(|task| !task.state.is_ended()) {
+            let waits = matches!(task.state, TaskState::Parked | TaskState::OutcomeUnknown | TaskState::Held);
+            asked |= waits;
+            busy |= !waits;
+        }
+    }
+    if asked && !busy { Status::Waiting } else { status }
+}
+
+/// The questions of a run that nobody has answered, old ones first.
+pub(super) fn open_questions(detail: &RunDetail) -> Vec<QuestionView> {
+    let mut views: Vec<_> = detail.interrupts.iter().filter_map(question_view).collect();
+    views.sort_by(|left, right| {
+        (left.opened_at, &left.node, left.index).cmp(&(right.opened_at, &right.node, right.index))
+    });
+    views
+}
+
+fn question_view(interrupt: &Interrupt) -> Option<QuestionView> {
+    if interrupt.state != InterruptState::Open {
+        return None;
+    }
+    let question: Question = serde_json::from_str(&interrupt.question).ok()?;
+    Some(QuestionView {
+        id: interrupt.id,
+        run: interrupt.job.run,
+        node: interrupt.job.group.node.to_string(),
+        index: interrupt.job.index,
+        schema: schema_of(&question.form),
+        question,
+        opened_at: interrupt.opened_at,
+        expires_at: interrupt.expires_at,
+    })
+}
+
+/// The JSON Schema of a decision.
+pub(super) fn schema_of(form: &QuestionForm) -> Value {
+    match form {
+        QuestionForm::Schema(schema) => schema.clone(),
+        QuestionForm::Approval { allow, .. } => json!({
+            "type": "object",
+            "required": ["action"],
+            "additionalProperties": false,
+            "properties": {
+                "action": {"enum": allow},
+                "value": {},
+                "comment": {"type": ["string", "null"]},
+            },
+        }),
+    }
+}

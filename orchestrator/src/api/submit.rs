@@ -1,0 +1,148 @@
+//! Accepting runs: the graph is resolved, the input completed and checked, and one
+//! transition makes it durable. By then it will run, whatever happens to this process.
+
+use std::sync::Arc;
+
+use baton_common::records::RunInfo;
+use baton_common::tool::Priority;
+use baton_common::transition::{Submit, SubmitAnswer};
+use baton_common::{Hasher, RunId, ThreadId, ThreadKey, canonical_json};
+use uuid::Builder;
+
+use super::{ApiError, Caller, ErrorKind, GraphRef, GraphSource, SubmitRequest, Submitted};
+use crate::driver::Cue;
+use crate::fail::{self, Passed};
+use crate::graphs::{Compiled, inline_name};
+use crate::language::complete_input;
+use crate::orchestrator::{Inner, Orchestrator};
+
+/// The version of this program as runs pin it: an older one leaves them alone.
+const READER: u32 = 1;
+
+/// The largest input, in bytes of JSON.
+const INPUT_BYTES_MAX: usize = 256 * 1024;
+
+impl Orchestrator {
+    /// Accepts a run.
+    ///
+    /// # Errors
+    /// When the graph or its input is wrong, the thread is busy, the request id was used for
+    /// something else, or nothing is known of what happened.
+    pub async fn submit(&self, caller: &Caller, request: SubmitRequest) -> Result<Submitted, ApiError> {
+        let inner = &self.inner;
+        let compiled = inner.graph_for(caller, &request.graph).await?;
+        let input = complete_input(&compiled.graph, request.input.clone())?;
+        let input = canonical_json(&input);
+        if input.len() > INPUT_BYTES_MAX {
+            let cause = format!("the input has {} bytes, more than {INPUT_BYTES_MAX}", input.len());
+            return Err(ApiError::invalid("input_too_large", cause, "pass large values as files"));
+        }
+        let info = inner.run_info_of(caller, &request, &compiled, input).await?;
+        let submit = Submit { info: info.clone(), on_busy: compiled.graph.on_busy };
+        let settled = inner.settle(|| inner.submit_op(submit.clone())).await?;
+        if fail::point("after_submit_script").await == Passed::Error {
+            return Err(fail::unknown().into());
+        }
+        let (existed, queued) = match settled.answer {
+            SubmitAnswer::Accepted => (false, false),
+            SubmitAnswer::Queued => (false, true),
+            SubmitAnswer::Exists => (!settled.repeated, false),
+            refused => return Err(refusal(refused, &info)),
+        };
+        if !existed {
+            inner.states.put_info(&Arc::new(info.clone()));
+        }
+        if !queued {
+            inner.advance_soon(info.id, Cue::Look);
+        }
+        Ok(Submitted { run: info.id, thread: info.thread.thread, graph: info.graph, existed, queued })
+    }
+}
+
+impl Inner {
+    /// The graph a caller means. A text need not have been applied; it is kept so that the
+    /// run finds its version again, under a name that no caller can say.
+    async fn graph_for(&self, caller: &Caller, graph: &GraphRef) -> Result<Arc<Compiled>, ApiError> {
+        let tenant = &caller.tenant;
+        match graph {
+            GraphRef::Hash(hash) => self.graph(tenant, *hash).await?.ok_or_else(|| ApiError::not_found("graph", hash)),
+            GraphRef::Name(name) => {
+                let named = self.store.graph_named(tenant, name).await?;
+                let hash = named.ok_or_else(|| ApiError::not_found("graph", name))?.hash;
+                self.graph(tenant, hash).await?.ok_or_else(|| ApiError::not_found("graph", name))
+            }
+            GraphRef::Source(source) => self.graph_from(caller, source.clone()).await,
+        }
+    }
+
+    async fn graph_from(&self, caller: &Caller, source: GraphSource) -> Result<Arc<Compiled>, ApiError> {
+        let graph = self.compile(source).await?;
+        if let Some(known) = self.graph(&caller.tenant, graph.hash).await? {
+            return Ok(known);
+        }
+        let name = inline_name(&graph);
+        self.keep_graph(&caller.tenant, name, graph).await
+    }
+
+    async fn run_info_of(
+        &self,
+        caller: &Caller,
+        request: &SubmitRequest,
+        compiled: &Compiled,
+        input: String,
+    ) -> Result<RunInfo, ApiError> {
+        let graph = &compiled.graph;
+        let tenant = caller.tenant.clone();
+        let thread = match (&request.thread, &request.request_id) {
+            (Some(thread), _) => thread.clone(),
+            (None, Some(id)) => ThreadId::for_request(&tenant, id),
+            (None, None) => self.new_thread(),
+        };
+        let key = ThreadKey { tenant, thread };
+        let id = match &request.request_id {
+            None if self.settings.seeded_ids => RunId { partition: key.partition(), uuid: self.new_uuid() },
+            id => RunId::for_submit(&key, id.as_ref()),
+        };
+        let deadline = match graph.limits.duration_ms {
+            Some(ms) => Some(self.store.now().await?.plus_ms(ms)),
+            None => None,
+        };
+        let body_digest = Hasher::new().field("submit").field(graph.hash.to_string()).field(&input).finish();
+        Ok(RunInfo {
+            id,
+            thread: key,
+            actor: caller.actor.clone(),
+            graph: graph.hash,
+            graph_name: graph.name.clone(),
+            request: request.request_id.clone(),
+            body_digest,
+            reader: READER,
+            deadline,
+            priority: Priority::Normal,
+            traceparent: request.traceparent.clone(),
+            input,
+        })
+    }
+
+    fn new_thread(&self) -> ThreadId {
+        if !self.settings.seeded_ids {
+            return ThreadId::random();
+        }
+        ThreadId::parse(&self.new_uuid().to_string()).unwrap_or_else(|_| ThreadId::random())
+    }
+
+    fn new_uuid(&self) -> uuid::Uuid {
+        Builder::from_random_bytes(self.seeded_bytes()).into_uuid()
+    }
+}
+
+fn refusal(answer: SubmitAnswer, info: &RunInfo) -> ApiError {
+    let conflict = |code, cause, cure| ApiError::new(ErrorKind::Conflict, code, cause, cure);
+    if answer == SubmitAnswer::Busy {
+        let cause = format!("another run is active on thread {}", info.thread.thread);
+        return conflict("thread_busy", cause, "wait for it, use another thread, or set `on_busy: enqueue`");
+    }
+    let name = info.request.as_ref().map_or_else(String::new, ToString::to_string);
+    let cause = format!("request id {name} was used for another graph or input");
+    conflict("request_id_reused", cause, "use a new request id, or repeat the very same request")
+}

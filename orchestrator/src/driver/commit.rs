@@ -1,0 +1,144 @@
+//! Commits a step: stages wide groups, makes the one atomic write, and publishes only
+//! what is durable by then.
+
+use std::sync::Arc;
+
+use baton_common::commit::{Commit, NewGroup};
+use baton_common::transition::{AdvanceAnswer, Op, STAGE_TASKS_MAX, Stage};
+use baton_common::{Digest, RunId};
+use baton_engine::step::Step;
+
+use super::prepare::Work;
+use super::{Cue, Trouble};
+use crate::fail::{self, Passed};
+use crate::orchestrator::Inner;
+
+/// Times staged tasks are brought in again.
+const STAGINGS_MAX: u32 = 5;
+
+/// What became of a commit.
+pub(super) enum Committed {
+    /// It is there; whether closed groups are left to fold.
+    Moved { again: bool },
+    /// The run had moved on.
+    Conflict,
+}
+
+impl Inner {
+    pub(super) async fn commit(self: &Arc<Self>, work: &Work, step: Step) -> Result<Committed, Trouble> {
+        let Step { state, effects } = step;
+        let run = work.info.id;
+        let reason = format!("{}:{}", work.reason(), state.hash);
+        let op = Commit::op(run, work.record.ver, &effects.consumed, &reason);
+        let ends = effects.end.is_some();
+        let batches = self.batches_of(&work.info, work.record.r#gen, &effects.open);
+        let (open, staged) = split_wide(effects.open);
+        let commit = Commit {
+            run,
+            seen: work.record.ver,
+            op,
+            consumed: effects.consumed,
+            cancelled: effects.cancelled,
+            checkpoints: effects.checkpoints,
+            segments: effects.segments,
+            open,
+            staged: staged.iter().map(|stage| stage.tasks.len() as u32).sum(),
+            end: effects.end,
+        };
+        let settled = self.write(run, op, commit, &staged).await?;
+        match settled.answer {
+            AdvanceAnswer::Advanced { again, next, .. } => {
+                self.committed(work, state, op, ends);
+                self.publish_soon(work.info.clone(), batches);
+                if let Some(next) = next {
+                    self.advance_soon(next, Cue::Look);
+                }
+                Ok(Committed::Moved { again })
+            }
+            AdvanceAnswer::Already { .. } => {
+                self.committed(work, state, op, ends);
+                if settled.repeated {
+                    self.publish_soon(work.info.clone(), batches);
+                }
+                Ok(Committed::Moved { again: !ends })
+            }
+            AdvanceAnswer::Terminal => {
+                self.states.forget(run);
+                self.inflight.ended(run);
+                Ok(Committed::Moved { again: false })
+            }
+            AdvanceAnswer::Conflict => Ok(Committed::Conflict),
+            AdvanceAnswer::Incomplete => {
+                Err(Trouble::Store(baton_store::Error::Unavailable("staged tasks went missing".to_owned())))
+            }
+        }
+    }
+
+    /// Remembers the new state, and tells who watches.
+    fn committed(&self, work: &Work, state: baton_engine::state::RunState, op: Digest, ends: bool) {
+        let run = work.info.id;
+        if ends {
+            self.states.forget(run);
+            self.inflight.ended(run);
+        } else {
+            self.states.put(Arc::new(state), Some(op));
+        }
+        self.watchers.changed(run);
+    }
+
+    async fn write(
+        &self,
+        run: RunId,
+        op: Digest,
+        commit: Commit,
+        staged: &[Staged],
+    ) -> Result<crate::ops::Settled<AdvanceAnswer>, Trouble> {
+        let mut repeated = false;
+        for staging in 1.. {
+            for stage in staged {
+                self.stage(run, op, stage).await?;
+            }
+            let mut settled = self.settle(|| self.advance_op(commit.clone())).await?;
+            settled.repeated |= repeated;
+            repeated = settled.repeated;
+            if settled.answer == AdvanceAnswer::Incomplete && staging < STAGINGS_MAX {
+                continue;
+            }
+            if fail::point("after_advance").await == Passed::Error {
+                return Err(Trouble::Store(fail::unknown()));
+            }
+            return Ok(settled);
+        }
+        Err(Trouble::Contended)
+    }
+
+    async fn stage(&self, run: RunId, op: Digest, stage: &Staged) -> Result<(), Trouble> {
+        let mut first = 0;
+        for tasks in stage.tasks.chunks(STAGE_TASKS_MAX) {
+            let group = stage.group.clone();
+            let chunk = Op::Stage(Stage { run, op, group, first, tasks: tasks.to_vec() });
+            self.settle(|| self.change_op(chunk.clone())).await?;
+            first += tasks.len() as u32;
+        }
+        Ok(())
+    }
+}
+
+/// The tasks of a group that are brought in ahead.
+struct Staged {
+    group: baton_common::GroupId,
+    tasks: Vec<baton_common::commit::NewTask>,
+}
+
+/// Takes the tasks of the widest groups out until the rest fits into one advance.
+fn split_wide(mut open: Vec<NewGroup>) -> (Vec<NewGroup>, Vec<Staged>) {
+    let mut total: usize = open.iter().map(|group| group.tasks.len()).sum();
+    let mut staged = Vec::new();
+    while total > STAGE_TASKS_MAX {
+        let Some(widest) = open.iter_mut().max_by_key(|group| group.tasks.len()) else { break };
+        let tasks = std::mem::take(&mut widest.tasks);
+        total -= tasks.len();
+        staged.push(Staged { group: widest.info.id.clone(), tasks });
+    }
+    (open, staged)
+}

@@ -1,0 +1,199 @@
+//! Advances runs: load, step, commit, publish, and again while groups are left to fold.
+//!
+//! Any replica may advance any run; the compare-and-set of the commit decides. Whatever is
+//! given up here has a due entry, so that a sweeper comes back to it.
+
+mod commit;
+mod inflight;
+mod prepare;
+
+use std::sync::Arc;
+
+use baton_common::transition::{Closed, Op, Tail};
+use baton_common::{RunId, Timestamp};
+use baton_engine::step::{Step, step};
+use tokio::time::{Duration, interval_at};
+use tracing::Instrument as _;
+
+use self::commit::Committed;
+pub(crate) use self::inflight::Inflight;
+use self::prepare::Work;
+use crate::compute;
+use crate::fail::{self, Passed};
+use crate::load;
+use crate::orchestrator::Inner;
+
+/// Times one advance is computed anew because the run had moved on.
+const CONFLICTS_MAX: u32 = 8;
+
+/// Why a run is looked at.
+#[derive(Debug)]
+pub(crate) enum Cue {
+    /// It may have something to do.
+    Look,
+    /// These groups closed: nothing need be read.
+    Closed(Box<Closed>),
+    /// A sweeper took it, for that time since its last advance.
+    Due(u32),
+    /// Its cancel must end now, whatever is still claimed.
+    EndCancel,
+}
+
+/// Why an advance was given up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// Nothing is wrong with the run: somebody comes back to it.
+    #[error("store: {0}")]
+    Store(#[from] baton_store::Error),
+    /// It moved on too often.
+    #[error("the run moved on while it was computed")]
+    Contended,
+    /// It will not advance by itself. The code goes into the record.
+    #[error("{code}: {why}")]
+    Run {
+        /// Stable.
+        code: &'static str,
+        /// For the log.
+        why: String,
+    },
+}
+
+impl From<load::Error> for Trouble {
+    fn from(error: load::Error) -> Self {
+        match error {
+            load::Error::Store(error) => Self::Store(error),
+            load::Error::Record(error) => Self::Run { code: "record_unreadable", why: error.to_string() },
+            load::Error::Missing { .. } => Self::Run { code: "checkpoint_missing", why: error.to_string() },
+        }
+    }
+}
+
+impl Inner {
+    /// Advances a run in a task of its own, one at a time in this process.
+    pub(crate) fn advance_soon(self: &Arc<Self>, run: RunId, cue: Cue) {
+        if self.shutdown.is_cancelled() {
+            return;
+        }
+        let Some(first) = self.inflight.enter(run, cue) else { return };
+        let inner = self.clone();
+        let span = tracing::info_span!("advance", run = %run);
+        self.spawn(async move { inner.advance_all(run, first).await }.instrument(span));
+    }
+
+    /// Does what follows the end of a task.
+    pub(crate) fn follow(self: &Arc<Self>, run: RunId, tail: Tail) {
+        self.watchers.changed(run);
+        self.publish_released(tail.released);
+        if let Some(closed) = tail.closed {
+            self.advance_soon(run, Cue::Closed(closed));
+        } else if self.inflight.is_cancelling(run) {
+            self.advance_soon(run, Cue::Look);
+        }
+    }
+
+    async fn advance_all(self: Arc<Self>, run: RunId, first: Cue) {
+        let Ok(_permit) = self.advances.clone().acquire_owned().await else {
+            self.inflight.abandon(run);
+            return;
+        };
+        let mut next = Some(first);
+        while let Some(cue) = next {
+            let attempts = if let Cue::Due(attempts) = cue { Some(attempts) } else { None };
+            match self.advance(run, cue).await {
+                Ok(()) => {}
+                Err(Trouble::Run { code, why }) => {
+                    self.states.forget(run);
+                    self.park_if_tried_enough(run, attempts, code, &why).await;
+                }
+                Err(trouble) => {
+                    self.states.forget(run);
+                    tracing::debug!(%trouble, "advance left to the sweeper");
+                }
+            }
+            next = self.inflight.leave(run);
+        }
+    }
+
+    /// A process that dies computing leaves no trouble behind, only attempts: such a run is
+    /// parked without another try.
+    async fn advance(self: &Arc<Self>, run: RunId, cue: Cue) -> Result<(), Trouble> {
+        if let Cue::Due(attempts) = cue
+            && attempts > self.settings.timings.advance_attempts_max.saturating_mul(2)
+        {
+            return Err(Trouble::Run { code: "advance_unfinished", why: format!("{attempts} attempts") });
+        }
+        let by_force = matches!(cue, Cue::Due(_) | Cue::EndCancel);
+        let again = || if by_force { Cue::EndCancel } else { Cue::Look };
+        let mut cue = Some(cue);
+        for _ in 0..CONFLICTS_MAX {
+            loop {
+                let Some(work) = self.prepare(run, cue.take().unwrap_or_else(again)).await? else { return Ok(()) };
+                let step = self.compute_step(&work).await?;
+                match self.commit(&work, step).await? {
+                    Committed::Moved { again: true } => {}
+                    Committed::Moved { again: false } => return Ok(()),
+                    Committed::Conflict => break,
+                }
+            }
+            self.states.forget(run);
+        }
+        Err(Trouble::Contended)
+    }
+
+    /// Computes a step. While that takes long, the run's ready entry is moved on, so that
+    /// nobody else begins it and no attempt is counted.
+    async fn compute_step(&self, work: &Work) -> Result<Step, Trouble> {
+        if fail::point("before_advance").await == Passed::Error {
+            return Err(Trouble::Store(fail::unknown()));
+        }
+        let hide_ms = self.settings.timings.hide_ms;
+        let pause = Duration::from_millis((hide_ms / 2).max(1));
+        let mut ticks = interval_at(tokio::time::Instant::now() + pause, pause);
+        let computed = self.compute.run(work.computation());
+        tokio::pin!(computed);
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut computed => break answer,
+                _ = ticks.tick() => {
+                    let extend = Op::Extend { run: work.info.id, ms: hide_ms };
+                    if let Err(error) = self.change_op(extend).await {
+                        tracing::debug!(%error, "long computation not extended");
+                    }
+                }
+            }
+        };
+        match answer {
+            Ok(Ok(step)) => Ok(step),
+            Ok(Err(error)) => Err(Trouble::Run { code: "step_failed", why: error.to_string() }),
+            Err(compute::Error::Panicked) => Err(Trouble::Run { code: "step_panicked", why: String::new() }),
+            Err(compute::Error::Gone) => Err(Trouble::Store(baton_store::Error::Unavailable("stopping".to_owned()))),
+        }
+    }
+
+    async fn park_if_tried_enough(&self, run: RunId, attempts: Option<u32>, code: &'static str, why: &str) {
+        let enough = attempts.is_some_and(|attempts| attempts >= self.settings.timings.advance_attempts_max);
+        if !enough {
+            tracing::warn!(%run, code, why, "run cannot advance");
+            return;
+        }
+        tracing::error!(%run, code, why, "run parked");
+        let park = Op::Park { run, reason: code.to_owned() };
+        if let Err(error) = self.change_op(park).await {
+            tracing::warn!(%run, %error, "run not parked");
+        }
+        self.watchers.changed(run);
+    }
+}
+
+impl Work {
+    /// The step, to be computed elsewhere.
+    fn computation(&self) -> impl FnOnce() -> Result<Step, baton_engine::step::Error> + Send + 'static {
+        let (graph, state) = (self.graph.clone(), self.state.clone());
+        let (event, now): (_, Timestamp) = (self.event.clone(), self.record.ready_at);
+        move || {
+            let state = Arc::unwrap_or_clone(state);
+            step(&graph.graph, &graph.tools, state, event, now)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What an advance is computed from: the run's record, its state, its graph and the event.
+//!
+//! A record that answered with what closed needs no read at all while this process made
+//! the run's last state. Everything the step decides by was stored, its `now` too.
+
+use std::sync::Arc;
+
+use baton_common::job::Outcome;
+use baton_common::records::{self, Body, RunInfo, RunStatus, TaskState};
+use baton_common::transition::{Closed, ClosedGroup};
+use baton_common::{RunId, Seq};
+use baton_engine::state::RunState;
+use baton_engine::step::{self, Event};
+use baton_store::Loaded;
+
+use super::{Cue, Trouble};
+use crate::graphs::Compiled;
+use crate::orchestrator::Inner;
+
+/// One advance to compute.
+pub(crate) struct Work {
+    pub(super) info: Arc<RunInfo>,
+    pub(super) graph: Arc<Compiled>,
+    pub(super) record: records::RunState,
+    pub(super) state: Arc<RunState>,
+    pub(super) event: Event,
+}
+
+impl Work {
+    /// Names the kind of event in the operation's id.
+    pub(super) fn reason(&self) -> &'static str {
+        match self.event {
+            Event::Started => "started",
+            Event::Closed(_) => "closed",
+            Event::Cancelled => "cancelled",
+            Event::DurationOver => "duration",
+        }
+    }
+}
+
+impl Inner {
+    /// The work there is, if any.
+    pub(super) async fn prepare(&self, run: RunId, cue: Cue) -> Result<Option<Work>, Trouble> {
+        if let Cue::Closed(closed) = &cue
+            && let Some(work) = self.from_memory(run, closed).await?
+        {
+            return Ok(Some(work));
+        }
+        self.from_store(run, &cue).await
+    }
+
+    /// Without a read; `None` where this process does not know the run's last state.
+    async fn from_memory(&self, run: RunId, closed: &Closed) -> Result<Option<Work>, Trouble> {
+        let record = &closed.run;
+        if record.status != RunStatus::Running || closed.groups.iter().any(|group| group.outcomes.is_none()) {
+            return Ok(None);
+        }
+        let Some(info) = self.states.info(run) else { return Ok(None) };
+        let Some(state) = self.states.at(run, record.head, record.last_op) else { return Ok(None) };
+        let Some(event) = event_of(&info, record, &closed.groups)? else { return Ok(None) };
+        let graph = self.graph_of(&info).await?;
+        Ok(Some(Work { info, graph, record: record.clone(), state, event }))
+    }
+
+    async fn from_store(&self, run: RunId, cue: &Cue) -> Result<Option<Work>, Trouble> {
+        let Some(Loaded { run: loaded, thread, closed, open, .. }) = self.store.load(run).await? else {
+            self.states.forget_run(run);
+            return Ok(None);
+        };
+        let record = &loaded.state;
+        let event = match record.status {
+            RunStatus::Running | RunStatus::Undoing => event_of(&loaded.info, record, &closed)?,
+            RunStatus::Cancelling if self.may_end_cancel(run, cue, open.is_empty()).await? => Some(Event::Cancelled),
+            _ => None,
+        };
+        let Some(event) = event else { return Ok(None) };
+        let info = Arc::new(loaded.info.clone());
+        self.states.put_info(&info);
+        let graph = self.graph_of(&info).await?;
+        let head = if record.head == Seq(0) { thread.head } else { record.head };
+        let state = self.state_of(&loaded, head).await?;
+        Ok(Some(Work { info, graph, record: loaded.state, state, event }))
+    }
+
+    /// Whether nothing is claimed any more, or its time is over. A sweeper's entry is there
+    /// only in either case.
+    async fn may_end_cancel(&self, run: RunId, cue: &Cue, nothing_open: bool) -> Result<bool, Trouble> {
+        if nothing_open || matches!(cue, Cue::Due(_) | Cue::EndCancel) {
+            return Ok(true);
+        }
+        let Some(detail) = self.store.detail(run).await? else { return Ok(false) };
+        let waited_for = detail.groups.iter().filter(|(group, _)| !group.info.detached);
+        let mut tasks = waited_for.flat_map(|(_, tasks)| tasks);
+        Ok(!tasks.any(|task| matches!(task.state, TaskState::Claimed { .. })))
+    }
+
+    async fn graph_of(&self, info: &RunInfo) -> Result<Arc<Compiled>, Trouble> {
+        match self.graph(&info.thread.tenant, info.graph).await {
+            Ok(Some(graph)) => Ok(graph),
+            Ok(None) => Err(Trouble::Run { code: "graph_missing", why: info.graph.to_string() }),
+            Err(error) if error.kind == crate::api::ErrorKind::Unavailable => {
+                Err(Trouble::Store(baton_store::Error::Unavailable(error.cause)))
+            }
+            Err(error) => Err(Trouble::Run { code: "graph_unreadable", why: error.to_string() }),
+        }
+    }
+}
+
+/// What happened to a run that may advance; `None` where there is nothing to do.
+fn event_of(info: &RunInfo, record: &records::RunState, closed: &[ClosedGroup]) -> Result<Option<Event>, Trouble> {
+    if info.deadline.is_some_and(|deadline| deadline <= record.ready_at) {
+        return Ok(Some(Event::DurationOver));
+    }
+    if record.superstep == 0 {
+        return Ok(Some(Event::Started));
+    }
+    if closed.is_empty() {
+        return Ok(None);
+    }
+    let groups: Result<Vec<_>, Trouble> = closed.iter().map(read_group).collect();
+    Ok(Some(Event::Closed(groups?)))
+}
+
+fn read_group(group: &ClosedGroup) -> Result<step::ClosedGroup, Trouble> {
+    let outcomes = group.outcomes.iter().flatten();
+    let outcomes: Result<Vec<_>, Trouble> = outcomes.map(|body| body.as_ref().map(read_outcome).transpose()).collect();
+    Ok(step::ClosedGroup { info: group.info.clone(), state: group.state.clone(), outcomes: outcomes? })
+}
+
+fn read_outcome(body: &Body) -> Result<Outcome, Trouble> {
+    serde_json::from_str(body)
+        .map_err(|error| Trouble::Run { code: "record_unreadable", why: format!("an outcome: {error}") })
+}

@@ -1,0 +1,46 @@
+//! The message that hints at a job, and its bound.
+
+use baton_broker::Message;
+use baton_common::Digest;
+use baton_common::job::{ENVELOPE_BYTES_MAX, Envelope};
+use baton_common::records::{GroupInfo, RunInfo};
+use baton_common::transition::Publishable;
+
+use crate::orchestrator::Inner;
+
+impl Inner {
+    /// The message for one publication of a task; `None` if it cannot be kept small enough,
+    /// which takes names far beyond any that validation lets through.
+    pub(crate) fn message(
+        &self,
+        run: &RunInfo,
+        group: &GroupInfo,
+        task: &Publishable,
+        digest: Digest,
+        traceparent: Option<&str>,
+    ) -> Option<Message> {
+        let tenant = run.thread.tenant.clone();
+        let permit = self.keys.permit(&task.job, digest, group.class, &tenant);
+        let mut envelope = Envelope {
+            v: 1,
+            cluster: self.cluster.clone(),
+            job: task.job.clone(),
+            digest,
+            tool: group.tool.clone(),
+            tool_major: group.tool_major,
+            class: group.class,
+            effect: group.effect,
+            dispatch_seq: task.seq,
+            tenant,
+            traceparent: traceparent.map(str::to_owned),
+            permit: Some(permit),
+        };
+        let mut body = serde_json::to_vec(&envelope).ok()?;
+        if body.len() > ENVELOPE_BYTES_MAX {
+            envelope.traceparent = None;
+            body = serde_json::to_vec(&envelope).ok()?;
+        }
+        let fits = body.len() <= ENVELOPE_BYTES_MAX;
+        fits.then(|| Message { queue: group.queue.clone(), id: task.job.to_string(), body })
+    }
+}

@@ -1,0 +1,137 @@
+//! Graphs ready to run: compiled once per version, with the tools they were resolved to.
+//!
+//! A version's tools are kept with it when it is applied, so that two replicas compute the
+//! same bytes whatever workers come and go. What a text means is `engine::spec`'s to say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use baton_common::tool::ToolSpec;
+use baton_common::{GraphHash, TenantId};
+use baton_engine::graph::{Graph, Work};
+use baton_engine::step::Tools;
+use baton_store::StoredGraph;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ApiError, GraphSource};
+use crate::lru::Lru;
+use crate::orchestrator::Inner;
+
+/// What no applied name begins with.
+const INLINE: &str = "~";
+
+/// Compiled versions that are kept.
+const COMPILED_MAX: usize = 256;
+
+/// A version, compiled, with its tools.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) graph: Graph,
+    pub(crate) tools: Tools,
+}
+
+/// Compiled versions of this process.
+pub(crate) struct Graphs {
+    compiled: Mutex<Lru<(TenantId, GraphHash), Arc<Compiled>>>,
+}
+
+impl Default for Graphs {
+    fn default() -> Self {
+        Self { compiled: Mutex::new(Lru::new(COMPILED_MAX)) }
+    }
+}
+
+/// What the registry keeps of a version: its canonical source and the tools it was resolved to.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    source: String,
+    tools: Vec<ToolSpec>,
+}
+
+impl Inner {
+    /// A version that was kept before; `None` when there is none.
+    pub(crate) async fn graph(&self, tenant: &TenantId, hash: GraphHash) -> Result<Option<Arc<Compiled>>, ApiError> {
+        let key = (tenant.clone(), hash);
+        if let Some(compiled) = self.graphs.compiled.lock().get(&key) {
+            return Ok(Some(compiled));
+        }
+        let Some(stored) = self.store.graph(tenant, hash).await? else { return Ok(None) };
+        let Stored { source, tools } = read(&stored)?;
+        let graph = self.compile(GraphSource { text: source, ..GraphSource::default() }).await?;
+        let tools = tools.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
+        let compiled = Arc::new(Compiled { graph, tools });
+        self.graphs.compiled.lock().put(key, compiled.clone());
+        Ok(Some(compiled))
+    }
+
+    /// Keeps a graph under a name, with the tools that workers have now, and compiles it.
+    pub(crate) async fn keep_graph(
+        &self,
+        tenant: &TenantId,
+        name: String,
+        graph: Graph,
+    ) -> Result<Arc<Compiled>, ApiError> {
+        let tools = self.resolve_tools(&graph).await?;
+        let stored = Stored { source: graph.source.clone(), tools: tools.values().cloned().collect() };
+        let body = serde_json::to_string(&stored).map_err(ApiError::internal)?;
+        let applied_at = self.store.now().await?;
+        let hash = graph.hash;
+        self.store.put_graph(StoredGraph { tenant: tenant.clone(), name, hash, source: body, applied_at }).await?;
+        let compiled = Arc::new(Compiled { graph, tools });
+        self.graphs.compiled.lock().put((tenant.clone(), hash), compiled.clone());
+        Ok(compiled)
+    }
+
+    /// Reads and validates a text, on a large stack.
+    pub(crate) async fn compile(&self, source: GraphSource) -> Result<Graph, ApiError> {
+        let compiled = self.compute.run(move || crate::language::compile(&source)).await;
+        compiled.map_err(|error| {
+            ApiError::invalid("graph_unreadable", format!("reading the graph failed: {error}"), "simplify the graph")
+        })?
+    }
+
+    async fn resolve_tools(&self, graph: &Graph) -> Result<Tools, ApiError> {
+        let known = self.catalogue().await?;
+        let mut tools = Tools::new();
+        for node in graph.nodes.values() {
+            let (Work::Tool(call) | Work::Notify(call)) = &node.work else { continue };
+            let Some(tool) = known.get(&call.name) else {
+                let cause = format!("node {}: no worker that was seen lately has the tool {}", node.path, call.name);
+                return Err(ApiError::invalid("unknown_tool", cause, nearest(&call.name, &known)));
+            };
+            tools.insert(call.name.clone(), tool.clone());
+        }
+        Ok(tools)
+    }
+}
+
+/// The canonical source of a kept version.
+pub(crate) fn source_of(stored: &StoredGraph) -> Result<String, ApiError> {
+    read(stored).map(|stored| stored.source)
+}
+
+fn read(stored: &StoredGraph) -> Result<Stored, ApiError> {
+    serde_json::from_str(&stored.source)
+        .map_err(|error| ApiError::internal(format!("graph {} does not read: {error}", stored.hash)))
+}
+
+fn nearest(name: &str, known: &BTreeMap<String, ToolSpec>) -> String {
+    let family = name.split('.').next().unwrap_or(name);
+    let close: Vec<&str> = known.keys().filter(|tool| tool.starts_with(family)).map(String::as_str).collect();
+    if close.is_empty() {
+        "start a worker that has it, or correct the name".to_owned()
+    } else {
+        format!("start a worker that has it, or use one of {}", close.join(", "))
+    }
+}
+
+/// The name a graph is kept under that was submitted without being applied.
+pub(crate) fn inline_name(graph: &Graph) -> String {
+    format!("{INLINE}{}", graph.name)
+}
+
+/// Whether a kept version was applied under its name.
+pub(crate) fn was_applied(stored: &StoredGraph) -> bool {
+    !stored.name.starts_with(INLINE)
+}

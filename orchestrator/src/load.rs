@@ -1,0 +1,166 @@
+//! From records to the state a step decides by: the checkpoint chain back to the nearest
+//! full one, and the pieces of append-like channels.
+//!
+//! What was computed or read is kept by (run, checkpoint). It counts only while the run's
+//! last operation is the one it was made by, so that a store set back to an earlier moment
+//! is never answered from a forgotten future.
+
+use std::sync::Arc;
+
+use baton_common::records::{Checkpoint, Run, RunInfo};
+use baton_common::{Digest, RunId, Seq};
+use baton_engine::state::{Channels, RunState};
+use parking_lot::Mutex;
+
+use crate::lru::Lru;
+use crate::orchestrator::Inner;
+
+/// States that are kept.
+const STATES_MAX: usize = 1_024;
+/// Runs whose fixed part is kept.
+const INFOS_MAX: usize = 8_192;
+
+/// A state, and the advance that made it.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) op: Option<Digest>,
+    pub(crate) state: Arc<RunState>,
+}
+
+/// What this process remembers of runs.
+pub(crate) struct States {
+    states: Mutex<Lru<(RunId, Seq), Known>>,
+    infos: Mutex<Lru<RunId, Arc<RunInfo>>>,
+}
+
+impl Default for States {
+    fn default() -> Self {
+        Self { states: Mutex::new(Lru::new(STATES_MAX)), infos: Mutex::new(Lru::new(INFOS_MAX)) }
+    }
+}
+
+impl States {
+    /// The state at that checkpoint, if it was made by that advance.
+    pub(crate) fn at(&self, run: RunId, head: Seq, op: Option<Digest>) -> Option<Arc<RunState>> {
+        let known = self.states.lock().get(&(run, head))?;
+        (op.is_some() && known.op == op).then_some(known.state)
+    }
+
+    /// The state at that checkpoint, if its content is that.
+    pub(crate) fn with_hash(&self, run: RunId, seq: Seq, hash: Digest) -> Option<Arc<RunState>> {
+        let known = self.states.lock().get(&(run, seq))?;
+        (known.state.hash == hash).then_some(known.state)
+    }
+
+    pub(crate) fn put(&self, state: Arc<RunState>, op: Option<Digest>) {
+        self.states.lock().put((state.run, state.head), Known { op, state });
+    }
+
+    pub(crate) fn info(&self, run: RunId) -> Option<Arc<RunInfo>> {
+        self.infos.lock().get(&run)
+    }
+
+    pub(crate) fn put_info(&self, info: &Arc<RunInfo>) {
+        self.infos.lock().put(info.id, info.clone());
+    }
+
+    /// Forgets the states of a run, not what is fixed about it.
+    pub(crate) fn forget(&self, run: RunId) {
+        self.states.lock().remove_range((run, Seq(0))..=(run, Seq(u64::MAX)));
+    }
+
+    /// Forgets a run altogether.
+    pub(crate) fn forget_run(&self, run: RunId) {
+        self.forget(run);
+        self.infos.lock().remove(&run);
+    }
+}
+
+/// Why a state cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Store(#[from] baton_store::Error),
+    #[error(transparent)]
+    Record(#[from] baton_engine::state::Error),
+    #[error("checkpoint {seq} of run {run} is missing")]
+    Missing { run: RunId, seq: Seq },
+}
+
+impl Inner {
+    /// What is fixed about a run.
+    pub(crate) async fn run_info(&self, run: RunId) -> Result<Option<Arc<RunInfo>>, baton_store::Error> {
+        if let Some(info) = self.states.info(run) {
+            return Ok(Some(info));
+        }
+        let Some(Run { info, .. }) = self.store.run(run).await? else { return Ok(None) };
+        let info = Arc::new(info);
+        self.states.put_info(&info);
+        Ok(Some(info))
+    }
+
+    /// The state of a run as it stands: of its own last checkpoint, or, before its first
+    /// step, what earlier runs left on the thread.
+    pub(crate) async fn state_of(&self, run: &Run, thread_head: Seq) -> Result<Arc<RunState>, Error> {
+        let own = run.state.head;
+        if own != Seq(0)
+            && let Some(state) = self.states.at(run.info.id, own, run.state.last_op)
+        {
+            return Ok(state);
+        }
+        let state = if own != Seq(0) {
+            let (checkpoint, channels) = self.read(&run.info, own).await?;
+            RunState::restore(&run.info, run.state.r#gen, &checkpoint, channels)?
+        } else if thread_head != Seq(0) {
+            let (checkpoint, channels) = self.read(&run.info, thread_head).await?;
+            RunState::first(&run.info, run.state.r#gen, Some((&checkpoint, channels)))?
+        } else {
+            RunState::first(&run.info, run.state.r#gen, None)?
+        };
+        let state = Arc::new(state);
+        if own != Seq(0) {
+            self.states.put(state.clone(), run.state.last_op);
+        }
+        Ok(state)
+    }
+
+    /// The state at one of a run's own checkpoints, for a group that was opened there.
+    pub(crate) async fn state_at(
+        &self,
+        info: &RunInfo,
+        r#gen: baton_common::Gen,
+        seq: Seq,
+    ) -> Result<Arc<RunState>, Error> {
+        let missing = || Error::Missing { run: info.id, seq };
+        let checkpoint = self.store.checkpoint(&info.thread, seq).await?.ok_or_else(missing)?;
+        if let Some(state) = self.states.with_hash(info.id, seq, checkpoint.hash) {
+            return Ok(state);
+        }
+        let channels = self.channels(info, checkpoint.clone()).await?;
+        let state = Arc::new(RunState::restore(info, r#gen, &checkpoint, channels)?);
+        self.states.put(state.clone(), None);
+        Ok(state)
+    }
+
+    async fn read(&self, info: &RunInfo, seq: Seq) -> Result<(Checkpoint, Channels), Error> {
+        let missing = || Error::Missing { run: info.id, seq };
+        let checkpoint = self.store.checkpoint(&info.thread, seq).await?.ok_or_else(missing)?;
+        let channels = self.channels(info, checkpoint.clone()).await?;
+        Ok((checkpoint, channels))
+    }
+
+    async fn channels(&self, info: &RunInfo, head: Checkpoint) -> Result<Channels, Error> {
+        let mut pieces = std::collections::BTreeMap::new();
+        for (channel, span) in &head.segments {
+            pieces.insert(channel.clone(), self.store.segments(&info.thread, channel, *span).await?);
+        }
+        let mut history = vec![head];
+        while let Some(last) = history.last().filter(|last| !last.full && last.parent != Seq(0)) {
+            let seq = last.parent;
+            let before = self.store.checkpoint(&info.thread, seq).await?;
+            history.push(before.ok_or(Error::Missing { run: info.id, seq })?);
+        }
+        history.reverse();
+        Ok(Channels { values: Channels::values_of(&history), pieces })
+    }
+}

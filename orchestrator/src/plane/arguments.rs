@@ -1,0 +1,46 @@
+//! The arguments of a granted job: stored whole while small, else rendered again from the
+//! checkpoint its group was opened on.
+
+use baton_common::commit::Input;
+use baton_common::transition::Granted;
+use baton_common::{Failure, JobId};
+use baton_engine::step::render_args;
+use serde_json::Value;
+
+use super::claim::{Arguments, Unmade};
+use crate::orchestrator::Inner;
+
+impl Inner {
+    pub(super) async fn arguments(&self, job: &JobId, granted: &Granted) -> Result<Arguments, Unmade> {
+        let input: Input = serde_json::from_str(&granted.body)
+            .map_err(|error| failed(format!("the stored input does not read: {error}")))?;
+        let mut value = match input {
+            Input::Args(value) => value,
+            Input::Recipe { item } => self.rendered(job, granted, item).await?,
+        };
+        let secret = self.put_secrets(&mut value).await.map_err(Unmade::Failed)?;
+        Ok(Arguments { value, secret })
+    }
+
+    async fn rendered(&self, job: &JobId, granted: &Granted, item: Option<Value>) -> Result<Value, Unmade> {
+        let info = self.run_info(job.run).await.map_err(Unmade::Store)?;
+        let info = info.ok_or_else(|| failed(format!("there is no run {}", job.run)))?;
+        let graph = self.graph(&info.thread.tenant, info.graph).await;
+        let graph = match graph {
+            Ok(Some(graph)) => graph,
+            Ok(None) => return Err(failed(format!("graph {} is missing", info.graph))),
+            Err(error) => return Err(Unmade::Store(baton_store::Error::Unavailable(error.cause))),
+        };
+        let state = self.state_at(&info, job.r#gen, granted.group.base).await?;
+        let group = granted.group.clone();
+        let rendered = self.compute.run(move || render_args(&graph.graph, &state, &group, item.as_ref())).await;
+        match rendered {
+            Ok(answer) => answer.map_err(Unmade::Failed),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+fn failed(why: String) -> Unmade {
+    Unmade::Failed(Failure::permanent("arguments_failed", why))
+}

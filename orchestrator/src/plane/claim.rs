@@ -1,0 +1,152 @@
+//! Claims: checks the permit, lets the store decide, and makes the arguments of what was
+//! granted. Secrets are put into the answer only.
+
+use std::sync::Arc;
+
+use baton_common::ids::{Fence, IdempotencyKey, WorkerId};
+use baton_common::job::{ClaimAnswer, DropReason, Envelope, Grant, Outcome};
+use baton_common::transition::{Claim, ClaimVerdict, Granted, Record, Recorded};
+use baton_common::{Digest, Failure, JobId, Payload};
+use baton_control::{ClaimCall, Error};
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::resume::recorded;
+use crate::fail::{self, Passed};
+use crate::load;
+use crate::orchestrator::Inner;
+
+impl Inner {
+    pub(super) async fn claim(
+        self: &Arc<Self>,
+        worker: WorkerId,
+        calls: Vec<ClaimCall>,
+    ) -> Result<Vec<ClaimAnswer>, Error> {
+        let answers = join_all(calls.into_iter().map(|call| self.claim_one(worker, call))).await;
+        if fail::point("before_reply_claim").await == Passed::Error {
+            return Err(super::from_store(fail::unknown()));
+        }
+        if !answers.is_empty() && answers.iter().all(Result::is_err) {
+            return answers.into_iter().collect::<Result<_, _>>().map_err(super::from_store);
+        }
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or(ClaimAnswer::Later)).collect())
+    }
+
+    async fn claim_one(self: &Arc<Self>, worker: WorkerId, call: ClaimCall) -> Result<ClaimAnswer, baton_store::Error> {
+        let ClaimCall { envelope, request } = call;
+        if !self.is_ours(&envelope) {
+            return Ok(ClaimAnswer::Drop(DropReason::Foreign));
+        }
+        let (job, digest) = (envelope.job.clone(), envelope.digest);
+        let lease_ms = self.settings.timings.lease_ms;
+        let verdict = self.claim_op(Claim { job: job.clone(), digest, worker, request, lease_ms }).await?;
+        let reason = match verdict {
+            ClaimVerdict::Granted(granted) => {
+                self.marks.forget(&job);
+                self.watchers.changed(job.run);
+                return self.grant(envelope, *granted).await;
+            }
+            ClaimVerdict::Unknown => DropReason::Unknown,
+            ClaimVerdict::RunTerminal => DropReason::RunTerminal,
+            ClaimVerdict::Stale => DropReason::Stale,
+            ClaimVerdict::Done => DropReason::Done,
+            ClaimVerdict::Busy => DropReason::Busy,
+            ClaimVerdict::OutcomeUnknown => {
+                self.watchers.changed(job.run);
+                DropReason::OutcomeUnknown
+            }
+            ClaimVerdict::Poison(tail) => {
+                self.follow(job.run, *tail);
+                DropReason::Done
+            }
+        };
+        Ok(ClaimAnswer::Drop(reason))
+    }
+
+    fn is_ours(&self, envelope: &Envelope) -> bool {
+        let Envelope { job, digest, class, tenant, .. } = envelope;
+        let permit = envelope.permit.as_deref().unwrap_or_default();
+        envelope.cluster == self.cluster && self.keys.permits(permit, job, *digest, *class, tenant)
+    }
+
+    async fn grant(self: &Arc<Self>, envelope: Envelope, granted: Granted) -> Result<ClaimAnswer, baton_store::Error> {
+        let args = match self.arguments(&envelope.job, &granted).await {
+            Ok(args) => args,
+            Err(Unmade::Store(error)) => return Err(error),
+            Err(Unmade::Failed(failure)) => {
+                self.fail_attempt(&envelope.job, envelope.digest, granted.fence, failure).await?;
+                return Ok(ClaimAnswer::Drop(DropReason::Done));
+            }
+        };
+        let args = match self.carried(&envelope, args).await {
+            Ok(args) => args,
+            Err(error) => return Err(baton_store::Error::Unavailable(error.to_string())),
+        };
+        let Envelope { job, digest, tenant, traceparent, .. } = envelope;
+        let fence = granted.fence;
+        Ok(ClaimAnswer::Granted(Box::new(Grant {
+            digest,
+            fence,
+            attempt: granted.attempt,
+            idempotency_key: IdempotencyKey::of(&job, digest, &granted.group.tool),
+            tool: granted.group.tool,
+            args,
+            timeout_ms: granted.group.policy.timeout_ms,
+            lease_ms: self.settings.timings.lease_ms,
+            traceparent,
+            token: self.keys.token(&job, fence, &tenant),
+            tenant,
+            job,
+        })))
+    }
+
+    /// Arguments that are too large to travel inline go by reference. They may hold a
+    /// secret only where they are small.
+    async fn carried(&self, envelope: &Envelope, args: Arguments) -> Result<Payload, baton_blobs::Error> {
+        let text = args.value.to_string();
+        if args.secret || text.len() <= baton_common::payload::INLINE_BYTES_MAX {
+            return Ok(Payload::Inline(args.value));
+        }
+        let bytes = Bytes::from(text);
+        baton_blobs::put_content(self.blobs.as_ref(), &envelope.tenant, "application/json", bytes)
+            .await
+            .map(Payload::Blob)
+    }
+
+    /// Ends an attempt whose arguments cannot be made.
+    async fn fail_attempt(
+        self: &Arc<Self>,
+        job: &JobId,
+        digest: Digest,
+        fence: Fence,
+        failure: Failure,
+    ) -> Result<(), baton_store::Error> {
+        let outcome = recorded(&Outcome::Error(failure)).unwrap_or(Recorded::Ok("null".to_owned()));
+        let verdict = self.record_op(Record { job: job.clone(), digest, fence, outcome }).await?;
+        self.follow_record(job, verdict);
+        Ok(())
+    }
+}
+
+/// Arguments, and whether a secret is among them.
+pub(super) struct Arguments {
+    pub(super) value: serde_json::Value,
+    pub(super) secret: bool,
+}
+
+/// Why there are no arguments.
+pub(super) enum Unmade {
+    /// Nothing is known: the claim is repeated.
+    Store(baton_store::Error),
+    /// They cannot be made.
+    Failed(Failure),
+}
+
+impl From<load::Error> for Unmade {
+    fn from(error: load::Error) -> Self {
+        match error {
+            load::Error::Store(error) => Self::Store(error),
+            error => Self::Failed(Failure::permanent("arguments_failed", error.to_string())),
+        }
+    }
+}

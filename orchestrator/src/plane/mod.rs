@@ -1,0 +1,87 @@
+//! What workers ask, answered directly: embedded mode hands them this, gRPC wraps it.
+//!
+//! Nothing here decides about a graph or a task. Calls change nothing when repeated, since
+//! the transitions behind them do not.
+
+mod announce;
+mod arguments;
+mod claim;
+mod files;
+mod renew;
+mod resume;
+mod secrets;
+
+use async_trait::async_trait;
+use baton_common::ids::WorkerId;
+use baton_common::job::{ClaimAnswer, RenewAnswer, ResumeAnswer};
+use baton_common::{BlobRef, TenantId};
+use baton_control::{Announcement, Artifact, BlobPlace, ClaimCall, ControlPlane, Error, Hold, Resume, Welcome};
+use bytes::Bytes;
+use serde_json::Value;
+
+pub(crate) use self::files::file_key;
+use crate::api::Live;
+use crate::orchestrator::{Inner, Orchestrator};
+
+#[async_trait]
+impl ControlPlane for Orchestrator {
+    async fn announce(&self, announcement: Announcement) -> Result<Welcome, Error> {
+        self.inner.announce(announcement).await
+    }
+
+    async fn claim(&self, worker: WorkerId, calls: Vec<ClaimCall>) -> Result<Vec<ClaimAnswer>, Error> {
+        self.inner.claim(worker, calls).await
+    }
+
+    async fn renew(&self, worker: WorkerId, holds: Vec<Hold>) -> Result<Vec<RenewAnswer>, Error> {
+        self.inner.renew(worker, holds).await
+    }
+
+    async fn resume(&self, resume: Resume) -> Result<ResumeAnswer, Error> {
+        self.inner.resume(resume).await
+    }
+
+    async fn emit(&self, hold: Hold, body: Value) -> Result<(), Error> {
+        self.inner.holder(&hold)?;
+        self.inner.watchers.live(Live { job: hold.job, body });
+        Ok(())
+    }
+
+    async fn put_blob(&self, hold: Hold, place: BlobPlace, media_type: String, bytes: Bytes) -> Result<BlobRef, Error> {
+        let tenant = self.inner.holder(&hold)?;
+        self.inner.put_blob(&tenant, hold.job.run, place, &media_type, bytes).await
+    }
+
+    async fn get_blob(&self, hold: Hold, blob: BlobRef) -> Result<Bytes, Error> {
+        let tenant = self.inner.holder(&hold)?;
+        self.inner.get_blob(&tenant, &blob).await
+    }
+
+    async fn list_artifacts(&self, hold: Hold) -> Result<Vec<Artifact>, Error> {
+        let tenant = self.inner.holder(&hold)?;
+        self.inner.artifacts_of(&tenant, hold.job.run).await.map_err(from_blobs)
+    }
+}
+
+impl Inner {
+    /// The tenant of whoever holds that attempt.
+    fn holder(&self, hold: &Hold) -> Result<TenantId, Error> {
+        self.keys
+            .holder(&hold.token, &hold.job, hold.fence)
+            .ok_or_else(|| Error::Refused(format!("the token is not one for attempt {} at {}", hold.fence, hold.job)))
+    }
+}
+
+fn from_store(error: baton_store::Error) -> Error {
+    match error {
+        baton_store::Error::Broken(why) => Error::Refused(why),
+        error => Error::Unavailable(error.to_string()),
+    }
+}
+
+fn from_blobs(error: baton_blobs::Error) -> Error {
+    match error {
+        baton_blobs::Error::Failed { .. } => Error::Unavailable(error.to_string()),
+        error => Error::Refused(error.to_string()),
+    }
+}

@@ -1,0 +1,77 @@
+//! Outcomes: recorded once, and what follows from them begun at once.
+
+use std::sync::Arc;
+
+use baton_common::job::{Outcome, ResumeAnswer};
+use baton_common::payload::INLINE_BYTES_MAX;
+use baton_common::transition::{Record, RecordVerdict, Recorded};
+use baton_common::{JobId, Payload, TenantId};
+use baton_control::{Error, Resume};
+use bytes::Bytes;
+
+use crate::fail::{self, Passed};
+use crate::orchestrator::Inner;
+
+impl Inner {
+    pub(super) async fn resume(self: &Arc<Self>, resume: Resume) -> Result<ResumeAnswer, Error> {
+        let tenant = self.holder(&resume.hold)?;
+        let Resume { hold, digest, outcome } = resume;
+        let outcome = self.by_reference(&tenant, outcome).await?;
+        let outcome = recorded(&outcome).map_err(|error| Error::Refused(error.to_string()))?;
+        let record = Record { job: hold.job.clone(), digest, fence: hold.fence, outcome };
+        let verdict = self.record_op(record).await.map_err(super::from_store)?;
+        if fail::point("after_record").await == Passed::Error {
+            return Err(super::from_store(fail::unknown()));
+        }
+        let answer = self.follow_record(&hold.job, verdict);
+        if fail::point("before_reply_resume").await == Passed::Error {
+            return Err(super::from_store(fail::unknown()));
+        }
+        Ok(answer)
+    }
+
+    /// Begins what a recorded outcome leads to.
+    pub(super) fn follow_record(self: &Arc<Self>, job: &JobId, verdict: RecordVerdict) -> ResumeAnswer {
+        match verdict {
+            RecordVerdict::Ok(tail) => {
+                self.follow(job.run, tail);
+                ResumeAnswer::Recorded
+            }
+            RecordVerdict::Retry { at } => {
+                self.watchers.changed(job.run);
+                self.nudge(job.run.partition, at);
+                ResumeAnswer::Retry
+            }
+            RecordVerdict::Duplicate => ResumeAnswer::Duplicate,
+            RecordVerdict::Stale => ResumeAnswer::Stale,
+            RecordVerdict::StaleFence => ResumeAnswer::StaleFence,
+            RecordVerdict::RunTerminal => ResumeAnswer::RunTerminal,
+            RecordVerdict::Unknown => ResumeAnswer::Unknown,
+        }
+    }
+
+    /// A value too large for a record goes to the blob store.
+    async fn by_reference(&self, tenant: &TenantId, outcome: Outcome) -> Result<Outcome, Error> {
+        let Outcome::Ok(Payload::Inline(value)) = outcome else { return Ok(outcome) };
+        let text = value.to_string();
+        if text.len() <= INLINE_BYTES_MAX {
+            return Ok(Outcome::Ok(Payload::Inline(value)));
+        }
+        let kept = baton_blobs::put_content(self.blobs.as_ref(), tenant, "application/json", Bytes::from(text)).await;
+        kept.map(|blob| Outcome::Ok(Payload::Blob(blob))).map_err(super::from_blobs)
+    }
+}
+
+/// An outcome as RECORD is told.
+pub(super) fn recorded(outcome: &Outcome) -> Result<Recorded, serde_json::Error> {
+    let body = serde_json::to_string(outcome)?;
+    Ok(match outcome {
+        Outcome::Ok(_) => Recorded::Ok(body),
+        Outcome::Error(failure) => Recorded::Error {
+            class: failure.class,
+            code: failure.code.clone(),
+            retry_after_ms: failure.retry_after_ms,
+            body,
+        },
+    })
+}

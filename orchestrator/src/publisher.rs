@@ -1,0 +1,160 @@
+//! Publishes hints at jobs, always after the commit that made them publishable.
+//!
+//! Whatever goes wrong here leaves the task publishable, and the sweeper comes back to it.
+//! Nothing here writes to the store but marks.
+
+use std::sync::Arc;
+
+use baton_broker::Published;
+use baton_common::commit::NewGroup;
+use baton_common::ids::DispatchSeq;
+use baton_common::records::{GroupInfo, RunInfo, TaskKind};
+use baton_common::transition::Publishable;
+use baton_common::{Digest, GroupId, JobId, RunId};
+use baton_telemetry::SpanExt as _;
+use tracing::Instrument as _;
+
+use crate::fail::{self, Passed};
+use crate::orchestrator::Inner;
+
+/// Messages handed to the broker at a time.
+const PUBLISH_MAX: usize = 500;
+
+/// A group as it was opened: what a message about its tasks needs.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) info: GroupInfo,
+    pub(crate) digests: Vec<Digest>,
+}
+
+/// Tasks of one group to publish.
+pub(crate) struct Batch {
+    pub(crate) group: Arc<Opened>,
+    pub(crate) tasks: Vec<Publishable>,
+}
+
+impl Inner {
+    /// What a commit makes publishable: the tasks within each new group's window.
+    pub(crate) fn batches_of(&self, run: &RunInfo, r#gen: baton_common::Gen, open: &[NewGroup]) -> Vec<Batch> {
+        let jobs = open.iter().filter(|group| group.info.kind == TaskKind::Job);
+        jobs.map(|group| {
+            let digests = group.tasks.iter().map(|task| task.digest).collect();
+            let under_way = group.info.window.clamp(1, group.info.count);
+            let opened = if under_way < group.info.count {
+                self.keep_opened(run.id, group.info.clone(), digests)
+            } else {
+                Arc::new(Opened { info: group.info.clone(), digests })
+            };
+            let job = |index| JobId { run: run.id, r#gen, group: group.info.id.clone(), index };
+            let tasks = (0..under_way).map(|index| Publishable { job: job(index), seq: DispatchSeq(1) }).collect();
+            Batch { group: opened, tasks }
+        })
+        .collect()
+    }
+
+    /// Publishes in a task of its own.
+    pub(crate) fn publish_soon(self: &Arc<Self>, run: Arc<RunInfo>, batches: Vec<Batch>) {
+        if batches.is_empty() {
+            return;
+        }
+        let inner = self.clone();
+        let span = tracing::info_span!("publish", run = %run.id);
+        self.spawn(async move { inner.publish(&run, batches).await }.instrument(span));
+    }
+
+    /// Publishes tasks that a transition released, whatever run they are of.
+    pub(crate) fn publish_released(self: &Arc<Self>, released: Vec<Publishable>) {
+        if released.is_empty() || !self.broker.ready() {
+            return;
+        }
+        let inner = self.clone();
+        self.spawn(async move {
+            if let Err(error) = inner.publish_by_group(released).await {
+                tracing::debug!(%error, "released tasks left to the sweeper");
+            }
+        });
+    }
+
+    /// Publishes tasks, looking up what their messages need.
+    async fn publish_by_group(&self, tasks: Vec<Publishable>) -> Result<(), baton_store::Error> {
+        let mut by_group = std::collections::BTreeMap::<(RunId, GroupId), Vec<Publishable>>::new();
+        for task in tasks {
+            by_group.entry((task.job.run, task.job.group.clone())).or_default().push(task);
+        }
+        for ((run, group), tasks) in by_group {
+            let Some(info) = self.run_info(run).await? else { continue };
+            let Some(group) = self.opened_group(run, &group).await? else { continue };
+            self.publish(&info, vec![Batch { group, tasks }]).await;
+        }
+        Ok(())
+    }
+
+    async fn opened_group(&self, run: RunId, group: &GroupId) -> Result<Option<Arc<Opened>>, baton_store::Error> {
+        let key = (run, group.clone());
+        if let Some(opened) = self.opened.lock().get(&key) {
+            return Ok(Some(opened));
+        }
+        let Some((group, tasks)) = self.store.group(run, group).await? else { return Ok(None) };
+        Ok(Some(self.keep_opened(run, group.info, tasks.iter().map(|task| task.digest).collect())))
+    }
+
+    /// Keeps what messages about a group need, in place of what was kept before.
+    pub(crate) fn keep_opened(&self, run: RunId, info: GroupInfo, digests: Vec<Digest>) -> Arc<Opened> {
+        let key = (run, info.id.clone());
+        let opened = Arc::new(Opened { info, digests });
+        self.opened.lock().put(key, opened.clone());
+        opened
+    }
+
+    /// Publishes and collects the marks of what was confirmed.
+    pub(crate) async fn publish(&self, run: &RunInfo, batches: Vec<Batch>) {
+        if !self.broker.ready() {
+            tracing::debug!(run = %run.id, "broker not ready, left to the sweeper");
+            return;
+        }
+        let here = tracing::Span::current().traceparent();
+        let traceparent = here.or_else(|| run.traceparent.clone());
+        let mut messages = Vec::new();
+        let mut sent = Vec::new();
+        for batch in batches {
+            for task in batch.tasks {
+                let digest = batch.group.digests.get(task.job.index as usize).copied();
+                let message = digest
+                    .and_then(|digest| self.message(run, &batch.group.info, &task, digest, traceparent.as_deref()));
+                match message {
+                    Some(message) => {
+                        messages.push(message);
+                        sent.push(task);
+                    }
+                    None => tracing::error!(job = %task.job, "no message can be made for this job"),
+                }
+            }
+        }
+        while !messages.is_empty() {
+            let rest = messages.split_off(messages.len().min(PUBLISH_MAX));
+            let later = sent.split_off(messages.len());
+            self.publish_some(std::mem::replace(&mut messages, rest), std::mem::replace(&mut sent, later)).await;
+        }
+    }
+
+    async fn publish_some(&self, messages: Vec<baton_broker::Message>, tasks: Vec<Publishable>) {
+        match fail::point("before_publish").await {
+            Passed::On => {}
+            Passed::Error => return,
+            Passed::Dup => drop(self.broker.publish(messages.clone()).await),
+        }
+        let answers = self.broker.publish(messages).await;
+        if fail::point("before_confirm").await == Passed::Error {
+            return;
+        }
+        let mut confirmed = Vec::with_capacity(tasks.len());
+        for (task, answer) in tasks.into_iter().zip(answers) {
+            match answer {
+                Published::Confirmed => confirmed.push(task),
+                Published::Unroutable => tracing::warn!(job = %task.job, "no queue takes this job"),
+                Published::Unknown(why) => tracing::debug!(job = %task.job, why, "publish unconfirmed"),
+            }
+        }
+        self.mark_soon(confirmed);
+    }
+}

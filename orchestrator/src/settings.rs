@@ -1,0 +1,61 @@
+//! What an orchestrator is told at its start. Where the values come from is up to `main`.
+
+use std::collections::BTreeMap;
+
+use baton_common::settings::Timings;
+
+/// Settings of one orchestrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Timings of the hand-over; the store must have the same.
+    pub timings: Timings,
+    /// Names this process in partition leases.
+    pub replica: String,
+    /// Whether the sweeper runs. Off only in tests and where another process sweeps.
+    pub sweep: bool,
+    /// Whether partitions are leased, so that replicas share the sweeping. One process alone needs none.
+    pub lease_partitions: bool,
+    /// Whether the broker forgets everything with this process, as the in-process one does:
+    /// what an earlier process dispatched is then published again at the start.
+    pub broker_forgets: bool,
+    /// Runs that are advanced at once.
+    pub advances_max: usize,
+    /// Due entries that are handled at once.
+    pub sweeps_max: usize,
+    /// Due entries taken from a partition at a time.
+    pub due_page: u32,
+    /// How long a stop waits for what is under way, in milliseconds.
+    pub grace_ms: u64,
+    /// Workers announce themselves this often, in milliseconds.
+    pub announce_ms: u64,
+    /// Seals permits and tokens. Without one it is made from the store's name, which keeps
+    /// honest processes apart and stops nobody else.
+    pub cluster_secret: Option<String>,
+    /// Secrets that graphs may name: `env:NAME` or `file:PATH` by name.
+    pub secrets: BTreeMap<String, String>,
+    /// Seeds jitter, and with `seeded_ids` the ids of runs and threads that the caller does not name.
+    pub seed: u64,
+    /// Whether made-up ids come from the seed, for the simulator. Never where two processes share a store.
+    pub seeded_ids: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timings: Timings::default(),
+            replica: "orchestrator".to_owned(),
+            sweep: true,
+            lease_partitions: true,
+            broker_forgets: false,
+            advances_max: 256,
+            sweeps_max: 64,
+            due_page: 256,
+            grace_ms: 25_000,
+            announce_ms: 10_000,
+            cluster_secret: None,
+            secrets: BTreeMap::new(),
+            seed: 0,
+            seeded_ids: false,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What each kind of due entry asks for.
+//!
+//! Each was hidden for a while when it was taken; what fails here is simply due again.
+
+use std::sync::Arc;
+
+use baton_common::records::{DueKey, DueKind, TaskState};
+use baton_common::transition::{Due, Expire, ExpireAnswer, Fire, FireAnswer, Op, Publishable};
+use baton_common::{GroupId, JobId, RunId, Timestamp};
+use baton_store::Error;
+
+use super::check::Evidence;
+use crate::driver::Cue;
+use crate::orchestrator::Inner;
+use crate::publisher::Batch;
+
+impl Inner {
+    pub(super) async fn handle(self: &Arc<Self>, due: Due, evidence: Evidence, now: Timestamp) {
+        let Due { key, attempts } = due;
+        let (run, kind) = (key.run, key.kind);
+        if let Err(error) = self.handle_entry(key, attempts, evidence, now).await {
+            tracing::debug!(%run, kind = %kind.letter(), %error, "due entry left for later");
+        }
+    }
+
+    async fn handle_entry(
+        self: &Arc<Self>,
+        key: DueKey,
+        attempts: u32,
+        evidence: Evidence,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let DueKey { kind, run, group, index } = key;
+        match (kind, group, index) {
+            (DueKind::Ready, ..) => self.advance_soon(run, Cue::Due(attempts)),
+            (DueKind::Cancel, ..) => self.advance_soon(run, Cue::EndCancel),
+            (DueKind::Publish, Some(group), index) => self.publish_due(run, &group, index, now).await?,
+            (DueKind::Check, Some(group), _) => self.check(run, &group, evidence, now).await?,
+            (DueKind::Lease, Some(group), Some(index)) => self.expire(run, group, index).await?,
+            (DueKind::Timer, group, index) => self.fire(Fire { run, group, index }).await?,
+            (DueKind::Gc, ..) => self.collect(run).await?,
+            (DueKind::Publish | DueKind::Check | DueKind::Lease, ..) => {
+                tracing::warn!(%run, kind = %kind.letter(), "due entry without its group");
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes tasks of a group whose time has come: one, or all that are left.
+    async fn publish_due(
+        self: &Arc<Self>,
+        run: RunId,
+        id: &GroupId,
+        index: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if !self.broker.ready() {
+            return Ok(());
+        }
+        let Some((group, tasks)) = self.store.group(run, id).await? else { return Ok(()) };
+        let Some(found) = self.store.run(run).await? else { return Ok(()) };
+        let job = |index| JobId { run, r#gen: found.state.r#gen, group: id.clone(), index };
+        let wanted = (0_u32..).zip(&tasks).filter(|(each, _)| index.is_none_or(|index| index == *each));
+        let due =
+            wanted.filter(|(_, task)| matches!(task.state, TaskState::Publishable { not_before } if not_before <= now));
+        let due: Vec<_> = due.map(|(index, task)| Publishable { job: job(index), seq: task.dispatch_seq }).collect();
+        if !due.is_empty() {
+            let digests = tasks.iter().map(|task| task.digest).collect();
+            let group = self.keep_opened(run, group.info, digests);
+            self.publish(&found.info, vec![Batch { group, tasks: due }]).await;
+        }
+        Ok(())
+    }
+
+    async fn expire(self: &Arc<Self>, run: RunId, group: GroupId, index: u32) -> Result<(), Error> {
+        let Some(found) = self.store.run(run).await? else { return Ok(()) };
+        let job = JobId { run, r#gen: found.state.r#gen, group, index };
+        match self.expire_op(Expire { job }).await? {
+            ExpireAnswer::Kept => {}
+            ExpireAnswer::Again { at } => self.nudge(run.partition, at),
+            ExpireAnswer::OutcomeUnknown(_) => self.watchers.changed(run),
+            ExpireAnswer::Ended(tail) => self.follow(run, tail),
+        }
+        Ok(())
+    }
+
+    async fn fire(self: &Arc<Self>, fire: Fire) -> Result<(), Error> {
+        let run = fire.run;
+        if let FireAnswer::Fired(tail) = self.fire_op(fire).await? {
+            self.follow(run, tail);
+        }
+        Ok(())
+    }
+
+    async fn collect(&self, run: RunId) -> Result<(), Error> {
+        if self.change_op(Op::Gc { run }).await? {
+            self.states.forget_run(run);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! Who watches which run, and the progress shown to them: lossy, never waited for. What
+//! is recorded is read from the store; this only says that there may be something new.
+
+use std::collections::BTreeMap;
+
+use baton_common::RunId;
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+
+use crate::api::Live;
+
+/// Signals a slow watcher may be behind before it loses some.
+const BEHIND_MAX: usize = 256;
+
+/// What a watcher is told.
+#[derive(Debug, Clone)]
+pub(crate) enum Signal {
+    /// Look at the events.
+    Changed,
+    /// Progress of a job.
+    Live(Live),
+}
+
+/// The watchers of this process.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    runs: Mutex<BTreeMap<RunId, broadcast::Sender<Signal>>>,
+}
+
+impl Watchers {
+    pub(crate) fn watch(&self, run: RunId) -> broadcast::Receiver<Signal> {
+        let mut runs = self.runs.lock();
+        runs.retain(|_, watchers| watchers.receiver_count() > 0);
+        runs.entry(run).or_insert_with(|| broadcast::channel(BEHIND_MAX).0).subscribe()
+    }
+
+    pub(crate) fn changed(&self, run: RunId) {
+        self.tell(run, || Signal::Changed);
+    }
+
+    pub(crate) fn live(&self, live: Live) {
+        self.tell(live.job.run, || Signal::Live(live));
+    }
+
+    fn tell(&self, run: RunId, signal: impl FnOnce() -> Signal) {
+        let mut runs = self.runs.lock();
+        let Some(watchers) = runs.get(&run) else { return };
+        if watchers.receiver_count() == 0 || watchers.send(signal()).is_err() {
+            runs.remove(&run);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The only file that names concrete adapters: which store, broker and blob store an
+//! address means.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use baton_blobs::BlobStore;
+use baton_broker::Broker;
+use baton_broker::memory::Memory;
+use baton_broker::rabbit::{Rabbit, RabbitOptions};
+use baton_common::settings::Timings;
+use baton_store::Store;
+use baton_store::memory::MemoryStore;
+use baton_store::sqlite::{SqliteOptions, SqliteStore};
+
+/// Why an address cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It names nothing that is known.
+    #[error("unknown {what} {given:?}: use {known}")]
+    Unknown {
+        /// Store or broker.
+        what: &'static str,
+        /// What was given, without what follows the scheme.
+        given: String,
+        /// What is known.
+        known: &'static str,
+    },
+    /// The store does not open.
+    #[error("the store does not open: {0}")]
+    Store(#[from] baton_store::Error),
+    /// The broker's address does not read.
+    #[error("the broker's address does not read: {0}")]
+    Broker(String),
+    /// The blob store does not open.
+    #[error("the blob store does not open: {0}")]
+    Blobs(#[from] baton_blobs::Error),
+}
+
+/// The store at that address: `sqlite:FOLDER` or `memory:`.
+///
+/// # Errors
+/// When it does not open, or the address names nothing that is known.
+pub fn store(url: &str, timings: &Timings) -> Result<Arc<dyn Store>, Error> {
+    match url.split_once(':') {
+        Some(("memory", _)) => Ok(Arc::new(MemoryStore::new(timings.clone()))),
+        Some(("sqlite", folder)) if !folder.is_empty() => {
+            let options = SqliteOptions { folder: PathBuf::from(folder), timings: timings.clone() };
+            Ok(Arc::new(SqliteStore::open(&options)?))
+        }
+        _ => Err(unknown("store", url, "redis://…, sqlite:FOLDER or memory:")),
+    }
+}
+
+/// The broker at that address: `amqp://…`, `amqps://…` or `memory:`. A real one may come
+/// later: this does not wait for it. Must be called within the runtime that outlives it.
+///
+/// # Errors
+/// When the address does not read.
+pub fn broker(url: &str) -> Result<Arc<dyn Broker>, Error> {
+    match url.split_once(':') {
+        Some(("memory", _)) => Ok(Arc::new(Memory::default())),
+        Some(("amqp" | "amqps", _)) => {
+            let options = RabbitOptions::parse(url).map_err(|error| Error::Broker(error.to_string()))?;
+            Ok(Arc::new(Rabbit::start(options)))
+        }
+        _ => Err(unknown("broker", url, "amqp://…, amqps://… or memory:")),
+    }
+}
+
+/// Whether a broker at that address forgets everything with its process.
+#[must_use]
+pub fn broker_forgets(url: &str) -> bool {
+    url.starts_with("memory:")
+}
+
+/// The blob store at that address: `file:FOLDER` or `memory:`.
+///
+/// # Errors
+/// When it does not open.
+pub fn blobs(url: &str) -> Result<Arc<dyn BlobStore>, Error> {
+    Ok(Arc::new(baton_blobs::open(url)?))
+}
+
+/// Passwords stand behind the scheme, so only that is shown.
+fn unknown(what: &'static str, url: &str, known: &'static str) -> Error {
+    let given = url.split(':').next().unwrap_or_default().to_owned();
+    Error::Unknown { what, given, known }
+}
