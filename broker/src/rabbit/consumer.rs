@@ -81,7 +81,7 @@ struct RabbitDelivery {
     queues: Arc<[String]>,
     index: usize,
     session: u64,
-    delivery: lapin::message::Delivery,
+    delivery: Box<lapin::message::Delivery>,
 }
 
 impl RabbitDelivery {

@@ -24,7 +24,7 @@ pub(super) enum Standing {
 
 /// What `next` finds.
 pub(super) enum Found {
-    Message { index: usize, delivery: Delivery, session: u64 },
+    Message { index: usize, delivery: Box<Delivery>, session: u64 },
     Nothing,
     Closed,
 }
@@ -87,7 +87,7 @@ impl Inbox {
             Some(delivery) => {
                 inner.under_way += 1;
                 inner.hungry = false;
-                Found::Message { index, delivery, session: inner.session }
+                Found::Message { index, delivery: Box::new(delivery), session: inner.session }
             }
             None => Found::Nothing,
         }
@@ -106,6 +106,12 @@ impl Inbox {
     pub(super) fn put(&self, index: usize, delivery: Delivery) {
         self.inner.lock().buffers[index].push_back(delivery);
         self.changed.notify_waiters();
+    }
+
+    /// Whether the broker could send more and there is nothing of it here.
+    pub(super) fn is_idle(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.under_way == 0 && inner.standing == Standing::Subscribed && inner.buffers.iter().all(VecDeque::is_empty)
     }
 
     /// Empties it, for giving back.

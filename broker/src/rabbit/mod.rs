@@ -67,7 +67,7 @@ impl Rabbit {
         let publish = options.publishes.then(|| {
             let (publish, keeper) = link(Purpose::Publish);
             keepers.push(keeper);
-            (publish.clone(), Publisher::new(publish, &options))
+            (publish.clone(), Publisher::new(publish, topology.clone(), &options))
         });
         Self { options, topology, consume, publish, stop, keepers: Mutex::new(keepers) }
     }

@@ -16,25 +16,52 @@ use tracing::warn;
 
 use super::link::{Link, Up};
 use super::options::RabbitOptions;
-use super::topology::{JOBS, fits};
+use super::topology::{JOBS, Topology, fits};
 use crate::{Message, Published};
 
 /// Messages survive a restart of the broker.
 const PERSISTENT: u8 = 2;
+/// How long a channel is published on.
+const CHANNEL_LIFE: Duration = Duration::from_secs(20);
 
 /// Publishes over one link.
 pub(super) struct Publisher {
     link: Arc<Link>,
     permits: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<(u64, Channel)>>>,
+    idle: Arc<Mutex<Vec<Idle>>>,
+    topology: Arc<Topology>,
     confirm_timeout: Duration,
     window: usize,
 }
 
+/// A channel nobody publishes on now.
+struct Idle {
+    channel: Channel,
+    age: Age,
+}
+
+/// When a channel was opened. After a quorum queue was deleted and declared anew, one opened
+/// before may confirm messages that the queue then never delivers (seen with 3.10): such a
+/// channel ends with the incarnation, and soon in any case, should another process have
+/// declared the queue.
+#[derive(Clone, Copy)]
+struct Age {
+    connection: u64,
+    incarnation: u64,
+    opened: Instant,
+}
+
+impl Age {
+    fn serves(&self, connection: u64, incarnation: u64) -> bool {
+        (self.connection, self.incarnation) == (connection, incarnation) && self.opened.elapsed() < CHANNEL_LIFE
+    }
+}
+
 impl Publisher {
-    pub(super) fn new(link: Arc<Link>, options: &RabbitOptions) -> Self {
+    pub(super) fn new(link: Arc<Link>, topology: Arc<Topology>, options: &RabbitOptions) -> Self {
         Self {
             link,
+            topology,
             permits: Arc::new(Semaphore::new(options.publish_channels.max(1))),
             idle: Arc::default(),
             confirm_timeout: Duration::from_millis(options.confirm_timeout_ms),
@@ -71,7 +98,9 @@ impl Publisher {
         };
         let Ok(permit) = permit else { return unknown("broker closed") };
         let answers = Arc::new(Mutex::new(unknown("no confirm in time")));
-        let batch = Batch { messages: batch, answers: answers.clone(), up, idle: self.idle.clone(), permit };
+        let incarnation = self.topology.incarnation();
+        let batch =
+            Batch { messages: batch, answers: answers.clone(), up, incarnation, idle: self.idle.clone(), permit };
         // A task of its own: given up here, it still holds its permit until the broker has
         // spoken or the connection is over.
         let work = tokio::spawn(batch.run());
@@ -97,18 +126,15 @@ struct Batch {
     messages: Vec<Message>,
     answers: Arc<Mutex<Vec<Published>>>,
     up: Up,
-    idle: Arc<Mutex<Vec<(u64, Channel)>>>,
+    incarnation: u64,
+    idle: Arc<Mutex<Vec<Idle>>>,
     permit: OwnedSemaphorePermit,
 }
 
 impl Batch {
     async fn run(self) {
         match self.send_all().await {
-            Ok(channel) => {
-                let mut idle = self.idle.lock();
-                idle.retain(|(number, _)| *number >= self.up.number);
-                idle.push((self.up.number, channel));
-            }
+            Ok(channel) => self.idle.lock().push(channel),
             Err(error) => {
                 let text = error.to_string();
                 warn!(error = text, count = self.messages.len(), "publishing interrupted");
@@ -120,8 +146,8 @@ impl Batch {
     }
 
     /// Publishes and collects the confirms; returns the channel when it may be used again.
-    async fn send_all(&self) -> lapin::Result<Channel> {
-        let channel = self.channel().await?;
+    async fn send_all(&self) -> lapin::Result<Idle> {
+        let Idle { channel, age } = self.channel().await?;
         let mut confirms = Vec::with_capacity(self.messages.len());
         let mut broken = None;
         for (index, message) in self.messages.iter().enumerate() {
@@ -166,21 +192,24 @@ impl Batch {
                 answers[index] = Published::Unroutable;
             }
         }
-        broken.map_or(Ok(channel), Err)
+        broken.map_or(Ok(Idle { channel, age }), Err)
     }
 
-    async fn channel(&self) -> lapin::Result<Channel> {
+    /// A channel that may still be used, or a new one.
+    async fn channel(&self) -> lapin::Result<Idle> {
         let idle = {
             let mut idle = self.idle.lock();
-            let place = idle.iter().rposition(|(number, _)| *number == self.up.number);
-            place.map(|place| idle.swap_remove(place).1)
+            // Dropping one closes it.
+            idle.retain(|idle| idle.age.serves(self.up.number, self.incarnation) && idle.channel.status().connected());
+            idle.pop()
         };
-        if let Some(channel) = idle.filter(|channel| channel.status().connected()) {
-            return Ok(channel);
+        if let Some(idle) = idle {
+            return Ok(idle);
         }
         let channel = self.up.connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(channel)
+        let (connection, incarnation) = (self.up.number, self.incarnation);
+        Ok(Idle { channel, age: Age { connection, incarnation, opened: Instant::now() } })
     }
 }
 

@@ -13,7 +13,7 @@ use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::{FieldTable, ShortString};
-use tokio::time::timeout;
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -23,6 +23,9 @@ use super::topology::Topology;
 
 /// How long the broker may take to end a subscription.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a quiet subscription is compared with what the broker says.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// A message of queue number `usize`, or the end of its subscription.
 type Incoming = (usize, Option<lapin::Result<Delivery>>);
@@ -60,42 +63,69 @@ impl Subscription {
 
     /// One channel, from opening it to its end.
     async fn serve(&self, up: &Up) -> Result<(), Lost> {
+        let opening = timeout(PATIENCE, self.open(up)).await;
+        let late = |_| Lost { error: "no answer in time".to_owned(), served: false };
+        let mut session = opening.map_err(late)?.map_err(|error| Lost { error: error.to_string(), served: false })?;
+        let (mut served, mut suspicions) = (false, 0);
+        let mut looks = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let error = loop {
+            let outcome = tokio::select! {
+                () = self.stop.cancelled() => break None,
+                () = self.link.over(up.number) => Err("connection lost".to_owned()),
+                Some(incoming) = session.incoming.next() => {
+                    suspicions = 0;
+                    session.receive(incoming)
+                }
+                () = self.inbox.wish.notified() => session.heed().await.map_err(|error| error.to_string()),
+                _ = looks.tick() => {
+                    suspicions = if self.is_forgotten(up).await { suspicions + 1 } else { 0 };
+                    if suspicions < 2 { Ok(()) } else { Err("the broker forgot the subscription".to_owned()) }
+                }
+            };
+            if let Err(error) = outcome {
+                break Some(error);
+            }
+            served = true;
+        };
+        // Gives back whatever is not answered.
+        let _ = timeout(PATIENCE, session.channel.close(200, "done".into())).await;
+        error.map_or(Ok(()), |error| Err(Lost { error, served }))
+    }
+
+    /// Whether this idle subscription gets nothing of a queue that holds something or knows
+    /// no consumer: brokers lose subscriptions without telling. One look may meet a figure
+    /// that is a moment old.
+    async fn is_forgotten(&self, up: &Up) -> bool {
+        if !self.inbox.is_idle() {
+            return false;
+        }
+        for queue in &self.queues {
+            match timeout(PATIENCE, self.topology.depth(&up.connection, queue)).await {
+                Ok(Ok(Some(depth))) if depth.consumers > 0 && depth.ready == 0 => {}
+                Ok(Ok(_)) => return self.inbox.is_idle(),
+                // The connection's trouble, which its keeper sees.
+                Ok(Err(_)) | Err(_) => {}
+            }
+        }
+        false
+    }
+
+    async fn open(&self, up: &Up) -> lapin::Result<Session<'_>> {
         self.topology.ensure(&up.connection, self.queues.iter().cloned()).await?;
         let channel = up.connection.create_channel().await?;
         // Shared out, because quorum queues know no bound over several consumers.
         let share = self.prefetch.div_ceil(u16::try_from(self.queues.len()).unwrap_or(u16::MAX).max(1));
         channel.basic_qos(share, BasicQosOptions::default()).await?;
         self.inbox.renew();
-        let mut session = Session {
-            owner: self,
-            channel: channel.clone(),
-            incoming: SelectAll::new(),
-            tags: vec![ShortString::default(); self.queues.len()],
-            named: 0,
-            fetched: 0,
-        };
+        let tags = vec![ShortString::default(); self.queues.len()];
+        let mut session = Session { owner: self, channel, incoming: SelectAll::new(), tags, named: 0, fetched: 0 };
         if self.inbox.wishes().0 {
             session.subscribe_all().await?;
         } else {
             self.inbox.stand(Standing::Paused);
         }
-        let mut served = false;
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => {
-                    let _ = timeout(PATIENCE, channel.close(200, "done".into())).await;
-                    return Ok(());
-                }
-                () = self.link.over(up.number) => return Err(Lost { error: "connection lost".to_owned(), served }),
-                Some(incoming) = session.incoming.next() => {
-                    session.receive(up, incoming).await.map_err(|error| Lost { error: error.to_string(), served })?;
-                }
-                () = self.inbox.wish.notified() => {
-                    session.heed().await.map_err(|error| Lost { error: error.to_string(), served })?;
-                }
-            }
-            served = true;
-        }
+        Ok(session)
     }
 }
 
@@ -103,12 +133,6 @@ impl Subscription {
 struct Lost {
     error: String,
     served: bool,
-}
-
-impl From<lapin::Error> for Lost {
-    fn from(error: lapin::Error) -> Self {
-        Self { error: error.to_string(), served: false }
-    }
 }
 
 /// A channel and the subscriptions on it.
@@ -145,20 +169,17 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A message, or a queue that sends no more because it was deleted or moved.
-    async fn receive(&mut self, up: &Up, (index, item): Incoming) -> lapin::Result<()> {
+    /// A message, or a queue that sends no more because it was deleted or moved. That ends
+    /// the channel: subscribed again on the same one, a quorum queue of the same name may
+    /// send messages that never come out of it (seen with 3.10).
+    fn receive(&mut self, (index, item): Incoming) -> Result<(), String> {
         match item {
             Some(Ok(delivery)) => {
                 self.owner.inbox.put(index, delivery);
                 Ok(())
             }
-            Some(Err(error)) => Err(error),
-            None => {
-                let queue = self.owner.queues[index].clone();
-                debug!(queue, "subscription ended by the broker");
-                self.owner.topology.ensure(&up.connection, [queue]).await?;
-                self.subscribe(index).await
-            }
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err(format!("{} ended its subscription", self.owner.queues[index])),
         }
     }
 

@@ -157,6 +157,25 @@ async fn a_queue_deleted_under_a_consumer_comes_back() {
     ack(next(&mut *consumer).await).await;
 }
 
+/// Deleted and declared anew by somebody else at once, a quorum queue does not tell its
+/// consumers: the broker lists them, and sends them nothing.
+#[tokio::test]
+async fn a_consumer_that_the_broker_forgot_subscribes_again() {
+    let options = options().await;
+    let broker = connect(options.clone()).await;
+    let mut consumer = consume(&broker, "io.normal", 5).await;
+    publish_all(&broker, numbered("io.normal", 1)).await;
+    ack(next(&mut *consumer).await).await;
+    delete_queue(&options, "io.normal").await;
+    assert_eq!(broker.depth("io.normal").await, Ok(None));
+    let mut heard = std::pin::pin!(next(&mut *consumer));
+    eventually("the consumer hears again", async || {
+        let published = broker.publish(numbered("io.normal", 1)).await == [Published::Confirmed];
+        published && tokio::time::timeout(Duration::from_millis(500), &mut heard).await.is_ok()
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_queue_missed_by_a_publisher_or_by_depth_comes_back() {
     let options = options().await;
