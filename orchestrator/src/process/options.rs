@@ -1,0 +1,174 @@
+//! The settings of the program: flags before environment before `baton.toml` before
+//! defaults, by one list of names.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use baton_common::sources::Sources;
+use clap::Args;
+
+use crate::{Settings, wiring};
+
+const STORE: &str = "redis://127.0.0.1:6379";
+const BROKER: &str = "amqp://127.0.0.1:5672/%2f";
+const GRPC_ADDR: &str = "127.0.0.1:7420";
+const DATA_DIR: &str = ".baton";
+const CONFIG: &str = "baton.toml";
+
+/// Flags. Each setting is also a variable (`BATON_STORE`) and a line of `baton.toml`
+/// (`store`); secrets have no flag.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Options {
+    /// The store: redis://…, rediss://…, sqlite:FOLDER or memory: [BATON_STORE]
+    #[arg(long, global = true)]
+    pub store: Option<String>,
+    /// The broker: amqp://…, amqps://… or memory: [BATON_BROKER]
+    #[arg(long, global = true)]
+    pub broker: Option<String>,
+    /// Large values and files: file:FOLDER or memory: [BATON_BLOBS]
+    #[arg(long, global = true)]
+    pub blobs: Option<String>,
+    /// Where gRPC is served; port 0 chooses a free one [BATON_GRPC_ADDR]
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    pub grpc_addr: Option<String>,
+    /// Where files lie unless --blobs says so [BATON_DATA_DIR]
+    #[arg(long, global = true)]
+    pub data_dir: Option<PathBuf>,
+    /// How long calls and steps under way may take after a signal, in milliseconds [BATON_GRACE_MS]
+    #[arg(long, global = true)]
+    pub grace_ms: Option<u64>,
+    /// Runs that are advanced at once [BATON_ADVANCES_MAX]
+    #[arg(long, global = true)]
+    pub advances_max: Option<usize>,
+    /// The settings file; baton.toml in this folder where there is one [BATON_CONFIG]
+    #[arg(long, global = true)]
+    pub config: Option<PathBuf>,
+}
+
+/// The settings, resolved.
+pub struct Config {
+    /// Address of the store.
+    pub store: String,
+    /// Address of the broker.
+    pub broker: String,
+    /// Address of the blob store.
+    pub blobs: String,
+    /// Where gRPC is served.
+    pub grpc_addr: SocketAddr,
+    /// A key of the tenant `local` with every scope; a secret.
+    pub api_key: Option<String>,
+    /// Where the bound address is written.
+    pub addr_file: Option<PathBuf>,
+    /// The log filter.
+    pub log: Option<String>,
+    /// What the orchestrator is told.
+    pub settings: Settings,
+}
+
+impl Options {
+    /// Reads environment and file, and puts the flags before them.
+    ///
+    /// # Errors
+    /// When a name is unknown, a value is not understood or the file cannot be read.
+    pub fn resolve(&self, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Config> {
+        let environment: BTreeMap<String, String> = environment.into_iter().collect();
+        let file = self.file(environment.get("BATON_CONFIG"))?;
+        let file = file.as_ref().map(|(place, text)| (place.as_str(), text.as_str()));
+        let sources = Sources::read(file, environment)?;
+        let text = |flag: &Option<String>, name, default: String| {
+            flag.clone().or_else(|| sources.get(name)).unwrap_or(default)
+        };
+        let data_dir = self.data_dir.clone().or_else(|| sources.get("BATON_DATA_DIR").map(PathBuf::from));
+        let data_dir = data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
+        let blobs = text(&self.blobs, "BATON_BLOBS", format!("file:{}", data_dir.join("blobs").display()));
+        let broker = text(&self.broker, "BATON_BROKER", BROKER.to_owned());
+        let grpc_addr = text(&self.grpc_addr, "BATON_GRPC_ADDR", GRPC_ADDR.to_owned());
+        Ok(Config {
+            store: text(&self.store, "BATON_STORE", STORE.to_owned()),
+            settings: self.settings(&sources, &broker)?,
+            broker,
+            blobs,
+            grpc_addr: address(&grpc_addr)?,
+            api_key: sources.get("BATON_API_KEY"),
+            addr_file: sources.get("BATON_ADDR_FILE").map(PathBuf::from),
+            log: sources.get("BATON_LOG"),
+        })
+    }
+
+    fn file(&self, variable: Option<&String>) -> anyhow::Result<Option<(String, String)>> {
+        let named = self.config.clone().or_else(|| variable.filter(|path| !path.is_empty()).map(PathBuf::from));
+        let path = match named {
+            Some(path) => path,
+            None if PathBuf::from(CONFIG).is_file() => PathBuf::from(CONFIG),
+            None => return Ok(None),
+        };
+        let place = path.display().to_string();
+        let text = std::fs::read_to_string(&path).with_context(|| format!("{place} cannot be read"))?;
+        Ok(Some((place, text)))
+    }
+
+    fn settings(&self, sources: &Sources, broker: &str) -> anyhow::Result<Settings> {
+        let defaults = Settings::default();
+        let advances_max =
+            self.advances_max.map_or_else(|| sources.parse("BATON_ADVANCES_MAX"), |flag| Ok(Some(flag)))?;
+        let grace_ms = self.grace_ms.map_or_else(|| sources.parse("BATON_GRACE_MS"), |flag| Ok(Some(flag)))?;
+        let random = uuid::Uuid::new_v4();
+        Ok(Settings {
+            timings: sources.timings()?,
+            replica: format!("{}-{}", std::process::id(), random.simple()),
+            sweep: sources.switch("BATON_SWEEP")?.unwrap_or(defaults.sweep),
+            broker_forgets: wiring::broker_forgets(broker),
+            advances_max: advances_max.unwrap_or(defaults.advances_max),
+            grace_ms: grace_ms.unwrap_or(defaults.grace_ms),
+            cluster_secret: sources.get("BATON_CLUSTER_SECRET"),
+            secrets: sources.table("secrets")?,
+            seed: random.as_u64_pair().0,
+            ..defaults
+        })
+    }
+}
+
+/// `localhost` is spelt out: names are not looked up, so that what is bound is what is said.
+fn address(text: &str) -> anyhow::Result<SocketAddr> {
+    let spelt = text.replacen("localhost:", "127.0.0.1:", 1);
+    match spelt.parse() {
+        Ok(address) => Ok(address),
+        Err(_) => bail!("BATON_GRPC_ADDR is an IP address and a port, such as {GRPC_ADDR}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn flags_go_before_the_environment_and_that_before_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("b.toml");
+        std::fs::write(
+            &file,
+            "store = \"memory:\"\nbroker = \"memory:\"\n[timing]\nlease_ms = 900\n[secrets]\na = \"env:A\"",
+        )
+        .expect("a file");
+        let options = Options { config: Some(file), store: Some("sqlite:x".into()), ..Options::default() };
+        let variables =
+            [("BATON_STORE", "redis://y"), ("BATON_GRPC_ADDR", "localhost:0"), ("BATON_TIMING_TICK_MS", "3")];
+        let config = options.resolve(environment(&variables)).expect("settings");
+        assert_eq!((config.store.as_str(), config.broker.as_str()), ("sqlite:x", "memory:"));
+        assert_eq!(config.grpc_addr.to_string(), "127.0.0.1:0");
+        assert_eq!((config.settings.timings.lease_ms, config.settings.timings.tick_ms), (900, 3));
+        assert!(config.settings.broker_forgets && config.settings.secrets.contains_key("a"));
+    }
+
+    #[test]
+    fn an_unknown_variable_ends_the_start() {
+        let error = Options::default().resolve(environment(&[("BATON_GPRC_ADDR", "x")])).err().expect("unknown");
+        assert!(error.to_string().contains("BATON_GRPC_ADDR"), "{error}");
+    }
+}
