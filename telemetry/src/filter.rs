@@ -5,12 +5,14 @@ use tracing_subscriber::EnvFilter;
 use crate::Error;
 
 /// Libraries that speak too much at `info`; a filter that names one of them wins.
-const QUIET: [&str; 10] = [
+const QUIET: [&str; 11] = [
     "h2=warn",
     "hyper=warn",
     "tonic=warn",
     "tower=warn",
     "lapin=warn",
+    // It would log the bodies of messages that no queue took.
+    "lapin::returned_messages=off",
     "async_rs=warn",
     "rustls=warn",
     "reqwest=warn",
