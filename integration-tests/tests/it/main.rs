@@ -1,0 +1,5 @@
+//! Tests over several crates: the simulator, and real processes on real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod crash;
+mod simulator;
