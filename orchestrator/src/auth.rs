@@ -234,7 +234,7 @@ mod tests {
     use baton_store::memory::MemoryStore;
 
     fn auth(configured: Option<&str>, required: bool) -> Auth {
-        Auth::new(Arc::new(MemoryStore::default()), configured, required)
+        Auth::new(Arc::new(MemoryStore::new(baton_common::settings::Timings::default())), configured, required)
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ mod marks;
 mod ops;
 mod orchestrator;
 mod plane;
+pub mod process;
 mod publisher;
 pub mod settings;
 mod sweeper;
