@@ -16,6 +16,7 @@ pub struct Config {
 #[must_use]
 pub fn builtin_tools(config: Config) -> Vec<Tool> {
     let mut tools = baton_tools::builtin(&config.tools);
+    tools.extend(baton_rag::tools());
     tools.push(Tool::Io(std::sync::Arc::new(Chat::new(config.routes))));
     tools
 }

@@ -73,9 +73,7 @@ impl Claimer {
                     return None;
                 }
             }
-            if shutdown.run_until_cancelled(backoff.pause()).await.is_none() {
-                return None;
-            }
+            shutdown.run_until_cancelled(backoff.pause()).await?;
         }
         None
     }

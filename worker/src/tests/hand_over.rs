@@ -187,8 +187,7 @@ async fn equal_seeds_make_equal_histories() {
         let worker = bench.start();
         bench.until_done().await;
         worker.abort();
-        let log = bench.control.book().log.clone();
-        log
+        std::mem::take(&mut bench.control.book().log)
     };
     assert_eq!(history().await, history().await);
 }
