@@ -1,0 +1,272 @@
+//! A run without store, broker or worker: applies effects to plain collections and closes
+//! groups when told to. Each step is made twice and compared byte by byte, and each
+//! checkpoint is loaded again and compared with the state it was made of.
+
+use std::collections::BTreeMap;
+
+use baton_common::commit::{Input, NewGroup, Question, RunEnd};
+use baton_common::job::Outcome;
+use baton_common::records::{Body, Checkpoint, GroupPhase, GroupState, RunInfo, RunStatus, TaskKind};
+use baton_common::tool::{Effect, Priority, QueueClass, ToolSpec};
+use baton_common::{
+    Actor, Digest, ErrorClass, Failure, Gen, GroupId, RequestId, RunId, Seq, TenantId, ThreadId, ThreadKey, Timestamp,
+};
+use baton_engine::graph::Graph;
+use baton_engine::state::{Channels, RunState};
+use baton_engine::step::{ClosedGroup, Error, Event, Step, Tools, render_args, step};
+use serde_json::{Value, json};
+
+use super::written;
+
+pub(super) const NOW: Timestamp = Timestamp(1_000_000);
+
+pub(super) struct World {
+    pub(super) graph: Graph,
+    pub(super) info: RunInfo,
+    pub(super) state: RunState,
+    pub(super) open: BTreeMap<GroupId, NewGroup>,
+    pub(super) detached: Vec<NewGroup>,
+    pub(super) history: Vec<Checkpoint>,
+    pub(super) pieces: BTreeMap<(String, u64), Body>,
+    pub(super) end: Option<RunEnd>,
+    pub(super) last: Option<Step>,
+}
+
+pub(super) fn tools() -> Tools {
+    let spec = |name: &str, effect| ToolSpec {
+        name: name.to_owned(),
+        major: 1,
+        class: QueueClass::Io,
+        effect,
+        description: "for tests".to_owned(),
+        args_schema: json!({"type": "object"}),
+    };
+    [("t.echo", Effect::Pure), ("t.fail", Effect::Pure), ("t.odd", Effect::Idempotent), ("chat", Effect::Pure)]
+        .into_iter()
+        .map(|(name, effect)| (name.to_owned(), spec(name, effect)))
+        .collect()
+}
+
+/// What the tools of these tests do.
+pub(super) fn work(tool: &str, args: &Value) -> Outcome {
+    match tool {
+        "t.fail" => Outcome::Error(Failure::permanent(args["code"].as_str().unwrap_or("boom"), "it failed")),
+        "t.odd" if args["v"].as_i64().is_some_and(|v| v % 2 == 0) => Outcome::Error(Failure::permanent("even", "even")),
+        "chat" => Outcome::value(
+            json!({"text": args["user"], "json": null, "usage": {"input_tokens": 30, "output_tokens": 12}}),
+        ),
+        _ => Outcome::value(args.clone()),
+    }
+}
+
+fn info(graph: &Graph, thread: &str, request: &str, input: &Value) -> RunInfo {
+    let thread = ThreadKey { tenant: TenantId::local(), thread: ThreadId::parse(thread).unwrap() };
+    let request = RequestId::parse(request).unwrap();
+    RunInfo {
+        id: RunId::for_submit(&thread, Some(&request)),
+        thread,
+        actor: Actor::local(),
+        graph: graph.hash,
+        graph_name: graph.name.clone(),
+        request: Some(request),
+        body_digest: Digest::default(),
+        reader: 1,
+        deadline: None,
+        priority: Priority::Normal,
+        traceparent: None,
+        input: input.to_string(),
+    }
+}
+
+impl World {
+    /// A run on a new thread, before its first step.
+    pub(super) fn new(text: &str, input: Value) -> Self {
+        let graph = written::graph(text);
+        let info = info(&graph, "thread", "first", &input);
+        let state = RunState::first(&info, Gen(0), None).unwrap();
+        Self {
+            graph,
+            info,
+            state,
+            open: BTreeMap::new(),
+            detached: Vec::new(),
+            history: Vec::new(),
+            pieces: BTreeMap::new(),
+            end: None,
+            last: None,
+        }
+    }
+
+    /// A run after its first step.
+    pub(super) fn started(text: &str, input: Value) -> Self {
+        let mut world = Self::new(text, input);
+        world.apply(Event::Started);
+        world
+    }
+
+    /// The next run on the same thread, after its first step.
+    pub(super) fn next_run(mut self, request: &str, input: Value) -> Self {
+        self.info = info(&self.graph, "thread", request, &input);
+        let head = self.history.last().unwrap();
+        self.state = RunState::first(&self.info, Gen(0), Some((head, self.channels(head.seq)))).unwrap();
+        self.end = None;
+        self.apply(Event::Started);
+        self
+    }
+
+    /// Makes a step and applies what it asks for.
+    pub(super) fn apply(&mut self, event: Event) {
+        let made = self.step(event).unwrap();
+        let effects = &made.effects;
+        for id in effects.consumed.iter().chain(&effects.cancelled) {
+            assert!(self.open.remove(id).is_some(), "{id} was open");
+        }
+        for group in &effects.open {
+            assert_eq!(group.info.count as usize, group.tasks.len());
+            if group.info.detached {
+                self.detached.push(group.clone());
+            } else {
+                assert!(self.open.insert(group.info.id.clone(), group.clone()).is_none());
+            }
+        }
+        for checkpoint in &effects.checkpoints {
+            assert_eq!(checkpoint.parent.next(), checkpoint.seq);
+            assert_eq!(checkpoint.parent, self.history.last().map_or(Seq(0), |last| last.seq));
+            self.history.push(checkpoint.clone());
+        }
+        for piece in &effects.segments {
+            assert!(self.pieces.insert((piece.channel.clone(), piece.number), piece.body.clone()).is_none());
+        }
+        self.end.clone_from(&effects.end);
+        self.state = made.state.clone();
+        self.last = Some(made);
+        if !self.history.is_empty() {
+            assert_eq!(self.load(self.state.head), self.state, "the last checkpoint holds the state");
+        }
+    }
+
+    /// Makes a step twice; both give the same bytes.
+    pub(super) fn step(&self, event: Event) -> Result<Step, Error> {
+        let tools = tools();
+        let first = step(&self.graph, &tools, self.state.clone(), event.clone(), NOW);
+        let second = step(&self.graph, &tools, self.state.clone(), event, NOW);
+        assert_eq!(first.as_ref().map(bytes).ok(), second.as_ref().map(bytes).ok());
+        assert_eq!(first, second);
+        first
+    }
+
+    /// The channels at one checkpoint, as a store reads them.
+    pub(super) fn channels(&self, seq: Seq) -> Channels {
+        let upto: Vec<Checkpoint> = self.history.iter().take_while(|one| one.seq <= seq).cloned().collect();
+        let full = upto.iter().rposition(|one| one.full).unwrap();
+        let spans = &upto.last().unwrap().segments;
+        let pieces = spans.iter().map(|(name, span)| {
+            let numbers = span.base..span.end;
+            (name.clone(), numbers.map(|number| self.pieces[&(name.clone(), number)].clone()).collect())
+        });
+        Channels { values: Channels::values_of(&upto[full..]), pieces: pieces.collect() }
+    }
+
+    /// The state at one of the run's checkpoints.
+    pub(super) fn load(&self, seq: Seq) -> RunState {
+        let text = serde_json::to_string(self.history.iter().find(|one| one.seq == seq).unwrap()).unwrap();
+        let checkpoint: Checkpoint = serde_json::from_str(&text).unwrap();
+        RunState::restore(&self.info, Gen(0), &checkpoint, self.channels(seq)).unwrap()
+    }
+
+    /// The arguments of one task, as a claim makes them.
+    pub(super) fn args(&self, group: &NewGroup, index: usize) -> Value {
+        match serde_json::from_str(&group.tasks[index].body).unwrap() {
+            Input::Args(args) => args,
+            Input::Recipe { item } => {
+                render_args(&self.graph, &self.load(group.info.base), &group.info, item.as_ref()).unwrap()
+            }
+        }
+    }
+
+    /// The question of a group.
+    pub(super) fn question(&self, id: &str) -> Question {
+        serde_json::from_str(&self.open[&id.parse().unwrap()].tasks[0].body).unwrap()
+    }
+
+    /// The ids of open groups.
+    pub(super) fn waiting(&self) -> Vec<String> {
+        self.open.keys().map(GroupId::to_string).collect()
+    }
+
+    /// What a group comes to when its tools run to the end.
+    pub(super) fn run_tasks(&self, id: &GroupId) -> ClosedGroup {
+        let group = &self.open[id];
+        assert_eq!(group.info.kind, TaskKind::Job);
+        let outcomes = (0..group.tasks.len()).map(|index| Some(work(&group.info.tool, &self.args(group, index))));
+        self.closed(id, outcomes.collect())
+    }
+
+    /// A closed group: outcomes count in order until it is decided.
+    pub(super) fn closed(&self, id: &GroupId, mut outcomes: Vec<Option<Outcome>>) -> ClosedGroup {
+        let info = self.open[id].info.clone();
+        let mut state = GroupState {
+            phase: GroupPhase::Closed,
+            next_held: info.count,
+            ok: 0,
+            failed: 0,
+            cancelled: 0,
+            publishable: 0,
+        };
+        for outcome in &mut outcomes {
+            if state.ok >= info.need_ok || state.failed > info.max_failed {
+                *outcome = None;
+            }
+            match outcome {
+                Some(Outcome::Ok(_)) => state.ok += 1,
+                Some(Outcome::Error(_)) => state.failed += 1,
+                None => state.cancelled += 1,
+            }
+        }
+        ClosedGroup { info, state, outcomes }
+    }
+
+    /// Closes these groups with what their tools do, in one event.
+    pub(super) fn close(&mut self, ids: &[&str]) {
+        let closed = ids.iter().map(|id| self.run_tasks(&id.parse().unwrap())).collect();
+        self.apply(Event::Closed(closed));
+    }
+
+    /// Closes one group with these outcomes.
+    pub(super) fn close_with(&mut self, id: &str, outcomes: Vec<Option<Outcome>>) {
+        let closed = self.closed(&id.parse().unwrap(), outcomes);
+        self.apply(Event::Closed(vec![closed]));
+    }
+
+    /// The output of a run that succeeded.
+    #[track_caller]
+    pub(super) fn output(&self) -> Value {
+        let end = self.end.as_ref().unwrap_or_else(|| panic!("waits for {:?}", self.waiting()));
+        assert_eq!(end.status, RunStatus::Succeeded, "{end:?}");
+        end.output.clone().unwrap()
+    }
+
+    /// Node and code of a run that failed.
+    #[track_caller]
+    pub(super) fn failure(&self) -> (String, String) {
+        let end = self.end.as_ref().unwrap_or_else(|| panic!("waits for {:?}", self.waiting()));
+        assert_eq!(end.status, RunStatus::Failed, "{end:?}");
+        let failure = end.failure.clone().unwrap();
+        (failure.node, failure.failure.code)
+    }
+}
+
+pub(super) fn failed(code: &str) -> Option<Outcome> {
+    Some(Outcome::Error(Failure::new(ErrorClass::Permanent, code, "it failed")))
+}
+
+pub(super) fn ok(value: Value) -> Option<Outcome> {
+    Some(Outcome::value(value))
+}
+
+fn bytes(made: &Step) -> String {
+    let effects = &made.effects;
+    let ids = |ids: &[GroupId]| ids.iter().map(GroupId::to_string).collect::<Vec<_>>();
+    let lists = (&effects.checkpoints, &effects.segments, &effects.open, &effects.end, &made.state.control);
+    format!("{:?} {:?} {}", ids(&effects.consumed), ids(&effects.cancelled), serde_json::to_string(&lists).unwrap())
+}
