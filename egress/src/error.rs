@@ -66,7 +66,7 @@ pub(crate) fn of_status(status: u16, place: &str, retry_after_ms: Option<u64>) -
     failure
 }
 
-fn cause<'a, T: Error + 'static>(error: &'a reqwest::Error) -> Option<&'a T> {
+fn cause<T: Error + 'static>(error: &reqwest::Error) -> Option<&T> {
     causes(error).find_map(|error| error.downcast_ref::<T>())
 }
 
@@ -74,6 +74,6 @@ fn innermost(error: &reqwest::Error) -> String {
     causes(error).last().map_or_else(|| "the connection failed".to_owned(), ToString::to_string)
 }
 
-fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |error| (*error).source())
 }

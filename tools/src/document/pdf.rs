@@ -1,9 +1,12 @@
 //! The text of a PDF, page by page. The library panics on what it does not expect: that
 //! costs the page at hand, and the process limits cover the rest.
 
+mod layout;
+mod operators;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pdf_extract::{Document, PlainTextOutput, output_doc_page};
+use pdf_extract::{Document, output_doc_page};
 
 use super::text;
 use crate::child::{Answer, Page, Reading};
@@ -18,9 +21,11 @@ pub(super) fn read(bytes: &[u8]) -> Answer {
     if document.is_encrypted() && document.decrypt("").is_err() {
         return encrypted();
     }
-    let Ok(numbers) = catch_unwind(AssertUnwindSafe(|| document.get_pages().into_keys().collect::<Vec<u32>>())) else {
-        return Answer::damaged("the PDF");
-    };
+    let prepared = catch_unwind(AssertUnwindSafe(|| {
+        operators::simplify(&mut document);
+        document.get_pages().into_keys().collect::<Vec<u32>>()
+    }));
+    let Ok(numbers) = prepared else { return Answer::damaged("the PDF") };
     let (mut pages, mut damaged_pages) = (Vec::with_capacity(numbers.len()), Vec::new());
     for number in numbers {
         let text = catch_unwind(AssertUnwindSafe(|| text_of(&document, number)));
@@ -37,9 +42,9 @@ pub(super) fn read(bytes: &[u8]) -> Answer {
 }
 
 fn text_of(document: &Document, page: u32) -> Option<String> {
-    let mut text = String::new();
-    output_doc_page(document, &mut PlainTextOutput::new(&mut text), page).ok()?;
-    Some(text)
+    let mut layout = layout::Layout::default();
+    output_doc_page(document, &mut layout, page).ok()?;
+    Some(layout.text)
 }
 
 fn is_locked(error: &pdf_extract::Error) -> bool {
