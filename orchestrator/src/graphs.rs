@@ -42,6 +42,17 @@ impl Default for Graphs {
     }
 }
 
+#[cfg(test)]
+impl Graphs {
+    pub(crate) fn insert(&self, tenant: TenantId, compiled: Compiled) {
+        self.compiled.lock().put((tenant, compiled.graph.hash), Arc::new(compiled));
+    }
+
+    pub(crate) fn forget_all(&self) {
+        *self.compiled.lock() = Lru::new(COMPILED_MAX);
+    }
+}
+
 /// What the registry keeps of a version: its canonical source and the tools it was resolved to.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {

@@ -26,6 +26,8 @@ pub mod process;
 mod publisher;
 pub mod settings;
 mod sweeper;
+#[cfg(test)]
+mod testing;
 mod watchers;
 pub mod wiring;
 

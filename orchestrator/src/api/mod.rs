@@ -21,7 +21,7 @@
 //! audit(&Caller, AuditFilter)               -> Vec<Audit>
 //! unpark(&Caller, RunId)                    -> bool
 //! health()                                  -> Health
-//! workers_of(&[QueueClass])                 -> () once such workers are there
+//! workers_there(&[WorkerId])                -> () once they announced themselves
 //! ```
 //! All are async and answer `Result<_, ApiError>`, but `health`.
 

@@ -2,7 +2,7 @@
 
 use baton_broker::JOB_QUEUES;
 use baton_common::records::Audit;
-use baton_common::{Partition, RunId};
+use baton_common::{Partition, RunId, WorkerId};
 use futures_util::StreamExt as _;
 use tokio::time::{Duration, timeout};
 
@@ -99,14 +99,17 @@ impl Orchestrator {
         Health { store, broker: self.inner.broker.ready() }
     }
 
-    /// Waits until workers with all of these classes announced themselves.
-    pub async fn workers_of(&self, classes: &[baton_common::tool::QueueClass]) -> Result<(), ApiError> {
+    /// Waits until these workers have announced themselves.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn workers_there(&self, ids: &[WorkerId]) -> Result<(), ApiError> {
         loop {
             let announced = self.inner.announced.notified();
             tokio::pin!(announced);
             announced.as_mut().enable();
             let workers = self.inner.workers_now().await?;
-            if classes.iter().all(|class| workers.iter().any(|worker| worker.class == *class)) {
+            if ids.iter().all(|id| workers.iter().any(|worker| worker.id == *id)) {
                 return Ok(());
             }
             announced.await;

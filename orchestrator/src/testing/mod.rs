@@ -1,0 +1,151 @@
+//! For tests of this crate: an orchestrator over memory adapters, a worker loop of a few
+//! lines, and graphs made by hand.
+
+mod graphs;
+mod runs;
+mod store;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use baton_broker::Broker;
+use baton_broker::memory::Memory;
+use baton_common::ids::{ClaimRequest, WorkerId};
+use baton_common::job::{ClaimAnswer, Envelope, Grant, Outcome, ResumeAnswer};
+use baton_common::settings::Timings;
+use baton_common::{Failure, Payload, RequestId, RunId};
+use baton_control::{ClaimCall, ControlPlane, Hold, Resume};
+use baton_store::memory::MemoryStore;
+use futures_util::StreamExt as _;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use self::store::Counting;
+use crate::api::{Caller, GraphRef, RunView, SubmitRequest, Watched};
+use crate::graphs::Compiled;
+use crate::{Compute, Orchestrator, Parts, Settings};
+
+/// One process's worth of orchestrator, and the worker beside it.
+struct Rig {
+    store: Counting,
+    broker: Memory,
+    orchestrator: Orchestrator,
+    stop: CancellationToken,
+    ran: Arc<Mutex<Vec<Grant>>>,
+}
+
+impl Rig {
+    async fn new(graphs: Vec<Compiled>, settings: Settings) -> Self {
+        let store = Counting::new(MemoryStore::new(Timings::default()));
+        Self::over(store, Memory::default(), graphs, settings).await
+    }
+
+    async fn over(store: Counting, broker: Memory, graphs: Vec<Compiled>, settings: Settings) -> Self {
+        let stop = CancellationToken::new();
+        let parts = Parts {
+            store: Arc::new(store.clone()),
+            broker: Arc::new(broker.clone()),
+            blobs: Arc::new(baton_blobs::Objects::memory()),
+            settings: Settings { seeded_ids: true, ..settings },
+            compute: Compute::Inline,
+        };
+        let orchestrator = Orchestrator::start(parts, stop.clone()).await.unwrap();
+        for graph in graphs {
+            orchestrator.inner.graphs.insert(Caller::local().tenant, graph);
+        }
+        Self { store, broker, orchestrator, stop, ran: Arc::default() }
+    }
+
+    /// A worker that answers by `work`, one job after another.
+    fn work(&self, work: impl Fn(&Grant) -> Option<Outcome> + Send + Sync + 'static) {
+        let (orchestrator, broker, ran) = (self.orchestrator.clone(), self.broker.clone(), self.ran.clone());
+        let work = self.stop.clone().run_until_cancelled_owned(async move {
+            let mut consumer = broker.consume(&["io.normal".to_owned()], 8).await.unwrap();
+            while let Ok(delivery) = consumer.next().await {
+                let envelope: Envelope = serde_json::from_slice(delivery.body()).unwrap();
+                let call = ClaimCall { envelope, request: ClaimRequest(ran.lock().len() as u64 + 1) };
+                let answers = orchestrator.claim(WorkerId(1), vec![call]).await;
+                match answers.map(|mut answers| answers.remove(0)) {
+                    Ok(ClaimAnswer::Granted(grant)) => {
+                        delivery.ack().await.unwrap();
+                        ran.lock().push((*grant).clone());
+                        if let Some(outcome) = work(&grant) {
+                            resume(&orchestrator, &grant, outcome).await;
+                        }
+                    }
+                    Ok(ClaimAnswer::Drop(_)) => delivery.ack().await.unwrap(),
+                    Ok(ClaimAnswer::Later) | Err(_) => delivery.give_back().await.unwrap(),
+                }
+            }
+        });
+        tokio::spawn(work);
+    }
+
+    async fn submit(&self, graph: &str, input: Value) -> RunId {
+        let request = SubmitRequest {
+            graph: GraphRef::Hash(baton_common::GraphHash(baton_common::Digest::of(graph))),
+            input,
+            request_id: RequestId::parse("r").ok(),
+            thread: None,
+            traceparent: None,
+        };
+        self.orchestrator.submit(&Caller::local(), request).await.unwrap().run
+    }
+
+    async fn get(&self, run: RunId) -> RunView {
+        self.orchestrator.get(&Caller::local(), run).await.unwrap()
+    }
+
+    /// The run at its end, as a watcher sees it.
+    async fn end(&self, run: RunId) -> RunView {
+        let mut events = self.orchestrator.watch(&Caller::local(), run, 0).await.unwrap();
+        let mut seen = 0;
+        while let Some(item) = events.next().await {
+            if let Watched::Event(event) = item.unwrap() {
+                seen += 1;
+                assert_eq!(event.seq, seen, "events are numbered without gaps");
+            }
+        }
+        self.get(run).await
+    }
+
+    /// Waits until the view satisfies `done`; time is paused, so this takes none.
+    async fn until(&self, run: RunId, done: impl Fn(&RunView) -> bool) -> RunView {
+        for _ in 0..10_000 {
+            let view = self.get(run).await;
+            if done(&view) {
+                return view;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("never: {:?}", self.get(run).await)
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        assert!(self.orchestrator.stopped().await, "every task ends");
+    }
+}
+
+async fn resume(orchestrator: &Orchestrator, grant: &Grant, outcome: Outcome) -> ResumeAnswer {
+    let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+    orchestrator.resume(Resume { hold, digest: grant.digest, outcome }).await.unwrap()
+}
+
+/// Gives back its arguments.
+fn echo(grant: &Grant) -> Option<Outcome> {
+    Some(Outcome::Ok(grant.args.clone()))
+}
+
+fn transient() -> Outcome {
+    Outcome::Error(Failure::transient("as_asked", "as asked"))
+}
+
+fn counts(of: &[(&str, u32)]) -> BTreeMap<String, u32> {
+    of.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+fn inline(payload: &Payload) -> Value {
+    payload.inline().cloned().unwrap_or(json!("by reference"))
+}
