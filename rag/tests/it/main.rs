@@ -1,5 +1,7 @@
 //! From extracted documents to passages that name their file and page.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic, like tests")]
+
 use std::sync::Arc;
 
 use baton_common::Failure;
