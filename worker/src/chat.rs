@@ -33,7 +33,9 @@ struct Args {
     #[serde(default)]
     user: Option<String>,
     #[serde(default)]
-    messages: Vec<Message>,
+    messages: Option<Vec<Message>>,
+    #[serde(default)]
+    images: Option<Vec<Value>>,
     #[serde(default)]
     passages: Value,
     #[serde(default)]
@@ -45,9 +47,9 @@ struct Args {
     #[serde(default)]
     max_tokens: Option<u32>,
     #[serde(default)]
-    tools: Vec<ToolDefinition>,
+    tools: Option<Vec<ToolDefinition>>,
     #[serde(default)]
-    tool_choice: ToolChoice,
+    tool_choice: Option<ToolChoice>,
 }
 
 impl Chat {
@@ -140,15 +142,18 @@ fn request(args: Args, passages: Vec<Passage>) -> Result<ChatRequest, Failure> {
         (Some(fields), None) => Some(schema::from_fields(&fields)?),
         (None, schema) => schema,
     };
+    if args.images.is_some_and(|images| !images.is_empty()) {
+        return Err(Failure::invalid("images_unsupported", "pictures in chat calls are not supported yet"));
+    }
     let mut messages = Vec::new();
     messages.extend(args.system.map(Message::system));
-    messages.extend(args.messages);
+    messages.extend(args.messages.into_iter().flatten());
     messages.extend(args.user.map(Message::user));
     Ok(ChatRequest {
         messages,
         passages,
-        tools: args.tools,
-        tool_choice: args.tool_choice,
+        tools: args.tools.unwrap_or_default(),
+        tool_choice: args.tool_choice.unwrap_or_default(),
         output: schema.map(|schema| OutputSchema { name: "answer".to_owned(), schema }),
         temperature: args.temperature,
         max_tokens: args.max_tokens,
@@ -174,13 +179,14 @@ fn args_schema() -> Value {
             "route": { "type": "string", "minLength": 1 },
             "system": { "type": ["string", "null"] },
             "user": { "type": ["string", "null"] },
-            "messages": { "type": "array", "items": { "type": "object", "required": ["role"] } },
+            "images": { "type": ["array", "null"] },
+            "messages": { "type": ["array", "null"], "items": { "type": "object", "required": ["role"] } },
             "passages": { "type": ["array", "object", "null"] },
             "fields": { "type": ["object", "null"] },
             "output_schema": { "type": ["object", "boolean", "null"] },
             "temperature": { "type": ["number", "null"], "minimum": 0, "maximum": 2 },
             "max_tokens": { "type": ["integer", "null"], "minimum": 1 },
-            "tools": { "type": "array", "items": { "type": "object", "required": ["name", "parameters"] } },
+            "tools": { "type": ["array", "null"], "items": { "type": "object", "required": ["name", "parameters"] } },
             "tool_choice": {}
         }
     })
@@ -229,13 +235,16 @@ mod tests {
             "bad_arguments"
         );
         assert_eq!(code(json!({ "route": "r", "user": "u", "passages": [1] })).await, "bad_arguments");
+        assert_eq!(code(json!({ "route": "r", "user": "u", "images": ["x"] })).await, "images_unsupported");
     }
 
     #[test]
     fn its_schema_admits_what_nodes_send() {
         let catalogue = baton_tools::Catalogue::new([baton_tools::Tool::Io(Arc::new(chat()))]).unwrap();
-        let args = json!({ "route": "r", "system": null, "user": "u", "messages": [{"role": "user", "content": "x"}] });
-        catalogue.validate("chat", &args).unwrap();
+        for messages in [json!(null), json!([{"role": "user", "content": "x"}])] {
+            let args = json!({ "route": "r", "system": null, "user": "u", "messages": messages, "images": null });
+            catalogue.validate("chat", &args).unwrap();
+        }
         assert!(catalogue.validate("chat", &json!({ "user": "u" })).is_err());
     }
 }

@@ -21,6 +21,9 @@ use crate::job;
 use crate::status::Status;
 use crate::worker::Shared;
 
+/// After claims were given up again and again, the intake rests for so many leases.
+const RESTS_MAX: u64 = 10;
+
 /// The claimer of one worker, which owns the running jobs.
 pub(crate) struct Claimer {
     pub(crate) shared: Arc<Shared>,
@@ -33,6 +36,7 @@ impl Claimer {
     /// Claims until the intake has ended, then lets the jobs finish.
     pub(crate) async fn run(self, mut arrivals: mpsc::Receiver<Pending>, shutdown: &CancellationToken) {
         let mut jobs = JoinSet::new();
+        let mut rest = Backoff::new(&self.shared.dice, self.lease_ms, self.lease_ms * RESTS_MAX);
         loop {
             let mut batch = Vec::new();
             let count = tokio::select! {
@@ -46,8 +50,14 @@ impl Claimer {
             let call = |pending: &Pending| ClaimCall { envelope: pending.envelope.clone(), request: pending.request };
             let calls = batch.iter().map(call).collect();
             match self.claim(calls, shutdown).await {
-                Some(answers) => self.hand_out(batch, answers, &mut jobs, shutdown),
-                None => give_back(batch).await,
+                Some(answers) => {
+                    rest.reset();
+                    self.hand_out(batch, answers, &mut jobs, shutdown);
+                }
+                None => {
+                    self.shared.reach.rest_until(Some(Instant::now() + rest.next()));
+                    give_back(batch).await;
+                }
             }
         }
         self.drain(jobs).await;
@@ -64,6 +74,7 @@ impl Claimer {
             match self.claim_once(&calls).await {
                 Ok(answers) => {
                     self.shared.reach.up();
+                    self.shared.reach.rest_until(None);
                     return Some(answers);
                 }
                 Err(error @ Error::Unavailable(_)) => self.shared.reach.down(&error),

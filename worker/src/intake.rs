@@ -97,9 +97,9 @@ impl Intake {
         consumer: &mut dyn Consumer,
         shutdown: &CancellationToken,
     ) -> Result<Option<OwnedSemaphorePermit>, Error> {
-        if !self.shared.reach.is_up() {
+        if !self.shared.reach.is_open() {
             consumer.pause().await?;
-            if shutdown.run_until_cancelled(self.shared.reach.wait_up()).await.is_none() {
+            if shutdown.run_until_cancelled(self.shared.reach.wait_open()).await.is_none() {
                 return Ok(None);
             }
         }

@@ -42,6 +42,10 @@ pub(crate) async fn deliver(shared: &Arc<Shared>, resume: Resume) {
     }
 }
 
+/// The spool is looked at this often even when nobody says that it holds something: it may
+/// have failed to be read, or another process may have left something.
+const LOOK_MS: u64 = 30_000;
+
 /// Offers what lies in the spool, of earlier processes too, for as long as it is polled.
 pub(crate) async fn offer_spooled(shared: Arc<Shared>) {
     let settings = &shared.settings;
@@ -49,12 +53,15 @@ pub(crate) async fn offer_spooled(shared: Arc<Shared>) {
     loop {
         let keys = shared.spool.keys().await;
         if keys.is_empty() {
-            shared.spooled.notified().await;
+            let _ = tokio::time::timeout(Duration::from_millis(LOOK_MS), shared.spooled.notified()).await;
             continue;
         }
         for key in keys {
             shared.reach.wait_up().await;
-            let Some(resume) = shared.spool.get(&key).await else { continue };
+            let Some(resume) = shared.spool.get(&key).await else {
+                backoff.pause().await;
+                continue;
+            };
             match offer(&shared, &resume).await {
                 Ok(()) => {
                     shared.spool.remove(&key).await;

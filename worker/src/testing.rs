@@ -40,6 +40,8 @@ pub(crate) struct Row {
 pub(crate) struct Book {
     pub(crate) jobs: BTreeMap<JobId, Row>,
     pub(crate) silent: bool,
+    pub(crate) claims_silent: bool,
+    pub(crate) refusals: usize,
     pub(crate) resumes_silent: bool,
     pub(crate) lost_claim_replies: usize,
     pub(crate) lost_resume_replies: usize,
@@ -99,6 +101,13 @@ impl ControlPlane for Fake {
 
     async fn claim(&self, _: WorkerId, calls: Vec<ClaimCall>) -> Result<Vec<ClaimAnswer>, Error> {
         let mut book = self.awake()?;
+        if book.claims_silent {
+            return Err(Error::Unavailable("told to be silent".to_owned()));
+        }
+        if book.refusals > 0 {
+            book.refusals -= 1;
+            return Err(Error::Refused("told to refuse".to_owned()));
+        }
         let mut answers = Vec::new();
         for call in &calls {
             book.claims.push(call.clone());

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use baton_broker::Broker as _;
 use baton_common::job::Outcome;
 use baton_common::tool::QueueClass;
 use baton_common::{Digest, Fence};
@@ -39,6 +40,31 @@ async fn nothing_is_taken_or_acknowledged_during_a_silence() {
     bench.control.book().silent = false;
     bench.until_done().await;
     assert_eq!(bench.control.book().resumes.len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_go_back_seldom_while_claims_alone_fail() {
+    let bench = Bench::new(QueueClass::Io);
+    bench.control.book().claims_silent = true;
+    bench.submit(0, "t.io", json!({})).await;
+    bench.start();
+    // As with leases of half a minute and an outage of 25 minutes.
+    tokio::time::sleep(Duration::from_millis(LEASE_MS * 50)).await;
+    let dead = bench.broker.depth(baton_broker::DEAD_QUEUE).await.unwrap().unwrap().ready;
+    assert_eq!(dead, 0, "returns stay far below the limit of the queue");
+    bench.control.book().claims_silent = false;
+    bench.until_done().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_claim_does_not_spin() {
+    let bench = Bench::new(QueueClass::Io);
+    bench.control.book().refusals = 5;
+    bench.submit(0, "t.io", json!({})).await;
+    bench.start();
+    tokio::time::sleep(Duration::from_millis(LEASE_MS)).await;
+    assert!(bench.control.book().refusals >= 3, "a refusal is followed by a rest");
+    bench.until_done().await;
 }
 
 #[tokio::test(start_paused = true)]
