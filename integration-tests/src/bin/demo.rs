@@ -44,7 +44,7 @@ async fn cluster() -> anyhow::Result<()> {
         cpu_workers: 2,
         file_roots: vec![documents.clone()],
         hurry: 10,
-        queue_type: "quorum".to_owned(),
+        queue_type: "classic".to_owned(),
     };
     timeline.note("starting Redis and RabbitMQ");
     let mut cluster = Cluster::start(&options).await?;

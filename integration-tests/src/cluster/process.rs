@@ -143,5 +143,8 @@ pub(super) fn free_port() -> anyhow::Result<u16> {
 pub(super) fn hurried(divisor: u64) -> Vec<(String, String)> {
     let timings = serde_json::to_value(Timings::default().scaled(divisor)).unwrap_or_default();
     let members = timings.as_object().cloned().unwrap_or_default();
-    members.into_iter().map(|(name, value)| (format!("BATON_TIMING_{}", name.to_uppercase()), value.to_string())).collect()
+    members
+        .into_iter()
+        .map(|(name, value)| (format!("BATON_TIMING_{}", name.to_uppercase()), value.to_string()))
+        .collect()
 }

@@ -65,7 +65,9 @@ macro_rules! until_answered {
             let request = tonic::Request::new($request);
             match tokio::time::timeout(Duration::from_secs(10), $client::new(channel).$call(request)).await {
                 Ok(Ok(answer)) => break Ok(answer.into_inner()),
-                Ok(Err(status)) if status.code() != tonic::Code::Unavailable && status.code() != tonic::Code::Unknown => {
+                Ok(Err(status))
+                    if status.code() != tonic::Code::Unavailable && status.code() != tonic::Code::Unknown =>
+                {
                     break Err(anyhow::anyhow!("{}: {}", stringify!($call), status));
                 }
                 _ if started.elapsed() > PATIENCE => {
@@ -131,11 +133,8 @@ impl Client {
     /// # Errors
     /// When it is refused, or nobody answers.
     pub async fn answer(&self, run: &str, node: &str, decision: &Value) -> anyhow::Result<()> {
-        let request = AnswerRequest {
-            run_id: run.to_owned(),
-            question: node.to_owned(),
-            decision_json: decision.to_string(),
-        };
+        let request =
+            AnswerRequest { run_id: run.to_owned(), question: node.to_owned(), decision_json: decision.to_string() };
         until_answered!(self, RunsClient, answer, request.clone())?;
         Ok(())
     }

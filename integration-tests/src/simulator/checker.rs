@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use baton_common::ids::{InterruptId, JobId, RunId, Version};
 use baton_common::records::{InterruptState, RunStatus, Task, TaskState};
 use baton_common::settings::Timings;
-use baton_common::transition::{
-    AdvanceAnswer, AnswerVerdict, ClaimVerdict, Op, RecordVerdict, Recorded, Reply,
-};
+use baton_common::transition::{AdvanceAnswer, AnswerVerdict, ClaimVerdict, Op, RecordVerdict, Recorded, Reply};
 use baton_common::{Digest, Timestamp};
 use baton_store::{MemoryStore, Reader, RunDetail};
 use parking_lot::Mutex;
@@ -191,7 +189,11 @@ impl Checker {
             return Err(format!("I7: {run} has closed groups and is not ready"));
         }
         let woken = due.iter().any(|(_, due)| due.key.run == run && due.key.kind.letter() != 't');
-        if woken || asks { Ok(()) } else { Err(format!("I7: {run} is {} and nothing will wake it", state.status.name())) }
+        if woken || asks {
+            Ok(())
+        } else {
+            Err(format!("I7: {run} is {} and nothing will wake it", state.status.name()))
+        }
     }
 }
 
@@ -207,7 +209,11 @@ fn recount(group: &baton_common::records::Group, tasks: &[Task]) -> Result<(), S
     ];
     let state = &group.state;
     let kept = [state.ok, state.failed, state.cancelled, state.publishable];
-    if counted == kept { Ok(()) } else { Err(format!("I3: {} counts {kept:?}, its tasks are {counted:?}", group.info.id)) }
+    if counted == kept {
+        Ok(())
+    } else {
+        Err(format!("I3: {} counts {kept:?}, its tasks are {counted:?}", group.info.id))
+    }
 }
 
 /// Invariants of one answer.

@@ -18,13 +18,13 @@ use super::chaos::Chaos;
 use super::gate::Gate;
 
 /// The orchestrators that live.
-pub type Living = Arc<Mutex<Vec<Option<(Arc<Gate>, Orchestrator)>>>>;
+pub(super) type Living = Arc<Mutex<Vec<Option<(Arc<Gate>, Orchestrator)>>>>;
 
 /// One worker's way to the control plane.
-pub struct GatedControl {
-    pub gate: Arc<Gate>,
-    pub living: Living,
-    pub chaos: Arc<Chaos>,
+pub(super) struct GatedControl {
+    pub(super) gate: Arc<Gate>,
+    pub(super) living: Living,
+    pub(super) chaos: Arc<Chaos>,
 }
 
 impl GatedControl {

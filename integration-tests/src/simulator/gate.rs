@@ -9,32 +9,32 @@ use tokio::sync::Notify;
 
 /// A life.
 #[derive(Default)]
-pub struct Gate {
+pub(super) struct Gate {
     over: AtomicBool,
     died: Notify,
 }
 
 impl Gate {
     /// Lets the living through; the dead wait for ever.
-    pub async fn pass(&self) {
+    pub(super) async fn pass(&self) {
         if self.is_over() {
             std::future::pending::<()>().await;
         }
     }
 
     /// Ends it.
-    pub fn die(&self) {
+    pub(super) fn die(&self) {
         self.over.store(true, Ordering::Relaxed);
         self.died.notify_waiters();
     }
 
     /// Whether it is over.
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
     /// Waits for its end.
-    pub async fn ended(&self) {
+    pub(super) async fn ended(&self) {
         let died = self.died.notified();
         tokio::pin!(died);
         died.as_mut().enable();

@@ -26,12 +26,12 @@ fn graphs() -> Vec<(&'static str, Value)> {
 
 /// The runs that were accepted.
 #[derive(Clone)]
-pub struct Load {
+pub(super) struct Load {
     runs: Arc<Mutex<BTreeMap<String, (SubmitRequest, Option<RunId>)>>>,
 }
 
 /// Submits the load, and lets people act on it for as long as the cluster lives.
-pub async fn submit(cluster: &Cluster, seed: u64) -> Load {
+pub(super) async fn submit(cluster: &Cluster, seed: u64) -> Load {
     let graphs = graphs();
     let mut runs = BTreeMap::new();
     for number in 0..4 + cluster.chaos.below(4) {
@@ -85,7 +85,8 @@ impl Load {
                 None => false,
             };
             let Some(orchestrator) = cluster.orchestrator().filter(|_| !known) else { continue };
-            let submit = orchestrator.submit(&Caller::local(), request.clone());
+            let caller = Caller::local();
+            let submit = orchestrator.submit(&caller, request.clone());
             match tokio::time::timeout(Duration::from_secs(20), submit).await {
                 Ok(Ok(submitted)) => {
                     self.runs.lock().insert(name, (request, Some(submitted.run)));
@@ -103,7 +104,8 @@ impl Load {
     async fn answer(&self, cluster: &Cluster) {
         let chaos = &cluster.chaos;
         let Some(orchestrator) = cluster.orchestrator() else { return };
-        let inbox = orchestrator.inbox(&Caller::local(), 20);
+        let caller = Caller::local();
+        let inbox = orchestrator.inbox(&caller, 20);
         let Ok(Ok(questions)) = tokio::time::timeout(Duration::from_secs(5), inbox).await else { return };
         for question in questions {
             let unknown = question.schema["properties"]["outcome"].is_object();
@@ -134,13 +136,14 @@ impl Load {
         let runs: Vec<RunId> = self.runs.lock().values().filter_map(|(_, run)| *run).collect();
         let pick = usize::try_from(cluster.chaos.below(u64::try_from(runs.len()).unwrap_or(1))).unwrap_or(0);
         if let (Some(orchestrator), Some(run)) = (cluster.orchestrator(), runs.get(pick)) {
-            let cancel = orchestrator.cancel(&Caller::local(), *run);
+            let caller = Caller::local();
+            let cancel = orchestrator.cancel(&caller, *run);
             let _ = tokio::time::timeout(Duration::from_secs(5), cancel).await;
         }
     }
 
     /// Waits until every run has come to its end, and its detached calls too.
-    pub async fn ended(&self, cluster: &Cluster) {
+    pub(super) async fn ended(&self, cluster: &Cluster) {
         while !self.all_ended(cluster).await {
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
@@ -159,7 +162,7 @@ impl Load {
     }
 
     /// I1, I17: what was accepted and never came to its end.
-    pub async fn unfinished(&self, cluster: &Cluster) -> String {
+    pub(super) async fn unfinished(&self, cluster: &Cluster) -> String {
         let runs: Vec<_> = self.runs.lock().iter().map(|(name, (_, run))| (name.clone(), *run)).collect();
         let mut text = "I1: not ended:".to_owned();
         for (name, run) in runs {
@@ -182,7 +185,7 @@ impl Load {
     }
 
     /// How many runs ended how.
-    pub async fn statuses(&self, cluster: &Cluster) -> BTreeMap<String, u64> {
+    pub(super) async fn statuses(&self, cluster: &Cluster) -> BTreeMap<String, u64> {
         let runs: Vec<RunId> = self.runs.lock().values().filter_map(|(_, run)| *run).collect();
         let mut statuses = BTreeMap::new();
         for run in runs {

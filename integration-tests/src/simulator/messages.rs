@@ -11,7 +11,7 @@ use super::chaos::Chaos;
 use super::gate::Gate;
 
 /// Decides the fate of each message.
-pub struct MessageFaults(pub Arc<Chaos>);
+pub(super) struct MessageFaults(pub(super) Arc<Chaos>);
 
 impl Faults for MessageFaults {
     fn fate(&self, _message: &Message) -> Fate {
@@ -35,10 +35,10 @@ impl Faults for MessageFaults {
 }
 
 /// The broker as one process reaches it.
-pub struct GatedBroker {
-    pub broker: Memory,
-    pub gate: Arc<Gate>,
-    pub chaos: Arc<Chaos>,
+pub(super) struct GatedBroker {
+    pub(super) broker: Memory,
+    pub(super) gate: Arc<Gate>,
+    pub(super) chaos: Arc<Chaos>,
 }
 
 #[async_trait]

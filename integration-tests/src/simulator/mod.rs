@@ -85,11 +85,8 @@ fn timings() -> Timings {
 /// Lives one seed.
 #[must_use]
 pub fn live(seed: u64, sabotage: Sabotage) -> Report {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     runtime.block_on(world(seed, sabotage))
 }
 

@@ -9,8 +9,8 @@ use baton_broker::memory::Memory;
 use baton_common::tool::QueueClass;
 use baton_common::{Digest, WorkerId};
 use baton_orchestrator::{Compute, Orchestrator, Parts, Settings};
-use baton_store::memory::Snapshot;
 use baton_store::MemoryStore;
+use baton_store::memory::Snapshot;
 use baton_worker::{CpuPool, MemorySpool, Renewal, Status, Worker};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -31,10 +31,10 @@ const WORKERS: [QueueClass; 3] = [QueueClass::Io, QueueClass::Cpu, QueueClass::I
 
 /// A small cluster over one store and one broker.
 #[derive(Clone)]
-pub struct Cluster {
-    pub memory: MemoryStore,
-    pub chaos: Arc<Chaos>,
-    pub living: Living,
+pub(super) struct Cluster {
+    pub(super) memory: MemoryStore,
+    pub(super) chaos: Arc<Chaos>,
+    pub(super) living: Living,
     broker: Memory,
     blobs: Objects,
     checker: Arc<Checker>,
@@ -45,7 +45,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn new(
+    pub(super) fn new(
         memory: MemoryStore,
         broker: Memory,
         chaos: Arc<Chaos>,
@@ -60,7 +60,7 @@ impl Cluster {
     }
 
     /// Starts every process, each with somebody who starts it again when it dies.
-    pub async fn start(&self) {
+    pub(super) async fn start(&self) {
         for slot in 0..ORCHESTRATORS {
             self.start_orchestrator(slot).await;
             let cluster = self.clone();
@@ -73,14 +73,14 @@ impl Cluster {
     }
 
     /// Ends everything.
-    pub fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.over.cancel();
         self.living.lock().iter().flatten().for_each(|(gate, _)| gate.die());
         self.workers.lock().iter().for_each(|gate| gate.die());
     }
 
     /// H of everything the store holds.
-    pub fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         let rows = self.memory.used_partitions().into_iter().map(|partition| self.memory.dump(partition));
         Digest::of(format!("{:?}", rows.collect::<Vec<_>>())).to_string()
     }
@@ -93,8 +93,7 @@ impl Cluster {
             chaos: self.chaos.clone(),
             checker: self.checker.clone(),
         };
-        let broker =
-            GatedBroker { broker: self.broker.clone(), gate: gate.clone(), chaos: self.chaos.clone() };
+        let broker = GatedBroker { broker: self.broker.clone(), gate: gate.clone(), chaos: self.chaos.clone() };
         let seed = self.chaos.below(u64::MAX);
         let settings = Settings {
             timings: timings(),
@@ -155,8 +154,7 @@ impl Cluster {
         while !self.over.is_cancelled() {
             let gate = Arc::new(Gate::default());
             self.workers.lock()[slot] = gate.clone();
-            let control =
-                GatedControl { gate: gate.clone(), living: self.living.clone(), chaos: self.chaos.clone() };
+            let control = GatedControl { gate: gate.clone(), living: self.living.clone(), chaos: self.chaos.clone() };
             let mut settings = baton_worker::Settings::new(WORKERS[slot]);
             settings.slots = 4;
             let parts = baton_worker::Parts {
@@ -183,7 +181,7 @@ impl Cluster {
     }
 
     /// Kills, empties queues, blocks the broker and takes the store back, until it is dropped.
-    pub async fn nemesis(&self) {
+    pub(super) async fn nemesis(&self) {
         let goes_back = self.chaos.below(3) == 0;
         let mut snapshot: Option<Snapshot> = None;
         loop {
@@ -232,13 +230,13 @@ impl Cluster {
     }
 
     /// Undoes what would last for ever.
-    pub async fn heal(&self) {
+    pub(super) async fn heal(&self) {
         self.broker.set_blocked(false);
         self.broker.set_faults(None);
     }
 
     /// Some orchestrator that lives.
-    pub fn orchestrator(&self) -> Option<Orchestrator> {
+    pub(super) fn orchestrator(&self) -> Option<Orchestrator> {
         let living = self.living.lock();
         living.iter().flatten().find(|(gate, _)| !gate.is_over()).map(|(_, orchestrator)| orchestrator.clone())
     }

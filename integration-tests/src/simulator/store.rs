@@ -18,11 +18,11 @@ use super::checker::Checker;
 use super::gate::Gate;
 
 /// The store behind a gate.
-pub struct GatedStore {
-    pub store: MemoryStore,
-    pub gate: Arc<Gate>,
-    pub chaos: Arc<Chaos>,
-    pub checker: Arc<Checker>,
+pub(super) struct GatedStore {
+    pub(super) store: MemoryStore,
+    pub(super) gate: Arc<Gate>,
+    pub(super) chaos: Arc<Chaos>,
+    pub(super) checker: Arc<Checker>,
 }
 
 impl GatedStore {

@@ -16,14 +16,13 @@ use super::checker::Checker;
 
 /// What was really executed, as the outside world saw it.
 #[derive(Clone, Default)]
-pub struct Ledger(Arc<Mutex<BTreeMap<String, Executions>>>);
+pub(super) struct Ledger(Arc<Mutex<BTreeMap<String, Executions>>>);
 
 #[derive(Default)]
 struct Executions {
     job: Option<JobId>,
     once: bool,
     starts: u64,
-    ends: u64,
 }
 
 impl Ledger {
@@ -35,13 +34,9 @@ impl Ledger {
         entry.starts += 1;
     }
 
-    fn ended(&self, call: &Call) {
-        self.0.lock().entry(call.idempotency_key.to_string()).or_default().ends += 1;
-    }
-
     /// I9: no key is executed more often than it was granted, a `once` key at most once.
     /// A store that went back forgets grants, so that lives with one are judged by grants alone.
-    pub fn violation(&self, checker: &Checker) -> Option<String> {
+    pub(super) fn violation(&self, checker: &Checker) -> Option<String> {
         for (key, executions) in self.0.lock().iter() {
             let Some(job) = &executions.job else { continue };
             let granted = checker.grants(job);
@@ -53,11 +48,6 @@ impl Ledger {
             }
         }
         None
-    }
-
-    /// Executions that ended, by nothing but their number.
-    pub fn finished(&self) -> u64 {
-        self.0.lock().values().map(|executions| executions.ends).sum()
     }
 }
 
@@ -91,7 +81,6 @@ impl IoTool for SimTool {
             return Err(Failure::permanent("broken", "it will not work"));
         }
         assert!(!self.chaos.strikes("tool panicked", 5.0), "as the dice said");
-        self.ledger.ended(call);
         Ok(json!({"value": format!("{}", self.chaos.below(1_000_000)), "seed": args["seed"]}))
     }
 }
@@ -111,7 +100,6 @@ impl CpuTool for SimCpuTool {
         if self.chaos.strikes("tool failed for now", 60.0) {
             return Err(Failure::transient("busy", "try again"));
         }
-        self.ledger.ended(call);
         Ok(json!({"value": format!("{}", self.chaos.below(1_000_000)), "seed": args["seed"]}))
     }
 }
@@ -128,10 +116,8 @@ fn spec(name: &str, class: QueueClass, effect: Effect) -> ToolSpec {
 }
 
 /// The simulated tools.
-pub fn catalogue(ledger: &Ledger, chaos: &Arc<Chaos>) -> Catalogue {
-    let io = |name, effect| {
-        Tool::Io(Arc::new(SimTool { name, effect, ledger: ledger.clone(), chaos: chaos.clone() }))
-    };
+pub(super) fn catalogue(ledger: &Ledger, chaos: &Arc<Chaos>) -> Catalogue {
+    let io = |name, effect| Tool::Io(Arc::new(SimTool { name, effect, ledger: ledger.clone(), chaos: chaos.clone() }));
     Catalogue::new([
         io("sim.work", Effect::Idempotent),
         io("sim.pure", Effect::Pure),
