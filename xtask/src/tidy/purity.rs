@@ -34,6 +34,8 @@ const EXCEPTIONS: &[(&str, &str, &[&str])] = &[
     ("common", "src", &["async"]),
     // Services mint ids; the engine is handed them.
     ("common", "ids", &["now_v7", "new_v4"]),
+    // CEL keeps its maps so; what would walk one is sorted or refused at compile time.
+    ("engine", "expr", &["HashMap"]),
 ];
 
 /// Libraries of expressions and specifications, with the one module that may name them.
