@@ -4,6 +4,7 @@
 //! expressions and templates, and [`step`] is one function from a state and an event to
 //! the next state and its effects. No clock, task, socket, random number or log line.
 
+pub mod answer;
 pub mod expr;
 pub mod graph;
 pub mod spec;

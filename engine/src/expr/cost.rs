@@ -39,7 +39,7 @@ const OPERATORS: [&str; 17] = [
     operators::INDEX,
 ];
 /// Names that stand for types and nothing else.
-pub(crate) const TYPE_NAMES: [&str; 10] =
+pub(super) const TYPE_NAMES: [&str; 10] =
     ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
 /// Walks a parsed expression, refuses what is not wanted, rewrites comprehensions, and

@@ -12,10 +12,12 @@ mod jinja;
 mod lexer;
 mod paths;
 mod resolve;
+pub(crate) mod schema;
 mod template;
 mod text;
 
 pub use expression::Expr;
+pub(crate) use infer::article;
 pub use infer::{Kind, Mismatch};
 pub use paths::{Path, Paths};
 pub use template::{SecretRef, Template};
@@ -46,6 +48,11 @@ pub struct Scope<'a> {
     pub error: Option<&'a Value>,
     /// `{id, thread, request_id, graph}`.
     pub run: Option<&'a Value>,
+}
+
+/// Whether CEL has a type of that name.
+pub(crate) fn is_type_name(name: &str) -> bool {
+    cost::TYPE_NAMES.contains(&name)
 }
 
 impl<'a> Scope<'a> {

@@ -1,0 +1,92 @@
+//! `ask`: a question to a person, as an approval of a value or as fields to fill in.
+
+use serde_json::{Value, json};
+
+use super::code::{expression, template};
+use super::problem::Report;
+use super::reader::{Members, duration, kind, members, text, word};
+use super::types::{fields, json_schema, object};
+use super::view::{Output, View};
+use super::yaml::{Content, Node};
+use crate::expr::{Expr, Kind};
+use crate::graph::{Ask, AskForm};
+
+const ACTIONS: [&str; 4] = ["approve", "edit", "reject", "respond"];
+const KEYS: [&str; 7] = ["title", "show", "edit", "allow", "fields", "schema", "expires"];
+
+/// The question and what its answer looks like.
+pub(super) fn ask(report: &mut Report, node: &Node, view: &View<'_>) -> (Option<Ask>, Output) {
+    let Some(members) = members(report, node, "ask", &KEYS, &["via"]) else { return (None, Output::Any) };
+    let title = match members.get("title") {
+        Some(title) => text(report, title, "title").and_then(|_| template(report, title, "title", view, false)),
+        None => {
+            report.add("missing_key", members.at, "ask needs a title").help("title: \"Publish {{ input.issue }}?\"");
+            None
+        }
+    };
+    let show = members.get("show").map_or(Some(Vec::new()), |node| show(report, node, view));
+    let expires_ms = members.get("expires").and_then(|node| duration(report, node, "expires"));
+    let (form, output) = form(report, &members, view);
+    let question = title.zip(show).zip(form).map(|((title, show), form)| Ask { title, show, form, expires_ms });
+    (question, output)
+}
+
+fn show(report: &mut Report, node: &Node, view: &View<'_>) -> Option<Vec<(String, Expr)>> {
+    let Content::List(elements) = &node.content else {
+        report
+            .add("wrong_type", node.at, format!("show is a list of expressions, not {}", kind(&node.content)))
+            .help("show: [input.text, state.policy]");
+        return None;
+    };
+    let shown: Vec<_> = elements
+        .iter()
+        .map(|element| expression(report, element, "show", view).map(|(shown, _)| (shown.text().to_owned(), shown)))
+        .collect();
+    shown.into_iter().collect()
+}
+
+fn form(report: &mut Report, members: &Members<'_>, view: &View<'_>) -> (Option<AskForm>, Output) {
+    let given: Vec<&str> = ["edit", "fields", "schema"].into_iter().filter(|key| members.get(key).is_some()).collect();
+    if let [first, second, ..] = given.as_slice() {
+        report
+            .add("two_forms", members.place(second), format!("ask has {first} or {second}, not both"))
+            .help("edit asks for an approval, fields or schema for values");
+        return (None, Output::Any);
+    }
+    if let Some(edit) = members.get("edit") {
+        let allow = allow(report, members);
+        let edit = expression(report, edit, "edit", view);
+        let value = edit.as_ref().map_or(Kind::Any, |(_, kind)| *kind);
+        let output = vec![("action", Kind::String), ("value", value), ("comment", Kind::String), ("by", Kind::String)];
+        let form = edit.zip(allow).map(|((edit, _), allow)| AskForm::Approval { edit, allow });
+        return (form, Output::Members(output));
+    }
+    if members.get("allow").is_some() {
+        report
+            .add("missing_key", members.place("allow"), "allow needs edit: the value that is to be approved")
+            .help("edit: state.draft");
+        return (None, Output::Any);
+    }
+    let schema = match (members.get("fields"), members.get("schema")) {
+        (Some(node), _) => Some(object(&fields(report, node, "fields", &[]))),
+        (None, Some(node)) => json_schema(report, node, "schema"),
+        (None, None) => Some(json!({})),
+    };
+    let output = schema.clone().map_or(Output::Any, |schema: Value| Output::Schema(schema));
+    (schema.map(AskForm::Schema), output)
+}
+
+fn allow(report: &mut Report, members: &Members<'_>) -> Option<Vec<String>> {
+    let Some(node) = members.get("allow") else {
+        return Some(ACTIONS[..3].iter().map(|action| (*action).to_owned()).collect());
+    };
+    let Content::List(elements) = &node.content else {
+        report.add("wrong_type", node.at, "allow is a list of actions").help("allow: [approve, edit, reject]");
+        return None;
+    };
+    if elements.is_empty() {
+        report.add("missing_key", node.at, "allow is empty").help("allow: [approve, edit, reject]");
+    }
+    let actions: Vec<_> = elements.iter().map(|element| word(report, element, "allow", &ACTIONS)).collect();
+    actions.into_iter().map(|action| action.map(str::to_owned)).collect()
+}

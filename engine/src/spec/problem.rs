@@ -1,0 +1,110 @@
+//! What is wrong with a graph's text, where, and how to put it right.
+//!
+//! Drawing a problem beside its line is left to the command line.
+
+use serde::{Deserialize, Serialize};
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Stable, lower-case, words joined by `_`; has a page in `docs/errors/`.
+    pub code: String,
+    /// The file it is in.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// Where it begins, in bytes from the start of the text.
+    pub offset: usize,
+    /// How long the marked part is, in bytes; it never goes beyond its line.
+    pub length: usize,
+    /// What to write beside the marked part.
+    pub label: String,
+    /// What is wrong, as a phrase.
+    pub message: String,
+    /// How to put it right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}: {}: {}", self.file, self.line, self.column, self.code, self.message)?;
+        self.help.iter().try_for_each(|help| write!(f, " ({help})"))
+    }
+}
+
+/// A place in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Place {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) offset: usize,
+    pub(super) length: usize,
+}
+
+/// Gathers problems of one file.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    file: String,
+    problems: Vec<Problem>,
+}
+
+impl Report {
+    pub(super) fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), problems: Vec::new() }
+    }
+
+    /// Adds a problem; its label is the message until said otherwise.
+    pub(super) fn add(&mut self, code: &str, at: Place, message: impl Into<String>) -> &mut Problem {
+        let message = message.into();
+        self.problems.push(Problem {
+            code: code.to_owned(),
+            file: self.file.clone(),
+            line: at.line,
+            column: at.column,
+            offset: at.offset,
+            length: at.length,
+            label: message.clone(),
+            message,
+            help: None,
+        });
+        let last = self.problems.len() - 1;
+        &mut self.problems[last]
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// All problems in the order of the text, none twice.
+    pub(super) fn finish(mut self) -> Vec<Problem> {
+        self.problems.sort_by(|left, right| {
+            (left.offset, &left.code, &left.message).cmp(&(right.offset, &right.code, &right.message))
+        });
+        self.problems.dedup();
+        self.problems
+    }
+}
+
+impl Problem {
+    pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn label(&mut self, label: impl Into<String>) -> &mut Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Suggests a name that is like the one written, or lists those there are.
+    pub(super) fn suggest<'n>(&mut self, name: &str, known: impl IntoIterator<Item = &'n str> + Clone) -> &mut Self {
+        if let Some(near) = super::names::nearest(name, known.clone()) {
+            return self.help(format!("did you mean {near}?"));
+        }
+        let known: Vec<&str> = known.into_iter().take(24).collect();
+        if known.is_empty() { self } else { self.help(format!("there are {}", known.join(", "))) }
+    }
+}

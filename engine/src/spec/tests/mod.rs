@@ -1,0 +1,43 @@
+//! What graphs are accepted, and what those that are not get told.
+
+#[allow(dead_code, reason = "later")]
+mod bad;
+mod good;
+mod mutations;
+
+use super::{Problem, Source, parse};
+
+/// Every example in the repository: file name and text.
+fn examples() -> Vec<(String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut examples: Vec<(String, String)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap()))
+        .collect();
+    examples.sort();
+    assert!(examples.len() >= 5, "{examples:?}");
+    examples
+}
+
+/// The problems of a text as they are shown: code, line, what is marked, message and help.
+fn shown(text: &str) -> String {
+    let problems = match parse(&Source::new("g.yaml", text)) {
+        Ok(_) => return "fine\n".to_owned(),
+        Err(problems) => problems,
+    };
+    assert!(!problems.is_empty());
+    problems.iter().map(|problem| line(text, problem)).collect()
+}
+
+fn line(text: &str, problem: &Problem) -> String {
+    let marked = &text[problem.offset..problem.offset + problem.length];
+    let before = &text[..problem.offset];
+    let column = before.chars().rev().take_while(|mark| *mark != '\n').count() + 1;
+    if problem.line > 0 {
+        assert_eq!((problem.line, problem.column), (before.matches('\n').count() + 1, column), "{problem:?}");
+    }
+    let help = problem.help.as_deref().map(|help| format!("\n    help: {help}")).unwrap_or_default();
+    format!("{}:{} {} `{marked}`\n    {}{help}\n", problem.line, problem.column, problem.code, problem.message)
+}
