@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiError, GraphSource};
+use crate::language;
 use crate::lru::Lru;
 use crate::orchestrator::Inner;
 
@@ -69,7 +70,7 @@ impl Inner {
         }
         let Some(stored) = self.store.graph(tenant, hash).await? else { return Ok(None) };
         let Stored { source, tools } = read(&stored)?;
-        let graph = self.compile(GraphSource { text: source, ..GraphSource::default() }).await?;
+        let graph = self.computed(move || language::compile_kept(&source)).await?;
         let tools = tools.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
         let compiled = Arc::new(Compiled { graph, tools });
         self.graphs.compiled.lock().put(key, compiled.clone());
@@ -96,8 +97,14 @@ impl Inner {
 
     /// Reads and validates a text, on a large stack.
     pub(crate) async fn compile(&self, source: GraphSource) -> Result<Graph, ApiError> {
-        let compiled = self.compute.run(move || crate::language::compile(&source)).await;
-        compiled.map_err(|error| {
+        self.computed(move || language::compile(&source)).await
+    }
+
+    async fn computed(
+        &self,
+        compile: impl FnOnce() -> Result<Graph, ApiError> + Send + 'static,
+    ) -> Result<Graph, ApiError> {
+        self.compute.run(compile).await.map_err(|error| {
             ApiError::invalid("graph_unreadable", format!("reading the graph failed: {error}"), "simplify the graph")
         })?
     }

@@ -59,6 +59,7 @@ impl Inner {
         }
         let inner = self.clone();
         let span = tracing::info_span!("publish", run = %run.id);
+        span.set_parent_from(run.traceparent.as_deref());
         self.spawn(async move { inner.publish(&run, batches).await }.instrument(span));
     }
 

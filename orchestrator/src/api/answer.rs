@@ -1,19 +1,19 @@
 //! Decisions about runs: answers to questions, and cancelling. Each is recorded once, for
 //! ever, before anybody is told of it.
 
-use baton_common::commit::{Question, QuestionForm};
+use baton_common::commit::Question;
 use baton_common::job::Outcome;
 use baton_common::records::{Interrupt, InterruptState, TaskKind};
 use baton_common::transition::{Answer, AnswerVerdict, Cancel, CancelAnswer};
 use baton_common::{Actor, Failure, RunId, canonical_json};
+use baton_engine::answer::check_answer;
 use baton_store::RunDetail;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::runs::schema_of;
 use super::{Answered, ApiError, Caller, CancelView, ErrorKind, Which};
 use crate::driver::Cue;
 use crate::fail::{self, Passed};
-use crate::language::check;
 use crate::orchestrator::Orchestrator;
 
 /// The largest decision, in bytes of JSON.
@@ -40,7 +40,7 @@ impl Orchestrator {
             let cause = format!("the decision has {} bytes, more than {DECISION_BYTES_MAX}", text.len());
             return Err(ApiError::invalid("decision_too_large", cause, "shorten it"));
         }
-        let outcome = outcome_of(&detail, interrupt, decision, &caller.actor)?;
+        let outcome = outcome_of(&detail, interrupt, &decision, &caller.actor)?;
         let answer = Answer {
             job: interrupt.job.clone(),
             interrupt: interrupt.id,
@@ -130,50 +130,19 @@ fn split_index(path: &str) -> (&str, Option<u32>) {
 }
 
 /// How the task ends by a decision.
-fn outcome_of(detail: &RunDetail, interrupt: &Interrupt, decision: Value, actor: &Actor) -> Result<Outcome, ApiError> {
+fn outcome_of(detail: &RunDetail, interrupt: &Interrupt, decision: &Value, actor: &Actor) -> Result<Outcome, ApiError> {
     let question: Question = serde_json::from_str(&interrupt.question).map_err(ApiError::internal)?;
-    let schema = schema_of(&question.form);
-    check(&schema, &decision).map_err(|why| {
-        let cure = format!("answer with a value of the schema {schema}");
-        ApiError::invalid("invalid_answer", why, cure)
+    let output = check_answer(&question.form, decision, actor.as_str()).map_err(|failure| {
+        let cure = format!("answer with a value of the schema {}", schema_of(&question.form));
+        ApiError::invalid(failure.code, failure.message, cure)
     })?;
     let group = detail.groups.iter().find(|(group, _)| group.info.id == interrupt.job.group);
-    if group.is_some_and(|(group, _)| group.info.kind == TaskKind::Job) {
-        return Ok(outcome_known(decision));
-    }
-    match question.form {
-        QuestionForm::Schema(_) => Ok(Outcome::value(decision)),
-        QuestionForm::Approval { original, .. } => approval(original, decision, actor),
-    }
-}
-
-/// What an approval gives: the original unless it was edited.
-fn approval(original: Value, decision: Value, actor: &Actor) -> Result<Outcome, ApiError> {
-    let Value::Object(mut members) = decision else {
-        return Err(ApiError::internal("a checked approval is an object"));
-    };
-    let mut take = |name: &str| members.remove(name);
-    let (action, edited, comment) = (take("action"), take("value"), take("comment"));
-    let is_edit = action.as_ref().and_then(Value::as_str) == Some("edit");
-    let value = match (is_edit, edited) {
-        (true, Some(edited)) => edited,
-        (true, None) => {
-            let cure = r#"answer {"action":"edit","value":…}"#;
-            return Err(ApiError::invalid("invalid_answer", "an edit has a value", cure));
-        }
-        (false, _) => original,
-    };
-    let output = Map::from_iter([
-        ("action".to_owned(), action.unwrap_or_default()),
-        ("value".to_owned(), value),
-        ("comment".to_owned(), comment.unwrap_or_default()),
-        ("by".to_owned(), json!(actor.as_str())),
-    ]);
-    Ok(Outcome::value(output))
+    let is_job = group.is_some_and(|(group, _)| group.info.kind == TaskKind::Job);
+    Ok(if is_job { outcome_known(&output) } else { Outcome::value(output) })
 }
 
 /// What a person says about a job whose outcome nobody knows.
-fn outcome_known(decision: Value) -> Outcome {
+fn outcome_known(decision: &Value) -> Outcome {
     if decision["outcome"] == "succeeded" {
         return Outcome::value(decision["value"].clone());
     }

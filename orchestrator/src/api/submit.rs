@@ -6,14 +6,13 @@ use std::sync::Arc;
 use baton_common::records::RunInfo;
 use baton_common::tool::Priority;
 use baton_common::transition::{Submit, SubmitAnswer};
-use baton_common::{Hasher, RunId, ThreadId, ThreadKey, canonical_json};
+use baton_common::{Failure, Hasher, RunId, ThreadId, ThreadKey, canonical_json};
 use uuid::Builder;
 
 use super::{ApiError, Caller, ErrorKind, GraphRef, GraphSource, SubmitRequest, Submitted};
 use crate::driver::Cue;
 use crate::fail::{self, Passed};
 use crate::graphs::{Compiled, inline_name};
-use crate::language::complete_input;
 use crate::orchestrator::{Inner, Orchestrator};
 
 /// The version of this program as runs pin it: an older one leaves them alone.
@@ -31,7 +30,7 @@ impl Orchestrator {
     pub async fn submit(&self, caller: &Caller, request: SubmitRequest) -> Result<Submitted, ApiError> {
         let inner = &self.inner;
         let compiled = inner.graph_for(caller, &request.graph).await?;
-        let input = complete_input(&compiled.graph, request.input.clone())?;
+        let input = compiled.graph.check_input(&request.input).map_err(|failure| refused_input(&compiled, failure))?;
         let input = canonical_json(&input);
         if input.len() > INPUT_BYTES_MAX {
             let cause = format!("the input has {} bytes, more than {INPUT_BYTES_MAX}", input.len());
@@ -134,6 +133,17 @@ impl Inner {
     fn new_uuid(&self) -> uuid::Uuid {
         Builder::from_random_bytes(self.seeded_bytes()).into_uuid()
     }
+}
+
+fn refused_input(compiled: &Compiled, failure: Failure) -> ApiError {
+    let graph = &compiled.graph;
+    let takes = graph.input.get("properties").and_then(serde_json::Value::as_object);
+    let names: Vec<&str> = takes.into_iter().flat_map(|takes| takes.keys().map(String::as_str)).collect();
+    let cure = match names[..] {
+        [] => format!("graph {} takes no input: leave it out", graph.name),
+        _ => format!("graph {} takes {}", graph.name, names.join(", ")),
+    };
+    ApiError::invalid(failure.code, failure.message, cure)
 }
 
 fn refusal(answer: SubmitAnswer, info: &RunInfo) -> ApiError {

@@ -8,7 +8,7 @@ use baton_common::RunId;
 use baton_common::records::{Event, EventKind};
 use futures_util::stream;
 use tokio::sync::broadcast;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 use super::{ApiError, Caller, WatchStream, Watched};
 use crate::orchestrator::{Inner, Orchestrator};
@@ -18,6 +18,8 @@ use crate::watchers::Signal;
 const PAGE: u32 = 256;
 /// How long events of other processes may go unseen.
 const POLL: Duration = Duration::from_millis(200);
+/// How often it is looked whether a run without new events is over.
+const LOOK: Duration = Duration::from_secs(5);
 /// Tries to read before a watcher is told.
 const TRIES_MAX: u32 = 50;
 
@@ -30,7 +32,8 @@ impl Orchestrator {
     pub async fn watch(&self, caller: &Caller, run: RunId, after: u64) -> Result<WatchStream, ApiError> {
         self.inner.owned(caller, run).await?;
         let signals = self.inner.watchers.watch(run);
-        let watch = Watch { inner: self.inner.clone(), run, after, signals, found: VecDeque::new(), over: false };
+        let (inner, found) = (self.inner.clone(), VecDeque::new());
+        let watch = Watch { inner, run, after, signals, found, over: false, look_at: Instant::now() };
         Ok(Box::pin(stream::unfold(watch, |mut watch| async move {
             let item = watch.next().await?;
             Some((item, watch))
@@ -45,6 +48,7 @@ struct Watch {
     signals: broadcast::Receiver<Signal>,
     found: VecDeque<Event>,
     over: bool,
+    look_at: Instant,
 }
 
 impl Watch {
@@ -89,7 +93,8 @@ impl Watch {
             }
         };
         self.found = found.into();
-        if self.found.is_empty() {
+        if self.found.is_empty() && Instant::now() >= self.look_at {
+            self.look_at = Instant::now() + LOOK;
             let run = self.inner.store.run(self.run).await?;
             self.over = run.is_none_or(|run| run.state.status.is_terminal() && run.state.events <= self.after);
         }

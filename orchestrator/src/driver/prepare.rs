@@ -68,6 +68,11 @@ impl Inner {
             return Ok(None);
         };
         let record = &loaded.state;
+        if record.status.is_terminal() {
+            self.states.forget(run);
+            self.inflight.ended(run);
+            return Ok(None);
+        }
         let event = match record.status {
             RunStatus::Running | RunStatus::Undoing => event_of(&loaded.info, record, &closed)?,
             RunStatus::Cancelling if self.may_end_cancel(run, cue, open.is_empty()).await? => Some(Event::Cancelled),

@@ -80,10 +80,10 @@ impl Schedule {
         }
     }
 
-    /// Partitions to look at now. Those that follow within a tenth of a tick come along, so
+    /// Partitions to look at now. Those that follow within half a tick come along, so
     /// that one call serves many.
     pub(super) fn due(&self, now: Instant) -> Vec<Partition> {
-        let now = now + self.tick / 10;
+        let now = now + self.tick / 2;
         self.at.iter().filter(|(_, at)| **at <= now).map(|(partition, _)| *partition).collect()
     }
 

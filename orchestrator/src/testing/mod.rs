@@ -1,6 +1,7 @@
 //! For tests of this crate: an orchestrator over memory adapters, a worker loop of a few
 //! lines, and graphs made by hand.
 
+mod faults;
 mod graphs;
 mod runs;
 mod store;
@@ -25,6 +26,9 @@ use self::store::Counting;
 use crate::api::{Caller, GraphRef, RunView, SubmitRequest, Watched};
 use crate::graphs::Compiled;
 use crate::{Compute, Orchestrator, Parts, Settings};
+
+/// Before a call that was not answered is made again.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// One process's worth of orchestrator, and the worker beside it.
 struct Rig {
@@ -80,6 +84,33 @@ impl Rig {
             }
         });
         tokio::spawn(work);
+    }
+
+    /// A worker that echoes and repeats every call until it is answered.
+    fn persistent_work(&self) {
+        let (orchestrator, broker) = (self.orchestrator.clone(), self.broker.clone());
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(async move {
+            let mut consumer = broker.consume(&["io.normal".to_owned()], 8).await.unwrap();
+            let mut request = 0;
+            while let Ok(delivery) = consumer.next().await {
+                let envelope: Envelope = serde_json::from_slice(delivery.body()).unwrap();
+                request += 1;
+                let call = ClaimCall { envelope, request: ClaimRequest(request) };
+                let answer = loop {
+                    match orchestrator.claim(WorkerId(1), vec![call.clone()]).await.map(|mut all| all.remove(0)) {
+                        Ok(ClaimAnswer::Later) | Err(_) => tokio::time::sleep(PAUSE).await,
+                        Ok(answer) => break answer,
+                    }
+                };
+                delivery.ack().await.unwrap();
+                let ClaimAnswer::Granted(grant) = answer else { continue };
+                let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+                let resume = Resume { hold, digest: grant.digest, outcome: Outcome::Ok(grant.args.clone()) };
+                while orchestrator.resume(resume.clone()).await.is_err() {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }));
     }
 
     async fn submit(&self, graph: &str, input: Value) -> RunId {
