@@ -1,6 +1,7 @@
 //! What an activation came to: the outcomes of its tasks made one output or one failure.
 //!
-//! What follows from it, [`super::superstep`] decides.
+//! What follows from it, [`super::superstep`] decides; what an answer comes to,
+//! [`crate::answer`] has decided when it was given.
 
 use baton_common::job::Outcome;
 use baton_common::records::GroupInfo;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use super::ClosedGroup;
 use super::arguments::items;
 use crate::expr::Scope;
-use crate::graph::{Ask, AskForm, ForEach, Node, OnItemError, Work};
+use crate::graph::{ForEach, Node, OnItemError, Work};
 
 /// An activation that ended.
 #[derive(Debug)]
@@ -58,10 +59,10 @@ pub(super) fn fold(node: &Node, how: How, scope: &Scope<'_>) -> Folded {
     match &node.each {
         None => {
             let outcome = outcomes.and_then(|outcomes| outcomes.into_iter().next()).flatten();
-            let result = value_of(outcome, info.as_ref()).and_then(|value| answered(node, value, scope)).map(Some);
+            let result = value_of(outcome, info.as_ref()).map(Some);
             Folded { result, errors: None, tokens }
         }
-        Some(each) => match map(node, each, outcomes, info.as_ref(), scope) {
+        Some(each) => match map(each, outcomes, info.as_ref(), scope) {
             Ok((result, errors)) => Folded { result: result.map(Some), errors: Some(errors), tokens },
             Err(failure) => Folded { result: Err(failure), errors: no_errors, tokens },
         },
@@ -71,7 +72,6 @@ pub(super) fn fold(node: &Node, how: How, scope: &Scope<'_>) -> Folded {
 type Mapped = (Result<Value, Failure>, Value);
 
 fn map(
-    node: &Node,
     each: &ForEach,
     outcomes: Option<Vec<Option<Outcome>>>,
     info: Option<&GroupInfo>,
@@ -87,8 +87,7 @@ fn map(
     for (index, (outcome, item)) in outcomes.into_iter().zip(&items).enumerate() {
         let was_cancelled = outcome.is_none();
         let scope = Scope { item: Some((&each.item_name, item)), ..*scope };
-        let kept = value_of(outcome, info).and_then(|value| answered(node, value, &scope));
-        match kept.and_then(|value| keep(each, value, &scope)) {
+        match value_of(outcome, info).and_then(|value| keep(each, value, &scope)) {
             Ok(value) => {
                 ok += 1;
                 output.push(value);
@@ -133,15 +132,6 @@ fn value_of(outcome: Option<Outcome>, info: Option<&GroupInfo>) -> Result<Value,
         }
         None => Err(Failure::new(ErrorClass::Cancelled, "cancelled", "it was cancelled")),
     }
-}
-
-/// An answer as the graph reads it: an approval's value is the original unless it was edited.
-fn answered(node: &Node, value: Value, scope: &Scope<'_>) -> Result<Value, Failure> {
-    let Work::Ask(Ask { form: AskForm::Approval { edit, .. }, .. }) = &node.work else { return Ok(value) };
-    let member = |name: &str| value.get(name).cloned().unwrap_or(Value::Null);
-    let action = member("action");
-    let chosen = if action == "edit" { member("value") } else { edit.eval(scope)? };
-    Ok(json!({"action": action, "value": chosen, "comment": member("comment"), "by": member("by")}))
 }
 
 fn tokens(node: &Node, outcomes: &[Option<Outcome>]) -> u64 {

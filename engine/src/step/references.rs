@@ -30,8 +30,7 @@ pub(super) fn at_activation(graph: &Graph, node: &Node) -> Names {
     names
 }
 
-/// What is read when it is folded: `save`, `then`, `on_error`, what is kept of items, and
-/// what an approval was about.
+/// What is read when it is folded: `save`, `then`, `on_error`, and what is kept of items.
 pub(super) fn at_fold(graph: &Graph, node: &Node) -> Names {
     let mut names = Names::new();
     for save in node.save.values() {
@@ -46,11 +45,6 @@ pub(super) fn at_fold(graph: &Graph, node: &Node) -> Names {
         if let Some(keep) = &each.keep {
             add(graph, keep.paths(), &mut names);
         }
-    }
-    if let Work::Ask(ask) = &node.work
-        && let AskForm::Approval { edit, .. } = &ask.form
-    {
-        add(graph, edit.paths(), &mut names);
     }
     names
 }

@@ -9,4 +9,3 @@ mod random_program;
 mod restoring;
 mod snapshots;
 mod world;
-mod written;

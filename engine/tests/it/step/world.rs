@@ -11,12 +11,12 @@ use baton_common::tool::{Effect, Priority, QueueClass, ToolSpec};
 use baton_common::{
     Actor, Digest, ErrorClass, Failure, Gen, GroupId, RequestId, RunId, Seq, TenantId, ThreadId, ThreadKey, Timestamp,
 };
+use baton_engine::answer::check_answer;
 use baton_engine::graph::Graph;
+use baton_engine::spec::{Source, parse};
 use baton_engine::state::{Channels, RunState};
 use baton_engine::step::{ClosedGroup, Error, Event, Step, Tools, render_args, step};
 use serde_json::{Value, json};
-
-use super::written;
 
 pub(super) const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -81,7 +81,7 @@ fn info(graph: &Graph, thread: &str, request: &str, input: &Value) -> RunInfo {
 impl World {
     /// A run on a new thread, before its first step.
     pub(super) fn new(text: &str, input: Value) -> Self {
-        let graph = written::graph(text);
+        let graph = parse(&Source::new("graph.yaml", text)).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"));
         let info = info(&graph, "thread", "first", &input);
         let state = RunState::first(&info, Gen(0), None).unwrap();
         Self {
@@ -236,6 +236,12 @@ impl World {
     pub(super) fn close_with(&mut self, id: &str, outcomes: Vec<Option<Outcome>>) {
         let closed = self.closed(&id.parse().unwrap(), outcomes);
         self.apply(Event::Closed(vec![closed]));
+    }
+
+    /// Answers an approval, as ANSWER does.
+    pub(super) fn answer(&mut self, id: &str, decision: &Value) {
+        let output = check_answer(&self.question(id).form, decision, "ann").unwrap();
+        self.close_with(id, vec![ok(output)]);
     }
 
     /// The output of a run that succeeded.
