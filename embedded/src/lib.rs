@@ -41,7 +41,7 @@ impl Embedded {
     /// # Errors
     /// When the data folder is in use or cannot be read, or a worker does not start.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let wired = wiring::open(&options)?;
+        let wired = wiring::open(&options).await?;
         let catalogue = Arc::new(builtin_catalogue(options.config.builtin(options.switches.clone())?)?);
         let stop_orchestrator = CancellationToken::new();
         let parts = Parts {

@@ -21,7 +21,7 @@ pub(crate) struct Wired {
 }
 
 /// Opens the folder, or memory.
-pub(crate) fn open(options: &Options) -> anyhow::Result<Wired> {
+pub(crate) async fn open(options: &Options) -> anyhow::Result<Wired> {
     let broker = wiring::broker("memory:")?;
     let blobs_folder = options.data_dir.as_ref().map(|folder| folder.join("blobs"));
     let blobs = match &blobs_folder {
@@ -31,8 +31,9 @@ pub(crate) fn open(options: &Options) -> anyhow::Result<Wired> {
     let store = match (&options.store, &options.data_dir) {
         (Some(store), _) => store.clone(),
         (None, Some(folder)) => wiring::store(&format!("sqlite:{}", folder.join("store").display()), &options.timings)
+            .await
             .with_context(|| format!("the data folder {}", folder.display()))?,
-        (None, None) => wiring::store("memory:", &options.timings)?,
+        (None, None) => wiring::store("memory:", &options.timings).await?,
     };
     Ok(Wired { store, broker, blobs, blobs_folder })
 }

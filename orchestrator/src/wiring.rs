@@ -41,7 +41,7 @@ pub enum Error {
 ///
 /// # Errors
 /// When it does not open, or the address names nothing that is known.
-pub fn store(url: &str, timings: &Timings) -> Result<Arc<dyn Store>, Error> {
+pub async fn store(url: &str, timings: &Timings) -> Result<Arc<dyn Store>, Error> {
     match url.split_once(':') {
         Some(("memory", _)) => Ok(Arc::new(MemoryStore::new(timings.clone()))),
         Some(("sqlite", folder)) if !folder.is_empty() => {

@@ -35,7 +35,7 @@ fn ends(folder: &Path) -> Vec<String> {
 #[tokio::test]
 async fn a_second_process_takes_over_where_the_first_died() {
     let folder = tempfile::tempdir().unwrap();
-    let store = wiring::store("memory:", &Timings::default().scaled(20)).unwrap();
+    let store = wiring::store("memory:", &Timings::default().scaled(20)).await.unwrap();
     let shared = || baton_embedded::Options { store: Some(Arc::clone(&store)), ..options(Some(folder.path())) };
     let first = start(shared()).await;
     let run = submit(&first, LEDGER, json!({})).await;

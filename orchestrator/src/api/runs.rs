@@ -3,7 +3,7 @@
 //! Waiting is derived here: a run waits when only questions are open.
 
 use baton_common::commit::{Question, QuestionForm, RunEnd};
-use baton_common::records::{GroupPhase, Interrupt, InterruptState, Run, RunStatus, TaskState};
+use baton_common::records::{EventKind, GroupPhase, Interrupt, InterruptState, Run, RunStatus, TaskState};
 use baton_common::transition::Op;
 use baton_common::{RunId, ThreadKey};
 use baton_store::{RunDetail, RunFilter};
@@ -17,6 +17,8 @@ use crate::orchestrator::{Inner, Orchestrator};
 const LIST_DEFAULT: u32 = 100;
 /// The most runs in a listing.
 const LIST_MAX: u32 = 1_000;
+/// Events among which a parked run's reason is looked for.
+const EVENTS_LOOKED_AT: u32 = 64;
 
 impl Orchestrator {
     /// One run.
@@ -106,13 +108,21 @@ impl Inner {
         Ok(RunView { summary, output, failure, waits, questions, groups, head, superstep, events })
     }
 
+    /// The code that a run was parked with.
+    async fn parked_for(&self, run: &Run) -> String {
+        let after = run.state.events.saturating_sub(u64::from(EVENTS_LOOKED_AT));
+        let events = self.store.events(run.info.id, after, EVENTS_LOOKED_AT).await.unwrap_or_default();
+        let parked = events.into_iter().rfind(|event| event.kind == EventKind::Parked);
+        parked.map_or_else(|| "an operator must look".to_owned(), |event| event.text)
+    }
+
     /// Why the run does not go on by itself just now.
     async fn waits(&self, detail: &RunDetail, questions: &[QuestionView]) -> Vec<Wait> {
         let wait = |code: &str, node: &str, text: String| Wait { code: code.to_owned(), node: node.to_owned(), text };
         let mut waits = Vec::new();
         match detail.run.state.status {
             RunStatus::Queued => waits.push(wait("thread", "", "another run is active on its thread".to_owned())),
-            RunStatus::Stuck => waits.push(wait("parked", "", "an operator must look: see its events".to_owned())),
+            RunStatus::Stuck => waits.push(wait("parked", "", self.parked_for(&detail.run).await)),
             RunStatus::Cancelling => waits.push(wait("cancel", "", "jobs under way are being stopped".to_owned())),
             _ => {}
         }

@@ -42,15 +42,15 @@ impl Inner {
     /// The work there is, if any.
     pub(super) async fn prepare(&self, run: RunId, cue: Cue) -> Result<Option<Work>, Trouble> {
         if let Cue::Closed(closed) = &cue
-            && let Some(work) = self.from_memory(run, closed).await?
+            && let Some(work) = self.work_in_memory(run, closed).await?
         {
             return Ok(Some(work));
         }
-        self.from_store(run, &cue).await
+        self.work_in_store(run, &cue).await
     }
 
     /// Without a read; `None` where this process does not know the run's last state.
-    async fn from_memory(&self, run: RunId, closed: &Closed) -> Result<Option<Work>, Trouble> {
+    async fn work_in_memory(&self, run: RunId, closed: &Closed) -> Result<Option<Work>, Trouble> {
         let record = &closed.run;
         if record.status != RunStatus::Running || closed.groups.iter().any(|group| group.outcomes.is_none()) {
             return Ok(None);
@@ -62,7 +62,7 @@ impl Inner {
         Ok(Some(Work { info, graph, record: record.clone(), state, event }))
     }
 
-    async fn from_store(&self, run: RunId, cue: &Cue) -> Result<Option<Work>, Trouble> {
+    async fn work_in_store(&self, run: RunId, cue: &Cue) -> Result<Option<Work>, Trouble> {
         let Some(Loaded { run: loaded, thread, closed, open, .. }) = self.store.load(run).await? else {
             self.states.forget_run(run);
             return Ok(None);

@@ -94,7 +94,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let grace = Duration::from_millis(config.settings.grace_ms);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(COMPUTE_THREADS_MAX);
-    let store = wiring::store(&config.store, &config.settings.timings)?;
+    let store = wiring::store(&config.store, &config.settings.timings).await?;
     let auth = Auth::new(store.clone(), config.api_key.as_deref(), !config.grpc_addr.ip().is_loopback());
     let keys = config.api_key.is_some() || !store.api_keys().await?.is_empty();
     if !auth::may_listen(config.grpc_addr, keys) {

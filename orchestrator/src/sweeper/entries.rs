@@ -47,7 +47,7 @@ impl Inner {
     }
 
     /// Publishes tasks of a group whose time has come: one, or all that are left.
-    async fn publish_due(
+    pub(super) async fn publish_due(
         self: &Arc<Self>,
         run: RunId,
         id: &GroupId,

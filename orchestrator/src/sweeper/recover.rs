@@ -1,5 +1,5 @@
 //! At the start of a process whose broker remembers nothing: what earlier processes
-//! dispatched is lost for certain, and need not be waited for.
+//! dispatched is lost for certain, and what they left half done need not be waited for.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use baton_common::Partition;
 use baton_common::records::DueKind;
 
 use super::check::Evidence;
+use crate::driver::Cue;
 use crate::orchestrator::Inner;
 
 impl Inner {
@@ -23,14 +24,17 @@ impl Inner {
 
     async fn recover_partition(self: &Arc<Self>, partition: Partition) -> Result<(), baton_store::Error> {
         let entries = self.store.due(partition).await?;
-        let mut checks = entries.into_iter().filter(|(_, due)| due.key.kind == DueKind::Check).peekable();
-        if checks.peek().is_none() {
+        if entries.is_empty() {
             return Ok(());
         }
         let now = self.store.now().await?;
-        for (_, due) in checks {
-            if let Some(group) = due.key.group {
-                self.check(due.key.run, &group, Evidence::all_lost(now), now).await?;
+        for (_, due) in entries {
+            let (run, index) = (due.key.run, due.key.index);
+            match (due.key.kind, due.key.group) {
+                (DueKind::Check, Some(group)) => self.check(run, &group, Evidence::all_lost(now), now).await?,
+                (DueKind::Publish, Some(group)) => self.publish_due(run, &group, index, now).await?,
+                (DueKind::Ready, _) => self.advance_soon(run, Cue::Look),
+                _ => {}
             }
         }
         Ok(())

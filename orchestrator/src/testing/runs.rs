@@ -219,6 +219,62 @@ async fn another_orchestrator_takes_over_where_one_died() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_replicas_that_both_answer_advance_a_run_once_a_step() {
+    let one = Rig::new(vec![hello()], Settings::default()).await;
+    let settings = Settings { seed: 2, replica: "two".to_owned(), ..Settings::default() };
+    let two = Rig::over(one.store.clone(), one.broker.clone(), vec![hello()], settings).await;
+    one.work(|_| None);
+    let run = one.submit("hello", json!({"name": "Ada"})).await;
+    two.orchestrator.inner.advance_soon(run, crate::driver::Cue::Look);
+    for (step, text) in [(1, "Ada"), (2, "hi")] {
+        two.until(run, |_| one.ran.lock().len() == step).await;
+        let grant = one.ran.lock()[step - 1].clone();
+        let outcome = Outcome::value(json!({"text": text}));
+        let (first, second) = tokio::join!(
+            resume(&one.orchestrator, &grant, outcome.clone()),
+            resume(&two.orchestrator, &grant, outcome.clone()),
+        );
+        assert!(matches!(first, ResumeAnswer::Recorded), "{first:?}");
+        assert!(!matches!(second, ResumeAnswer::Recorded), "{second:?}");
+        two.orchestrator.inner.advance_soon(run, crate::driver::Cue::Look);
+    }
+    let view = two.end(run).await;
+    assert_eq!((view.output, view.superstep), (Some(json!({"out": "hi"})), 3), "one advance for each step");
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_set_back_is_never_answered_from_a_forgotten_future() {
+    let graph = || {
+        let first = tool("a", &json!({"text": "{{ input.name }}"}), &[("out", "output.text")], &["b"]);
+        let save = [("out", "state.out + ' ' + output.text")];
+        graph("hello", vec![first, tool("b", &json!({"text": "hi {{ state.out }}"}), &save, &[])])
+    };
+    let memory = MemoryStore::new(Timings::default());
+    let store = Counting::new(memory.clone());
+    let rig = Rig::over(store, Memory::default(), vec![graph()], Settings::default()).await;
+    rig.work(|_| None);
+    let run = rig.submit("hello", json!({"name": "Ada"})).await;
+    rig.until(run, |_| rig.ran.lock().len() == 1).await;
+    let earlier = memory.snapshot();
+    let first = rig.ran.lock()[0].clone();
+    resume(&rig.orchestrator, &first, Outcome::value(json!({"text": "forgotten"}))).await;
+    rig.until(run, |_| rig.ran.lock().len() == 2).await;
+    memory.roll_back(earlier);
+    let settings = Settings { seed: 2, replica: "two".to_owned(), ..Settings::default() };
+    let other = Rig::over(rig.store.clone(), rig.broker.clone(), vec![graph()], settings).await;
+    resume(&other.orchestrator, &first, Outcome::value(json!({"text": "kept"}))).await;
+    rig.until(run, |_| rig.ran.lock().len() >= 3).await;
+    let last = rig.ran.lock().last().unwrap().clone();
+    assert_eq!(inline(&last.args), json!({"text": "hi kept"}));
+    resume(&rig.orchestrator, &last, Outcome::value(json!({"text": "end"}))).await;
+    assert_eq!(rig.end(run).await.output, Some(json!({"out": "kept end"})));
+    rig.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_cannot_advance_is_parked_and_goes_on_when_it_can() {
     let rig = Rig::new(vec![hello()], Settings::default()).await;
     let run = rig.submit("hello", json!({"name": "Ada"})).await;
@@ -226,7 +282,7 @@ async fn a_run_that_cannot_advance_is_parked_and_goes_on_when_it_can() {
     rig.orchestrator.inner.graphs.forget_all();
     rig.work(echo);
     let view = rig.until(run, |view| view.summary.status == Status::Stuck).await;
-    assert_eq!(view.waits[0].code, "parked");
+    assert_eq!((view.waits[0].code.as_str(), view.waits[0].text.as_str()), ("parked", "graph_missing"));
     rig.orchestrator.inner.graphs.insert(Caller::local().tenant, hello());
     assert!(rig.orchestrator.unpark(&Caller::local(), run).await.unwrap());
     assert_eq!(rig.end(run).await.output, Some(json!({"out": "hi Ada"})));
