@@ -80,7 +80,7 @@ pub(super) fn to_json(value: &dyn Val) -> Result<Value, String> {
 
 fn map_to_json(map: &CelMap<'_>) -> Result<Value, String> {
     let mut entries: Vec<_> = map.inner().iter().collect();
-    entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+    entries.sort_by_key(|(key, _)| *key);
     let mut members = Map::new();
     for (key, value) in entries {
         let CelMapKey::String(name) = key else {

@@ -141,11 +141,22 @@ fn check_nesting(text: &str) -> Result<(), Error> {
 }
 
 fn parse_error(errors: &cel::ParseErrors) -> Error {
-    let message = errors.errors.first().map_or("", |error| error.msg.as_str());
+    let (message, place) = errors.errors.first().map_or(("", 0), |error| (error.msg.as_str(), error.pos.1.max(0)));
     let message = message.lines().next().unwrap_or_default().trim_start_matches("Syntax error: ");
-    let place = errors.errors.first().map_or(0, |error| error.pos.1.max(0));
-    let error = Error::new(format!("no expression: {message} at character {place}"));
-    if message.contains("'='") || message.contains("`=`") { error.help("== compares") } else { error }
+    let message = message.split(" expecting ").next().unwrap_or_default();
+    if message.contains("<EOF>") {
+        return Error::new("the expression breaks off");
+    }
+    let found = message.split_once('\'').and_then(|(_, rest)| rest.rsplit_once('\'')).map(|(found, _)| found.trim());
+    let error = match found {
+        Some(found) => Error::new(format!("{found} does not belong at character {}", place + 1)),
+        None => Error::new(format!("no expression: {message}")),
+    };
+    match found {
+        Some("=") => error.help("== compares"),
+        Some("&" | "|") => error.help("write && and ||"),
+        _ => error,
+    }
 }
 
 /// What went wrong, without the values: they may be secret, and maps have no order.
@@ -257,6 +268,20 @@ mod tests {
         let loops = "state.l.map(a, state.l.map(b, state.l.map(c, 1)))";
         for text in [&long, &deep, &chain, &not, loops, "", "  ", "state.l.map(state, 1)", "nope(1)", "Foo{a: 1}"] {
             assert!(Expr::compile(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_deepest_expression_allowed_fits_a_small_stack() {
+        for depth in 1..80 {
+            for (open, close) in [("(", ")"), ("[", "]"), ("!", ""), ("-", ""), ("size([", "])"), ("{'a': ", "}")] {
+                if let Ok(compiled) = Expr::compile(&format!("{}1{}", open.repeat(depth), close.repeat(depth))) {
+                    let _ = compiled.eval(&Scope::default());
+                }
+            }
+            if let Ok(compiled) = Expr::compile(&vec!["1"; depth].join(" + ")) {
+                assert_eq!(compiled.eval(&Scope::default()), Ok(json!(depth)));
+            }
         }
     }
 

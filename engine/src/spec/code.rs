@@ -16,7 +16,7 @@ pub(super) fn expression(report: &mut Report, node: &Node, what: &str, view: &Vi
     let compiled = match Expr::compile(text) {
         Ok(compiled) => compiled,
         Err(error) => {
-            let problem = report.add("wrong_expression", node.at, format!("{what} is {error}"));
+            let problem = report.add("wrong_expression", node.at, format!("{what}: {error}"));
             if matches!(&node.content, Content::Scalar { quoted: false, .. }) && is_split(text) {
                 problem.code = "split_expression".to_owned();
                 problem.message = format!("YAML splits the expression of {what} at its comma");
@@ -51,7 +51,7 @@ fn expression_text<'n>(report: &mut Report, node: &'n Node, what: &str) -> Optio
     if !quoted && !matches!(scalar(text), Scalar::Text) {
         let problem =
             report.add("unquoted_expression", node.at, format!("{what} is an expression, not {}", kind(&node.content)));
-        if text.is_empty() {
+        if scalar(text) == Scalar::Null && text != "null" {
             problem.help("write an expression, such as output.text");
         } else {
             problem.help(format!("put it in quotes: \"{text}\""));

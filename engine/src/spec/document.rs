@@ -188,6 +188,9 @@ fn reducer(report: &mut Report, node: &Node) -> Option<Reducer> {
 
 fn check_reducer(report: &mut Report, field: &Field, reducer: Reducer, node: Option<&Node>) {
     let kind = Kind::of_schema(&field.schema);
+    if kind == Kind::Any {
+        return;
+    }
     let wanted = match reducer {
         Reducer::Append | Reducer::Union | Reducer::Messages if kind != Kind::Array => "an array",
         Reducer::Sum if ![Kind::Integer, Kind::Number].contains(&kind) => "an integer or a number",

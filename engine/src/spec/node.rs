@@ -136,17 +136,15 @@ fn for_each(report: &mut Report, node: &Members<'_>, declared: &Declared) -> Opt
         }
         _ => (expression_of(report, each, "for_each", &view, Kind::Array), "item"),
     };
-    let on_item_error = match node.get("on_item_error") {
-        Some(policy) => on_item_error(report, policy)?,
-        None => OnItemError::Fail,
-    };
+    let on_item_error =
+        node.get("on_item_error").map_or(Some(OnItemError::Fail), |policy| on_item_error(report, policy));
     let max_parallel =
         node.get("max_parallel").and_then(|node| count(report, node, "max_parallel", (1, PARALLEL_MAX))).unwrap_or(16);
     Some(ForEach {
         list: list?,
         item_name: item_name.to_owned(),
         keep: None,
-        on_item_error,
+        on_item_error: on_item_error?,
         max_parallel: u32::try_from(max_parallel).unwrap_or(u32::MAX),
     })
 }
@@ -168,7 +166,11 @@ fn keep(
 fn on_item_error(report: &mut Report, node: &Node) -> Option<OnItemError> {
     if let Content::Map(_) = &node.content {
         let parts = members(report, node, "on_item_error", &["quorum"], &[])?;
-        let successes = count(report, parts.get("quorum")?, "quorum", (1, PARALLEL_MAX))?;
+        let Some(quorum) = parts.get("quorum") else {
+            report.add("missing_key", node.at, "on_item_error needs quorum").help("on_item_error: { quorum: 3 }");
+            return None;
+        };
+        let successes = count(report, quorum, "quorum", (1, PARALLEL_MAX))?;
         return u32::try_from(successes).ok().map(OnItemError::Quorum);
     }
     match word(report, node, "on_item_error", &["fail", "collect"])? {

@@ -83,7 +83,9 @@ impl Report {
         self.problems.sort_by(|left, right| {
             (left.offset, &left.code, &left.message).cmp(&(right.offset, &right.code, &right.message))
         });
-        self.problems.dedup();
+        self.problems.dedup_by(|next, last| {
+            (next.offset, &next.code, &next.message) == (last.offset, &last.code, &last.message)
+        });
         self.problems
     }
 }

@@ -149,9 +149,10 @@ pub(super) fn word<'n>(report: &mut Report, node: &'n Node, what: &str, known: &
     if known.contains(&text) {
         return Some(text);
     }
-    report
-        .add("unknown_word", node.at, format!("{what} is one of {}, not {text}", known.join(", ")))
-        .suggest(text, known.iter().copied());
+    let problem = report.add("unknown_word", node.at, format!("{what} is one of {}, not {text}", known.join(", ")));
+    if let Some(near) = super::names::nearest(text, known.iter().copied()) {
+        problem.help(format!("did you mean {near}?"));
+    }
     None
 }
 

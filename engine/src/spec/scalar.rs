@@ -34,7 +34,8 @@ pub(super) fn scalar(text: &str) -> Scalar {
         _ => {}
     }
     if let Some(value) = number(text) {
-        let exact = value.to_string() == text;
+        let written = value.to_string();
+        let exact = written == text;
         return Scalar::Number { value, exact };
     }
     if is_like_number(&lower) { Scalar::Ambiguous("a number") } else { Scalar::Text }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::problem::Report;
+use super::problem::{Place, Report};
 use super::reader::{entries, literal, text};
 use super::yaml::{Content, Entry, Node};
 use crate::expr::schema;
@@ -20,26 +20,28 @@ pub(super) struct Field {
 /// The fields of `input`, `fields` or `state`. `beside` are keys that are no part of the
 /// schema.
 pub(super) fn fields(report: &mut Report, node: &Node, what: &str, beside: &[&str]) -> Vec<Field> {
-    entries(report, node, what).iter().filter_map(|entry| field(report, entry, what, beside)).collect()
+    entries(report, node, what).iter().map(|entry| field(report, entry, what, beside)).collect()
 }
 
-fn field(report: &mut Report, entry: &Entry, what: &str, beside: &[&str]) -> Option<Field> {
+fn field(report: &mut Report, entry: &Entry, what: &str, beside: &[&str]) -> Field {
     let name = entry.key.as_str();
     if !is_identifier(name) {
         report
             .add("wrong_name", entry.key_at, format!("{name:?} is no name of a field of {what}"))
             .help("names are made of letters, digits and _, and begin with no digit");
     }
+    // What is wrong with a type was said once; whatever uses the field is let be.
     let schema = match &entry.value.content {
         Content::Map(parts) => {
             let of_schema = |part: &&Entry| !beside.contains(&part.key.as_str()) && part.key != "default";
             let parts: Vec<Entry> = parts.iter().filter(of_schema).cloned().collect();
-            json_schema(report, &Node { content: Content::Map(parts), at: entry.value.at }, what)?
+            json_schema(report, &Node { content: Content::Map(parts), at: entry.value.at }, what)
         }
-        _ => json_schema(report, &entry.value, what)?,
+        _ => json_schema(report, &entry.value, what),
     };
+    let schema = schema.unwrap_or_else(|| json!({}));
     let default = entry.value.get("default").and_then(|node| default(report, node, &schema));
-    Some(Field { name: name.to_owned(), schema, default })
+    Field { name: name.to_owned(), schema, default }
 }
 
 /// A default, which must satisfy its schema.
@@ -72,7 +74,7 @@ pub(super) fn json_schema(report: &mut Report, node: &Node, what: &str) -> Optio
             && !known.contains(&name)
         {
             let at = node.get("type").map_or(node.at, |node| node.at);
-            report.add("unknown_type", at, format!("there is no type {name}")).suggest(name, known.iter().copied());
+            unknown_type(report, at, name, known.iter().copied());
             return None;
         }
         return match schema::compile(&schema) {
@@ -87,8 +89,29 @@ pub(super) fn json_schema(report: &mut Report, node: &Node, what: &str) -> Optio
     if TYPES.contains(&name) {
         return Some(json!({"type": name}));
     }
-    report.add("unknown_type", node.at, format!("there is no type {name}")).suggest(name, TYPES);
+    unknown_type(report, node.at, name, TYPES);
     None
+}
+
+/// Our name of a type that others call so.
+fn our_name(name: &str) -> Option<&'static str> {
+    match name {
+        "bool" => Some("boolean"),
+        "int" | "long" => Some("integer"),
+        "float" | "double" | "num" => Some("number"),
+        "str" | "text" => Some("string"),
+        "list" => Some("array"),
+        "map" | "dict" => Some("object"),
+        _ => None,
+    }
+}
+
+fn unknown_type<'n>(report: &mut Report, at: Place, name: &str, known: impl IntoIterator<Item = &'n str> + Clone) {
+    let problem = report.add("unknown_type", at, format!("there is no type {name}"));
+    match our_name(name) {
+        Some(ours) => _ = problem.help(format!("did you mean {ours}?")),
+        None => _ = problem.suggest(name, known),
+    }
 }
 
 /// The schema of an object with these fields; those without a default are required.

@@ -202,8 +202,12 @@ impl Loader<'_, '_> {
         let info = error.info();
         let message = info.lines().next().unwrap_or("no YAML").to_owned();
         let line = self.text.lines().nth(mark.line().saturating_sub(1)).unwrap_or_default();
+        if message.contains("unknown anchor") {
+            self.anchor(at);
+            return;
+        }
         let problem = self.report.add("yaml_syntax", at, format!("no YAML: {message}"));
-        if line.contains('\t') && line.trim_start_matches(' ').starts_with('\t') {
+        if message.contains("tab") || line.trim_start_matches(' ').starts_with('\t') {
             problem.help("indent with spaces, not tabs");
         } else {
             problem.help("an expression or text that contains : # , ' or braces stands in double quotes");

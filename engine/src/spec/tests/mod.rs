@@ -1,6 +1,5 @@
 //! What graphs are accepted, and what those that are not get told.
 
-#[allow(dead_code, reason = "later")]
 mod bad;
 mod good;
 mod mutations;

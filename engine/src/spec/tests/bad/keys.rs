@@ -1,0 +1,299 @@
+//! Keys and words that are not known, missing, or do not fit each other.
+
+use expect_test::expect;
+
+use super::{check, head, node};
+
+#[test]
+fn unknown_keys_name_the_nearest() {
+    head(
+        "limts: { steps: 3 }\n",
+        expect![[r#"
+            6:1 unknown_key `limts`
+                a graph has no key limts
+                help: did you mean limits?
+        "#]],
+    );
+    node(
+        "tool: { name: t, arg: {} }\n    thne: end",
+        expect![[r#"
+            7:3 no_then `a`
+                a has no then
+                help: write then: end where a branch ends
+            8:22 unknown_key `arg`
+                tool has no key arg
+                help: did you mean args?
+            9:5 unknown_key `thne`
+                a node has no key thne
+                help: did you mean then?
+        "#]],
+    );
+    node(
+        "chat: { route: w, user: x, outputschema: {} }\n    then: end",
+        expect![[r#"
+            8:32 unknown_key `outputschema`
+                chat has no key outputschema
+                help: did you mean output_schema?
+        "#]],
+    );
+    head(
+        "limits: { step: 3, cost_usd: 0.5 }\n",
+        expect![[r#"
+            6:11 unknown_key `step`
+                limits has no key step
+                help: did you mean steps?
+            6:20 unsupported_yet `cost_usd`
+                cost_usd is not supported yet
+                help: docs/graphs.md lists what this version supports
+        "#]],
+    );
+}
+
+#[test]
+fn keys_of_the_full_language_are_named() {
+    node(
+        "agent: { kind: tools }\n    then: end",
+        expect![[r#"
+            8:5 unsupported_yet `agent`
+                agent is not supported yet
+                help: docs/graphs.md lists what this version supports
+        "#]],
+    );
+    node(
+        "tool: { name: t, key: k }\n    cache: { ttl: 1h }\n    join: any\n    then: end",
+        expect![[r#"
+            8:22 unsupported_yet `key`
+                key is not supported yet
+                help: docs/graphs.md lists what this version supports
+            9:5 unsupported_yet `cache`
+                cache is not supported yet
+                help: docs/graphs.md lists what this version supports
+            10:11 unsupported_yet `any`
+                join: any is not supported yet
+                help: docs/graphs.md lists what this version supports
+        "#]],
+    );
+    node(
+        "for_each: { in: state.l, by: item.id }\n    tool: { name: t }\n    then: end",
+        expect![[r#"
+            8:30 unsupported_yet `by`
+                by is not supported yet
+                help: docs/graphs.md lists what this version supports
+        "#]],
+    );
+    head(
+        "on_busy: rollback\ntriggers: []\n",
+        expect![[r#"
+            6:10 unsupported_yet `rollback`
+                on_busy: rollback is not supported yet
+                help: docs/graphs.md lists what this version supports
+            7:1 unsupported_yet `triggers`
+                triggers is not supported yet
+                help: docs/graphs.md lists what this version supports
+        "#]],
+    );
+    node(
+        "chat: { route: w, user: u, images: [] }\n    then: end",
+        expect![[r#"
+            8:32 unsupported_yet `images`
+                images is not supported yet
+                help: docs/graphs.md lists what this version supports
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    check(
+        "graph: g\n",
+        expect![[r#"
+            1:1 missing_key `graph:`
+                the graph has no nodes
+            1:1 missing_key `graph:`
+                the graph has no start
+                help: start: NAME of the first node
+            1:1 missing_key `graph:`
+                the language version is missing
+                help: begin with baton: 1
+        "#]],
+    );
+    check(
+        "baton: 2\ngraph: g h\nstart: end\nnodes: {}\n",
+        expect![[r#"
+            1:8 wrong_version `2`
+                this version of Baton reads graphs of language version 1
+            2:8 wrong_name `g h`
+                "g h" is no name of a graph
+                help: names are made of letters, digits, _, - and .
+            3:1 wrong_target `start`
+                a graph cannot start at its end
+            4:1 missing_key `nodes`
+                the graph has no nodes
+        "#]],
+    );
+    node(
+        "tool: { args: {} }\n    then: end",
+        expect![[r#"
+            8:11 missing_key `{`
+                tool needs a name
+                help: name: file.list
+        "#]],
+    );
+    node(
+        "chat: { system: s }\n    then: end",
+        expect![[r#"
+            8:11 missing_key `{`
+                chat needs a route
+                help: route: writer
+            8:11 missing_key `{`
+                chat needs user or messages
+                help: user: "{{ input.question }}"
+        "#]],
+    );
+    node(
+        "ask: { allow: [approve] }\n    then: end",
+        expect![[r#"
+            8:10 missing_key `{`
+                ask needs a title
+                help: title: "Publish {{ input.issue }}?"
+            8:12 missing_key `allow`
+                allow needs edit: the value that is to be approved
+                help: edit: state.draft
+        "#]],
+    );
+    node(
+        "tool: { name: t }",
+        expect![[r#"
+            7:3 no_then `a`
+                a has no then
+                help: write then: end where a branch ends
+        "#]],
+    );
+    node(
+        "retry: {}\n    tool: { name: t }\n    then: end",
+        expect![[r#"
+            8:12 missing_key `{`
+                retry needs attempts, the first included
+                help: retry: { attempts: 3 }
+        "#]],
+    );
+}
+
+#[test]
+fn one_thing_at_a_time() {
+    node(
+        "tool: { name: t }\n    chat: { route: w, user: u }\n    then: end",
+        expect![[r#"
+            9:5 two_works `chat`
+                a node does one thing: tool and chat
+                help: make two nodes of it
+        "#]],
+    );
+    node(
+        "ask: { title: t, edit: state.text, fields: { a: string } }\n    then: end",
+        expect![[r#"
+            8:40 two_forms `fields`
+                ask has edit or fields, not both
+                help: edit asks for an approval, fields or schema for values
+        "#]],
+    );
+    node(
+        "chat: { route: w, user: u, fields: { a: string }, output_schema: {} }\n    then: end",
+        expect![[r#"
+            8:70 two_forms `{`
+                chat has fields or output_schema, not both
+        "#]],
+    );
+    node(
+        "then: [ { to: end, fail: no } ]",
+        expect![[r#"
+            8:24 wrong_arm `fail`
+                an arm has to or fail, not both
+        "#]],
+    );
+}
+
+#[test]
+fn what_has_no_use_is_refused() {
+    node(
+        "tool: { name: t }\n    max_parallel: 3\n    on_item_error: collect\n    then: end",
+        expect![[r#"
+            9:5 needs_for_each `max_parallel`
+                max_parallel needs for_each
+            10:5 needs_for_each `on_item_error`
+                on_item_error needs for_each
+        "#]],
+    );
+    node(
+        "retry: { attempts: 2 }\n    then: end",
+        expect![[r#"
+            8:5 no_use `retry`
+                a node without work has no use for retry
+        "#]],
+    );
+    node(
+        "ask: { title: t }\n    timeout: 1h\n    for_each: state.l\n    then: end",
+        expect![[r#"
+            9:5 no_use `timeout`
+                a node that asks has no use for timeout
+                help: write expires in ask
+            10:5 no_use `for_each`
+                a node that asks has no use for for_each
+        "#]],
+    );
+    node(
+        "tool: { name: t }\n    retry: { attempts: 2, errors: [invalid, trasient, http_500] }\n    then: end",
+        expect![[r#"
+            9:36 no_use `invalid`
+                errors of class invalid are never tried again
+            9:45 unknown_word `trasient`
+                there is no class of errors trasient
+                help: did you mean transient?
+        "#]],
+    );
+}
+
+#[test]
+fn words_are_checked() {
+    node(
+        "tool: { name: t, queue: gpu, effect: onec }\n    priority: urgent\n    then: end",
+        expect![[r#"
+            8:29 unknown_word `gpu`
+                queue is one of io, cpu, not gpu
+                help: did you mean cpu?
+            8:42 unknown_word `onec`
+                effect is one of pure, idempotent, once, not onec
+                help: did you mean once?
+            9:15 unknown_word `urgent`
+                priority is one of high, normal, low, not urgent
+        "#]],
+    );
+    node(
+        "for_each: state.l\n    tool: { name: t }\n    on_item_error: colect\n    max_parallel: 0\n    then: end",
+        expect![[r#"
+            10:20 unknown_word `colect`
+                on_item_error is one of fail, collect, not colect
+                help: did you mean collect?
+            11:19 wrong_number `0`
+                max_parallel is a whole number from 1 to 100000
+        "#]],
+    );
+    node(
+        "ask: { title: t, edit: state.text, allow: [aprove] }\n    then: end",
+        expect![[r#"
+            8:48 unknown_word `aprove`
+                allow is one of approve, edit, reject, respond, not aprove
+                help: did you mean approve?
+        "#]],
+    );
+    node(
+        "tool: { name: 'no name', args: [] }\n    then: end",
+        expect![[r#"
+            8:19 wrong_name `'no name'`
+                "no name" is no name of a tool
+                help: tools have dotted names: doc.extract
+            8:36 wrong_type `[`
+                args is a map, not a list
+        "#]],
+    );
+}
