@@ -20,6 +20,9 @@ use baton_worker::builtin::builtin_catalogue;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+/// The first thing a program with embedded workers does in `main`: documents are read by
+/// children of it.
+pub use baton_tools::child::run_if_asked;
 pub use options::Options;
 use workers::Workers;
 

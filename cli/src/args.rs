@@ -1,0 +1,217 @@
+//! The words of the command line. What each command does stands in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs agentic workflows that survive crashes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "baton",
+    version,
+    after_help = "Exit codes: 0 succeeded, 1 failed, 2 wrong usage or invalid graph, 3 waiting for an answer, \
+                  4 not found, 5 server unreachable"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print one JSON value on standard output; progress goes to standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The orchestrators, separated by commas [BATON_ORCHESTRATOR]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) orchestrator: Option<String>,
+    /// The settings file; baton.toml in this folder where there is one [BATON_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a graph to its end in this process; killed and started again it goes on where it was
+    Run(RunArgs),
+    /// Serve both planes in this process until Ctrl-C
+    Dev(DevArgs),
+    /// Validate, apply, list and show graphs
+    #[command(subcommand)]
+    Graph(GraphCommand),
+    /// Start a run on a server
+    Submit(SubmitArgs),
+    /// Follow a run
+    Watch(WatchArgs),
+    /// Show a run
+    Get {
+        /// The run
+        run: String,
+    },
+    /// List runs, new ones first
+    List(ListArgs),
+    /// Answer a question of a run; without an answer, show what is asked
+    Answer(AnswerArgs),
+    /// Ask a run to stop
+    Cancel {
+        /// The run
+        run: String,
+    },
+    /// List workers
+    Workers,
+    /// List queues
+    Queues,
+    /// List the files of a run, or fetch one
+    Artifacts(ArtifactsArgs),
+    /// Show who did what
+    Audit {
+        /// Only to this run
+        run: Option<String>,
+    },
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Say whether the server answers, for probes
+    Health,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The graph, a YAML file
+    pub(crate) graph: PathBuf,
+    /// The input: a JSON object, or @FILE with one
+    #[arg(long, short, value_name = "JSON|@FILE")]
+    pub(crate) input: Option<String>,
+    /// Answer a question beforehand; the n-th for a node is for its n-th activation
+    #[arg(long, value_name = "NODE=JSON")]
+    pub(crate) answer: Vec<String>,
+    /// The thread whose state the run continues
+    #[arg(long, value_name = "ID")]
+    pub(crate) thread: Option<String>,
+    /// Your name for this run: the same one goes on with the same run
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+    /// Where everything is kept [BATON_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Where gRPC is served; port 0 chooses a free one [BATON_GRPC_ADDR]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) grpc_addr: Option<String>,
+    /// Where everything is kept [BATON_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GraphCommand {
+    /// Say what is wrong with a graph, with places and cures; needs no server
+    Validate {
+        /// The graph, a YAML file
+        graph: PathBuf,
+    },
+    /// Make a graph known to the server under its name
+    Apply {
+        /// The graph, a YAML file
+        graph: PathBuf,
+    },
+    /// List the graphs the server knows
+    List,
+    /// Print the source of a graph
+    Show {
+        /// Its name, or NAME@VERSION
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// An applied graph: NAME or NAME@VERSION
+    pub(crate) graph: String,
+    /// The input: a JSON object, or @FILE with one
+    #[arg(long, short, value_name = "JSON|@FILE")]
+    pub(crate) input: Option<String>,
+    /// Your name for this run: the same one answers with the same run
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+    /// The thread whose state the run continues
+    #[arg(long, value_name = "ID")]
+    pub(crate) thread: Option<String>,
+    /// Follow the run until it ends or waits for an answer
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// The run
+    pub(crate) run: String,
+    /// Only events behind this number
+    #[arg(long, default_value_t = 0)]
+    pub(crate) after: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only runs that stand there: queued, running, succeeded, failed, …
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only runs of this thread
+    #[arg(long)]
+    pub(crate) thread: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: i32,
+    /// Where the last page ended
+    #[arg(long)]
+    pub(crate) page: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    /// The run; without one, show every open question
+    pub(crate) run: Option<String>,
+    /// The question's id, or its node; with --approve or --reject the only open one
+    pub(crate) question: Option<String>,
+    /// The decision as JSON, or @FILE with it
+    pub(crate) decision: Option<String>,
+    /// Approve
+    #[arg(long, conflicts_with_all = ["decision", "reject"])]
+    pub(crate) approve: bool,
+    /// Reject
+    #[arg(long, conflicts_with = "decision")]
+    pub(crate) reject: bool,
+    /// A comment beside --approve or --reject
+    #[arg(long)]
+    pub(crate) comment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ArtifactsArgs {
+    /// The run
+    pub(crate) run: String,
+    /// A file of it, to be fetched
+    pub(crate) path: Option<String>,
+    /// Where the fetched file goes; standard output otherwise
+    #[arg(long, short, requires = "path")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key; its text is shown this once
+    Create {
+        /// Who acts with it
+        #[arg(long)]
+        actor: String,
+        /// What it may do: submit, read, answer, operate, work
+        #[arg(long, value_delimiter = ',', required = true)]
+        scope: Vec<String>,
+    },
+    /// List keys, without their texts
+    List,
+    /// End a key
+    Revoke {
+        /// Its public part
+        id: String,
+    },
+}

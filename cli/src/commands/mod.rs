@@ -1,0 +1,54 @@
+//! The commands, a file for each family.
+
+mod answer;
+mod dev;
+mod graph;
+mod operate;
+mod run;
+mod runs;
+
+use crate::args::Command;
+use crate::exit::{Exit, Failed};
+use crate::setup::Setup;
+
+/// Does what was asked.
+pub(crate) async fn execute(command: &Command, setup: &Setup) -> Result<Exit, Failed> {
+    match command {
+        Command::Run(args) => run::run(args, setup).await,
+        Command::Dev(args) => dev::dev(args, setup).await,
+        Command::Graph(command) => graph::graph(command, setup).await,
+        Command::Submit(args) => runs::submit(args, setup).await,
+        Command::Watch(args) => runs::watch(args, setup).await,
+        Command::Get { run } => runs::get(run, setup).await,
+        Command::List(args) => runs::list(args, setup).await,
+        Command::Answer(args) => answer::answer(args, setup).await,
+        Command::Cancel { run } => runs::cancel(run, setup).await,
+        Command::Workers => operate::workers(setup).await,
+        Command::Queues => operate::queues(setup).await,
+        Command::Artifacts(args) => operate::artifacts(args, setup).await,
+        Command::Audit { run } => operate::audit(run.as_deref(), setup).await,
+        Command::Keys(command) => operate::keys(command, setup).await,
+        Command::Health => operate::health(setup).await,
+    }
+}
+
+/// A JSON text, or what stands in @FILE.
+fn json_or_file(name: &str, text: &str) -> Result<String, Failed> {
+    let text = match text.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| {
+            Failed::usage(
+                "input_unreadable",
+                format!("{name} {path} cannot be read: {error}"),
+                "name a file with JSON behind @",
+            )
+        })?,
+        None => text.to_owned(),
+    };
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(value) => Ok(value.to_string()),
+        Err(error) => {
+            let cure = format!("write {name} as JSON in single quotes, or @FILE");
+            Err(Failed::usage("invalid_json", format!("{name} is no JSON: {error}"), cure))
+        }
+    }
+}

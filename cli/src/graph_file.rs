@@ -1,0 +1,80 @@
+//! A graph as a file: its text, the texts it includes, and whether it is valid.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use baton_engine::graph::Graph;
+use baton_engine::spec;
+use baton_proto::v1;
+
+use crate::exit::{Exit, Failed};
+use crate::problems::Source;
+
+/// A graph's text with all it includes.
+#[derive(Debug, Clone)]
+pub(crate) struct GraphFile {
+    source: spec::Source,
+}
+
+impl GraphFile {
+    /// Reads the file and what it includes by `{ file: … }`.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failed> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let cause = format!("the graph {name} cannot be read: {error}");
+            Failed::new(Exit::Usage, "graph_unreadable", cause, "name a YAML file with a graph")
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut includes = BTreeMap::new();
+        for include in spec::includes(&text) {
+            // What cannot be read is a problem of the graph, with its place.
+            if let Ok(text) = std::fs::read_to_string(folder.join(&include)) {
+                includes.insert(include, text);
+            }
+        }
+        Ok(Self { source: spec::Source { file: name, text, includes } })
+    }
+
+    /// The graph it describes.
+    pub(crate) fn parse(&self) -> Result<Graph, Failed> {
+        spec::parse(&self.source).map_err(|problems| {
+            let cause = format!("the graph {} is not valid", self.source.file);
+            let mut failed = Failed::usage("invalid_graph", cause, "correct the graph");
+            failed.problems = problems.into_iter().map(problem).collect();
+            failed
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.source.file
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.source.text
+    }
+
+    pub(crate) fn includes(&self) -> Vec<v1::Include> {
+        let each = self.source.includes.iter();
+        each.map(|(path, text)| v1::Include { path: path.clone(), text: text.clone() }).collect()
+    }
+
+    /// What problems point into.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        vec![Source { name: self.source.file.clone(), text: self.source.text.clone() }]
+    }
+}
+
+fn problem(problem: spec::Problem) -> v1::Problem {
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    v1::Problem {
+        code: problem.code,
+        message: problem.message,
+        label: problem.label,
+        help: problem.help.unwrap_or_default(),
+        file: problem.file,
+        line: number(problem.line),
+        column: number(problem.column),
+        offset: problem.offset as u64,
+        length: problem.length as u64,
+    }
+}

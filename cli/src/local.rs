@@ -1,0 +1,104 @@
+//! A cluster in this process, asked over gRPC like any other, so that `run` and `dev` use
+//! what users of a server use.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use baton_embedded::{Embedded, Options};
+use baton_orchestrator::auth::{self, Auth};
+use baton_orchestrator::grpc::{self, Services};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+use crate::exit::{Exit, Failed};
+use crate::setup::Setup;
+
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Both planes, and the server in front of them.
+pub(crate) struct Local {
+    embedded: Embedded,
+    pub(crate) address: SocketAddr,
+    shutdown: CancellationToken,
+    serving: JoinHandle<Result<(), grpc::Error>>,
+}
+
+impl Local {
+    /// Starts both planes on the folder and serves them. Without an address only this
+    /// process, which knows the key, gets in.
+    pub(crate) async fn start(
+        setup: &Setup,
+        data_dir: PathBuf,
+        file_roots: Vec<PathBuf>,
+        at: Option<SocketAddr>,
+        key: Option<&str>,
+    ) -> Result<Self, Failed> {
+        let mut switches = setup.switches()?;
+        switches.file_roots.extend(file_roots);
+        let options = Options {
+            data_dir: Some(data_dir.clone()),
+            config: setup.worker_config()?,
+            switches,
+            secrets: setup.sources.table("secrets")?,
+            cluster_secret: setup.sources.get("BATON_CLUSTER_SECRET"),
+            timings: setup.sources.timings()?,
+            grace_ms: setup.sources.parse("BATON_GRACE_MS")?.unwrap_or(Options::default().grace_ms),
+            ..Options::default()
+        };
+        // Before anything is opened: a taken address is the likelier mistake.
+        let address = at.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"));
+        let listener = listener.map_err(|error| {
+            Failed::new(Exit::Failed, "address_taken", format!("{error:#}"), "choose another BATON_GRPC_ADDR")
+        })?;
+        let embedded = Embedded::start(options).await.map_err(|error| {
+            let cause = format!("the cluster on {} did not start: {error:#}", data_dir.display());
+            Failed::new(
+                Exit::Failed,
+                "start_failed",
+                cause,
+                "if another baton uses this folder, end it or choose another --data-dir",
+            )
+        })?;
+        let orchestrator = embedded.api().clone();
+        let required = at.is_none() || !address.ip().is_loopback();
+        let keys = key.is_some() || !orchestrator.store().api_keys().await.map_err(anyhow::Error::from)?.is_empty();
+        if !auth::may_listen(address, keys) {
+            let cause = format!("{address} is reachable from other machines and there are no API keys");
+            return Err(Failed::usage("keys_missing", cause, "set BATON_API_KEY, or listen on 127.0.0.1"));
+        }
+        let shutdown = CancellationToken::new();
+        let services = Services {
+            plane: Arc::new(orchestrator.clone()),
+            auth: Arc::new(Auth::new(orchestrator.store().clone(), key, required)),
+            orchestrator,
+            shutdown: shutdown.clone(),
+        };
+        let address = listener.local_addr().map_err(anyhow::Error::from)?;
+        let serving = tokio::spawn(grpc::serve(listener, services, GRACE));
+        Ok(Self { embedded, address, shutdown, serving })
+    }
+
+    /// The way in.
+    pub(crate) fn client(&self, key: Option<&str>) -> Result<Client, Failed> {
+        Client::new(&format!("http://{}", self.address), key)
+    }
+
+    /// Ends when the server does.
+    pub(crate) async fn ended(&mut self) {
+        let _ = (&mut self.serving).await;
+    }
+
+    /// Lets jobs finish within the grace and ends everything. What is left goes on at the
+    /// next start.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.embedded.stop().await;
+        self.serving.abort();
+    }
+}
