@@ -109,7 +109,7 @@ fn print_nodes(events: &[Happened]) {
             continue;
         }
         shown.push(group);
-        let of = |kind: &str| events.iter().filter(|event| event.group == group && event.kind == kind);
+        let of = |kind: &'static str| events.iter().filter(move |event| event.group == group && event.kind == kind);
         let begin = of("opened").map(|event| event.at_ms).next().unwrap_or(first.at_ms) - first.at_ms;
         let end = of("closed").map(|event| event.at_ms).next().unwrap_or(last.at_ms) - first.at_ms;
         let column = |ms: i64| usize::try_from(ms * 50 / span).unwrap_or(0);

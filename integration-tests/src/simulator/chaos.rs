@@ -31,9 +31,14 @@ impl Chaos {
         self.calm.store(true, Ordering::Relaxed);
     }
 
+    /// Whether faults are over.
+    pub(super) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
     /// Whether a fault of that name happens now, at a chance of `per_mille` thousandths.
     pub(super) fn strikes(&self, name: &'static str, per_mille: f64) -> bool {
-        if self.calm.load(Ordering::Relaxed) {
+        if self.is_calm() {
             return false;
         }
         let chance = (per_mille * self.severity / 1_000.0).min(0.9);

@@ -80,7 +80,7 @@ impl IoTool for SimTool {
         if self.chaos.strikes("tool failed for good", 15.0) {
             return Err(Failure::permanent("broken", "it will not work"));
         }
-        assert!(!self.chaos.strikes("tool panicked", 5.0), "as the dice said");
+        assert!(!self.chaos.strikes("tool panicked", 5.0), "{EXPECTED_PANIC}");
         Ok(json!({"value": format!("{}", self.chaos.below(1_000_000)), "seed": args["seed"]}))
     }
 }
@@ -113,6 +113,21 @@ fn spec(name: &str, class: QueueClass, effect: Effect) -> ToolSpec {
         description: "Simulated work.".to_owned(),
         args_schema: json!({"type": "object", "properties": {"ms": {"type": "integer"}, "seed": {}}}),
     }
+}
+
+const EXPECTED_PANIC: &str = "as the dice said";
+
+/// Keeps panics that the dice asked for out of the output.
+pub(super) fn hush_expected_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if info.payload_as_str() != Some(EXPECTED_PANIC) {
+                usual(info);
+            }
+        }));
+    });
 }
 
 /// The simulated tools.
