@@ -13,6 +13,7 @@ use baton_common::{Partition, TenantId, Timestamp};
 
 pub mod machine;
 pub mod memory;
+pub mod redis;
 pub mod sqlite;
 #[allow(
     clippy::expect_used,
@@ -24,6 +25,7 @@ pub mod sqlite;
 #[doc(hidden)]
 pub mod suite;
 
+pub use self::redis::{RedisOptions, RedisStore};
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteOptions, SqliteStore};
 

@@ -1,4 +1,5 @@
 //! Every store adapter against the suite.
 
 mod memory;
+mod redis;
 mod sqlite;

@@ -1,0 +1,134 @@
+//! ADVANCE as its script takes it: rows and fields ready to be written.
+
+use std::collections::BTreeMap;
+
+use baton_common::commit::{Commit, NewGroup};
+use baton_common::ids::InterruptId;
+use baton_common::records::TaskKind;
+use baton_common::transition::NARROW_TASKS_MAX;
+use baton_common::{Gen, JobId, RunId, Seq};
+
+use super::codes::{effect_code, status_code};
+use super::commands::run;
+use super::pack::Packer;
+use super::rows::{fresh_task_row, kind_code, policy_row, to_json};
+use crate::Error;
+
+/// The generation a commit speaks of; its script says when it is another.
+pub(super) fn generation(op: &Commit) -> Gen {
+    op.checkpoints.first().map_or(Gen(0), |checkpoint| checkpoint.r#gen)
+}
+
+pub(super) fn command(op: &Commit, generation: Gen) -> Result<Vec<u8>, Error> {
+    let mut packer = run(op.run)
+        .number(op.seen.0)
+        .bytes(op.op.0)
+        .bytes(format!("{}:", op.op))
+        .number(generation.0)
+        .texts(op.consumed.iter().map(ToString::to_string).collect::<Vec<_>>().iter())
+        .texts(op.cancelled.iter().map(ToString::to_string).collect::<Vec<_>>().iter());
+    packer = match op.checkpoints.first() {
+        Some(first) => packer.number(first.parent.0),
+        None => packer.flag(false),
+    };
+    packer = match op.checkpoints.last() {
+        Some(last) => packer.number(last.seq.0),
+        None => packer.flag(false),
+    };
+    packer = data(packer, op)?;
+    packer = packer.list(op.open.len());
+    for new in &op.open {
+        packer = group(packer, op.run, generation, new)?;
+    }
+    packer = packer.number(op.staged);
+    packer = match &op.end {
+        Some(end) => packer
+            .list(3)
+            .number(status_code(end.status))
+            .bytes(end.status.name())
+            .bytes(serde_json::to_string(end).unwrap_or_default()),
+        None => packer.flag(false),
+    };
+    Ok(packer.finish())
+}
+
+/// Fields of the thread's data, then its channels with the checkpoint that wrote each last.
+fn data(packer: Packer, op: &Commit) -> Result<Packer, Error> {
+    let mut packer = packer.list((op.checkpoints.len() + op.segments.len()) * 2);
+    let mut channels: BTreeMap<&str, Seq> = BTreeMap::new();
+    for checkpoint in &op.checkpoints {
+        packer = packer.bytes(format!("c{}", checkpoint.seq)).bytes(to_json(checkpoint)?);
+        channels.extend(checkpoint.writes.keys().map(|channel| (channel.as_str(), checkpoint.seq)));
+    }
+    for segment in &op.segments {
+        packer = packer.bytes(format!("s{}#{}", segment.channel, segment.number)).bytes(&segment.body);
+    }
+    packer = packer.list(channels.len() * 2);
+    for (channel, seq) in channels {
+        packer = packer.bytes(format!("c{channel}")).number(seq.0);
+    }
+    Ok(packer)
+}
+
+/// A group: what decides about it, the rows and bodies of its tasks, the ids of its questions.
+fn group(packer: Packer, run: RunId, generation: Gen, new: &NewGroup) -> Result<Packer, Error> {
+    let info = &new.info;
+    let is_job = info.kind == TaskKind::Job;
+    let wide = new.tasks.is_empty() || info.count > NARROW_TASKS_MAX;
+    let window = if is_job { info.window.clamp(1, info.count) } else { info.count };
+    let packer = packer
+        .list(17)
+        .bytes(info.id.to_string())
+        .number(kind_code(info.kind))
+        .number(info.count)
+        .number(info.need_ok)
+        .number(info.max_failed)
+        .flag(info.detached)
+        .number(effect_code(info.effect))
+        .flag(wide)
+        .number(window)
+        .moment_or_none(info.deadline)
+        .moment_or_none(new.expires_at)
+        .bytes(&info.tool);
+    let packer = if wide { wide_tasks(packer, new) } else { narrow_tasks(packer, new, is_job) };
+    let ids = (!is_job).then(|| question_ids(run, generation, new));
+    Ok(packer.bytes_or_none(ids).bytes(to_json(info)?).bytes(policy_row(info)))
+}
+
+fn narrow_tasks(packer: Packer, new: &NewGroup, is_job: bool) -> Packer {
+    let mut packer = packer.list(new.tasks.len() * 2);
+    for (index, task) in new.tasks.iter().enumerate() {
+        packer = packer.bytes(format!("t{}/{index}", new.info.id)).bytes(fresh_task_row(task.digest));
+    }
+    if !is_job {
+        return packer.texts(new.tasks.iter().map(|task| &task.body));
+    }
+    packer = packer.list(new.tasks.len() * 2);
+    for (index, task) in new.tasks.iter().enumerate() {
+        packer = packer.bytes(format!("i{}/{index}", new.info.id)).bytes(&task.body);
+    }
+    packer
+}
+
+fn wide_tasks(packer: Packer, new: &NewGroup) -> Packer {
+    let mut packer = packer.list(new.tasks.len() * 2);
+    for (index, task) in (0_u32..).zip(&new.tasks) {
+        packer = packer.number(index).bytes(fresh_task_row(task.digest));
+    }
+    packer = packer.list(new.tasks.len() * 2);
+    for (index, task) in (0_u32..).zip(&new.tasks) {
+        packer = packer.number(index).bytes(&task.body);
+    }
+    packer
+}
+
+/// The ids of all questions of a group of asks, 32 digits each.
+fn question_ids(run: RunId, generation: Gen, new: &NewGroup) -> String {
+    let mut job = JobId { run, r#gen: generation, group: new.info.id.clone(), index: 0 };
+    let mut ids = String::new();
+    for index in 0..new.info.count {
+        job.index = index;
+        ids.push_str(&InterruptId::of(&job, 0).to_string());
+    }
+    ids
+}

@@ -1,0 +1,163 @@
+//! Transitions as the scripts take them. What the machine makes in Rust goes along: the
+//! ids of questions, the outcomes the store writes itself, the jitter of a backoff.
+
+use baton_common::JobId;
+use baton_common::ids::InterruptId;
+use baton_common::records::RunInfo;
+use baton_common::settings::Timings;
+use baton_common::transition::{
+    Answer, Claim, Expire, Fire, Mark, OnBusy, Op, PopDue, Record, Recorded, Renew, Republish, Stage, Submit,
+};
+use baton_common::{ErrorClass, Gen};
+
+use super::advance;
+use super::codes::class_letter;
+use super::pack::Packer;
+use super::rows::{fixed_row, fresh_task_row, to_json};
+use super::scripts::Script;
+use crate::Error;
+use crate::machine::bodies;
+
+/// The script and the command of a transition. `generation` is the run's as far as known.
+pub(super) fn command(op: &Op, timings: &Timings, generation: Gen) -> Result<(Script, Vec<u8>), Error> {
+    Ok(match op {
+        Op::Submit(op) => (Script::Submit, submit(op)?),
+        Op::Stage(op) => (Script::Stage, stage(op)),
+        Op::Advance(op) => (Script::Advance, advance::command(op, generation)?),
+        Op::Mark(op) => (Script::Mark, mark(op)),
+        Op::Claim(op) => (Script::Claim, claim(op, timings)),
+        Op::Renew(op) => (Script::Renew, renew(op)),
+        Op::Record(op) => (Script::Record, record(op)),
+        Op::Expire(op) => (Script::Expire, expire(op, timings)),
+        Op::Answer(op) => (Script::Answer, answer(op)),
+        Op::Cancel(op) => (Script::Cancel, run(op.run).bytes(op.actor.as_str()).finish()),
+        Op::Fire(op) => (Script::Fire, fire(op)),
+        Op::PopDue(op) => (Script::PopDue, pop_due(op)),
+        Op::Extend { run: id, ms } => (Script::Extend, run(*id).number(*ms).finish()),
+        Op::Park { run: id, reason } => (Script::Park, run(*id).bytes(reason).finish()),
+        Op::Unpark { run: id } => (Script::Unpark, run(*id).finish()),
+        Op::Republish(op) => (Script::Republish, republish(op)),
+        Op::Recheck { run: id, group, ms } => (Script::Recheck, run(*id).bytes(group.to_string()).number(*ms).finish()),
+        Op::Gc { run: id } => (Script::Gc, run(*id).finish()),
+    })
+}
+
+/// A command of a run begins with its uuid.
+pub(super) fn run(run: baton_common::RunId) -> Packer {
+    Packer::default().bytes(run.uuid.simple().to_string())
+}
+
+fn task(job: &JobId) -> Packer {
+    run(job.run).bytes(job.group.to_string()).number(job.index)
+}
+
+fn job(job: &JobId) -> Packer {
+    run(job.run).number(job.r#gen.0).bytes(job.group.to_string()).number(job.index)
+}
+
+fn submit(op: &Submit) -> Result<Vec<u8>, Error> {
+    let info: &RunInfo = &op.info;
+    Ok(run(info.id)
+        .bytes(info.thread.to_string())
+        .bytes(info.body_digest.0)
+        .moment_or_none(info.deadline)
+        .bytes(to_json(info)?)
+        .bytes(fixed_row(info))
+        .flag(op.on_busy == OnBusy::Enqueue)
+        .bytes(info.actor.as_str())
+        .finish())
+}
+
+fn stage(op: &Stage) -> Vec<u8> {
+    let mut packer = run(op.run).bytes(op.op.0).bytes(format!("{}:{}", op.op, op.group)).list(op.tasks.len() * 2);
+    for (index, task) in (op.first..).zip(&op.tasks) {
+        packer = packer.number(index).bytes(fresh_task_row(task.digest));
+    }
+    packer = packer.list(op.tasks.len() * 2);
+    for (index, task) in (op.first..).zip(&op.tasks) {
+        packer = packer.number(index).bytes(&task.body);
+    }
+    packer.finish()
+}
+
+fn mark(op: &Mark) -> Vec<u8> {
+    let list = run(op.run).list(op.tasks.len());
+    let list = op
+        .tasks
+        .iter()
+        .fold(list, |packer, (group, index, seq)| packer.list(3).bytes(group.to_string()).number(*index).number(seq.0));
+    list.finish()
+}
+
+fn republish(op: &Republish) -> Vec<u8> {
+    task(&op.job).number(op.seq.0).finish()
+}
+
+fn claim(op: &Claim, timings: &Timings) -> Vec<u8> {
+    job(&op.job)
+        .bytes(op.digest.0)
+        .bytes(op.worker.0.to_be_bytes())
+        .bytes(op.worker.to_string())
+        .bytes(op.request.0.to_be_bytes())
+        .number(op.lease_ms)
+        .bytes(InterruptId::of(&op.job, 0).to_string())
+        .bytes(bodies::poison(timings.infra_attempts_max))
+        .finish()
+}
+
+fn renew(op: &Renew) -> Vec<u8> {
+    let list = Packer::default().bytes(op.worker.0.to_be_bytes()).number(op.lease_ms).list(op.leases.len());
+    let list = op.leases.iter().fold(list, |packer, (job, fence)| {
+        let packer = packer.list(5).bytes(job.run.uuid.simple().to_string()).number(job.r#gen.0);
+        packer.bytes(job.group.to_string()).number(job.index).number(fence.0)
+    });
+    list.finish()
+}
+
+fn record(op: &Record) -> Vec<u8> {
+    let packer = job(&op.job).bytes(op.digest.0).number(op.fence.0);
+    match &op.outcome {
+        Recorded::Ok(body) => packer.flag(true).bytes(body).finish(),
+        Recorded::Error { class, code, retry_after_ms, body } => {
+            let matters = class.retryable() || *class == ErrorClass::Cancelled;
+            packer
+                .flag(false)
+                .bytes(body)
+                .bytes_or_none(matters.then(|| class_letter(*class).to_string()))
+                .bytes(code)
+                .number(retry_after_ms.unwrap_or(0))
+                .number(op.job.digest().jitter())
+                .finish()
+        }
+    }
+}
+
+fn expire(op: &Expire, timings: &Timings) -> Vec<u8> {
+    task(&op.job)
+        .bytes(InterruptId::of(&op.job, 0).to_string())
+        .bytes(bodies::poison(timings.infra_attempts_max))
+        .finish()
+}
+
+fn answer(op: &Answer) -> Vec<u8> {
+    task(&op.job)
+        .bytes(op.interrupt.to_string())
+        .bytes(&op.decision)
+        .bytes(&op.outcome)
+        .flag(op.ok)
+        .bytes(op.actor.as_str())
+        .finish()
+}
+
+fn fire(op: &Fire) -> Vec<u8> {
+    let packer = run(op.run).bytes_or_none(op.group.as_ref().map(ToString::to_string));
+    let packer = match op.index {
+        Some(index) => packer.number(index),
+        None => packer.flag(false),
+    };
+    packer.bytes(bodies::expired()).finish()
+}
+
+pub(super) fn pop_due(op: &PopDue) -> Vec<u8> {
+    Packer::default().number(op.limit).number(op.hide_ms).finish()
+}

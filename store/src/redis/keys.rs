@@ -1,0 +1,83 @@
+//! Names of keys. All keys of a partition share its hash tag, so that one script may change
+//! them together, in a cluster too.
+
+use baton_common::ids::{GroupId, RunId, ThreadKey};
+use baton_common::{Partition, TenantId};
+
+/// The store's identity, outside partitions.
+pub(super) const META: &str = "baton:meta";
+/// API keys by id, and ids by hash.
+pub(super) const API_KEYS: &str = "baton:keys";
+pub(super) const API_KEY_HASHES: &str = "baton:keyhashes";
+/// Workers by id.
+pub(super) const WORKERS: &str = "baton:workers";
+
+/// Graphs of a tenant by hash.
+pub(super) fn graphs(tenant: &TenantId) -> String {
+    format!("baton:graphs:{tenant}")
+}
+
+/// Hashes of a tenant's graphs by name.
+pub(super) fn graph_names(tenant: &TenantId) -> String {
+    format!("baton:names:{tenant}")
+}
+
+/// What every key of a partition begins with.
+pub(super) fn tag(partition: Partition) -> String {
+    format!("{{p{partition}}}")
+}
+
+/// The partition's last moment.
+pub(super) fn clock(partition: Partition) -> String {
+    tag(partition) + "c"
+}
+
+/// Its due index.
+pub(super) fn due(partition: Partition) -> String {
+    tag(partition) + "d"
+}
+
+/// Its events.
+pub(super) fn events(partition: Partition) -> String {
+    tag(partition) + "e"
+}
+
+/// Its audit entries.
+pub(super) fn audit(partition: Partition) -> String {
+    tag(partition) + "a"
+}
+
+/// Runs of a tenant in it.
+pub(super) fn listed(partition: Partition, tenant: &TenantId) -> String {
+    format!("{}l:{tenant}", tag(partition))
+}
+
+/// Open questions of a tenant in it.
+pub(super) fn inbox(partition: Partition, tenant: &TenantId) -> String {
+    format!("{}n:{tenant}", tag(partition))
+}
+
+/// A thread: its head, its runs and its channels.
+pub(super) fn thread(key: &ThreadKey) -> String {
+    format!("{}t:{key}", tag(key.partition()))
+}
+
+/// A thread's checkpoints and segments.
+pub(super) fn data(key: &ThreadKey) -> String {
+    format!("{}x:{key}", tag(key.partition()))
+}
+
+/// A run: what is fixed, what changes, groups, tasks of narrow groups, questions.
+pub(super) fn run(run: RunId) -> String {
+    format!("{}r:{}", tag(run.partition), run.uuid.simple())
+}
+
+/// A run's bodies: inputs and results of narrow groups, questions' texts.
+pub(super) fn bodies(run: RunId) -> String {
+    format!("{}b:{}", tag(run.partition), run.uuid.simple())
+}
+
+/// Tasks, inputs or results of a wide group: `wt`, `wi`, `wr`.
+pub(super) fn wide(what: &str, run: RunId, group: &GroupId) -> String {
+    format!("{}{what}:{}:{group}", tag(run.partition), run.uuid.simple())
+}

@@ -1,0 +1,103 @@
+//! Connections: multiplexed, rebuilt by themselves, chosen by partition.
+//!
+//! A call is made once. Whoever makes it repeats it: a call that was not answered in time
+//! may have been made all the same.
+
+use std::time::Duration;
+
+use baton_common::Partition;
+use parking_lot::RwLock;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, Cmd, FromRedisValue, Pipeline, RedisError};
+
+use super::fault::{demoted, fault};
+use crate::Error;
+
+/// How long a command may take.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) struct Links {
+    client: Client,
+    links: Vec<RwLock<ConnectionManager>>,
+}
+
+impl Links {
+    /// Connects so many times; fails when the first connection does.
+    pub(super) async fn connect(url: &str, count: usize) -> Result<Self, Error> {
+        let client = Client::open(url).map_err(|error| fault(&error))?;
+        let first = ConnectionManager::new_with_config(client.clone(), config());
+        let mut links = vec![RwLock::new(first.await.map_err(|error| fault(&error))?)];
+        for _ in 1..count {
+            links.push(RwLock::new(lazy(&client)?));
+        }
+        Ok(Self { client, links })
+    }
+
+    /// Makes one command on a partition's connection.
+    pub(super) async fn command<T: FromRedisValue>(&self, partition: Partition, command: &Cmd) -> Result<T, Error> {
+        self.try_command(partition, command).await.map_err(|error| fault(&error))
+    }
+
+    /// The same, for callers that look at the server's error.
+    pub(super) async fn try_command<T: FromRedisValue>(
+        &self,
+        partition: Partition,
+        command: &Cmd,
+    ) -> Result<T, RedisError> {
+        let mut link = self.of(partition);
+        let reply = command.query_async(&mut link).await;
+        self.look(partition, reply)
+    }
+
+    /// Makes several commands in one go on a partition's connection.
+    pub(super) async fn pipeline<T: FromRedisValue>(
+        &self,
+        partition: Partition,
+        pipeline: &Pipeline,
+    ) -> Result<T, Error> {
+        self.try_pipeline(partition, pipeline).await.map_err(|error| fault(&error))
+    }
+
+    pub(super) async fn try_pipeline<T: FromRedisValue>(
+        &self,
+        partition: Partition,
+        pipeline: &Pipeline,
+    ) -> Result<T, RedisError> {
+        let mut link = self.of(partition);
+        let reply = pipeline.query_async(&mut link).await;
+        self.look(partition, reply)
+    }
+
+    fn place(&self, partition: Partition) -> usize {
+        usize::from(partition.0) % self.links.len()
+    }
+
+    fn of(&self, partition: Partition) -> ConnectionManager {
+        self.links[self.place(partition)].read().clone()
+    }
+
+    /// A connection to a server that was demoted is replaced: the address may name another.
+    fn look<T>(&self, partition: Partition, reply: Result<T, RedisError>) -> Result<T, RedisError> {
+        if let Err(error) = &reply
+            && demoted(error)
+            && let Ok(fresh) = lazy(&self.client)
+        {
+            *self.links[self.place(partition)].write() = fresh;
+        }
+        reply
+    }
+}
+
+fn lazy(client: &Client) -> Result<ConnectionManager, Error> {
+    ConnectionManager::new_lazy_with_config(client.clone(), config()).map_err(|error| fault(&error))
+}
+
+fn config() -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
+        .set_response_timeout(Some(RESPONSE_TIMEOUT))
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_number_of_retries(3)
+        .set_min_delay(Duration::from_millis(50))
+        .set_max_delay(Duration::from_millis(500))
+}

@@ -1,0 +1,58 @@
+-- ADVANCE: one checkpointed superstep, compared and set on the run's version.
+local uuid, seen_ver, op, op_name, gen, consumed, cancelled, parent, head, data, channels, groups, staged, ending =
+  unrow(ARGV[1])
+enter(uuid)
+local fields = { 'f', 's' }
+for _, id in ipairs(consumed) do fields[#fields + 1] = 'g' .. id end
+fetch(fields)
+if not seen.f then return pack('terminal') end
+local s = read_state(seen.s)
+if s.op == op then return pack('already', s.ver) end
+if terminal(s) then return pack('terminal') end
+local _, thread = unrow(seen.f)
+local TK = P .. 't:' .. thread
+local may = live(s) or (s.status == CANCELLING and ending and ending[1] == 6)
+if not may or seen_ver ~= s.ver then return pack('conflict') end
+if parent and parent ~= tonumber(call('HGET', TK, 'h') or 0) then return pack('conflict') end
+for _, id in ipairs(consumed) do
+  local g = read_group(id)
+  if not g or g.phase ~= CLOSED then return pack('conflict') end
+end
+if staged > 0 then
+  local count = 0
+  for _, name in ipairs(call('SMEMBERS', P .. 'sg:' .. U)) do
+    if string.sub(name, 1, #op_name) == op_name then count = count + call('HLEN', staged_key('st:', name)) end
+  end
+  if count ~= staged then return pack('incomplete') end
+end
+if gen ~= s.gen then return pack('gen', s.gen) end
+
+if #data > 0 then send('HSET', P .. 'x:' .. thread, data) end
+if head then
+  s.head = head
+  channels[#channels + 1] = 'h'
+  channels[#channels + 1] = head
+  send('HSET', TK, channels)
+end
+for _, id in ipairs(consumed) do
+  local g = read_group(id)
+  if g then delete_group(s, g) end
+  s.closed = math.max(0, s.closed - 1)
+end
+for _, id in ipairs(cancelled) do drop_group(s, id) end
+for _, new in ipairs(groups) do open_group(s, new, op_name) end
+if staged > 0 then delete_staged() end
+s.ver, s.superstep, s.op, s.attempts = s.ver + 1, s.superstep + 1, op, 0
+event(s, 1, '', false, s.head, '')
+local following = false
+if ending then
+  following = end_run(s, TK, ending)
+elseif s.closed > 0 then
+  s.ready = now
+  due[due_run('r')] = now + READY_AFTER_MS
+else
+  due[due_run('r')] = false
+end
+R.s = state_row(s)
+flush()
+return pack('advanced', s.ver, not ending and s.closed > 0, following)

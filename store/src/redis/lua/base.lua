@@ -1,0 +1,101 @@
+-- What every script begins with: the moment, the writes it collects, and their flush.
+--
+-- KEYS[1] is the partition's hash tag; every key begins with it. ARGV[1] is the command in
+-- MessagePack. ARGV[2], where given, is the moment (tests); else it is the later of the
+-- server's clock and the partition's last moment, so that it never falls.
+--
+-- Reads go through get(), writes into R, B and due; flush() sends them. What a script
+-- refuses it refuses before the first write.
+
+local call, pack, unrow = redis.call, cmsgpack.pack, cmsgpack.unpack
+local P = KEYS[1]
+
+local now, kept = tonumber(ARGV[2]), false
+if not now then
+  local time = call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+  kept = tonumber(call('GET', P .. 'c') or 0)
+  if kept > now then now = kept end
+end
+
+-- The run under way: its uuid, its row key, its body key, and what is to be written there
+-- (false removes a field).
+local U, RK, BK
+local R, B, seen = {}, {}, {}
+local due, events, unlink = {}, {}, {}
+
+local function enter(uuid)
+  U, RK, BK = uuid, P .. 'r:' .. uuid, P .. 'b:' .. uuid
+  R, B, seen = {}, {}, {}
+end
+
+-- Reads several fields of the run's row ahead.
+local function fetch(fields)
+  local values = call('HMGET', RK, unpack(fields))
+  for place, field in ipairs(fields) do seen[field] = values[place] end
+end
+
+local function get(field)
+  local value = R[field]
+  if value == nil then value = seen[field] end
+  if value == nil then
+    value = call('HGET', RK, field)
+    seen[field] = value
+  end
+  return value
+end
+
+-- Sends a long command in pieces.
+local function send(command, key, list)
+  for first = 1, #list, 1000 do
+    call(command, key, unpack(list, first, math.min(first + 999, #list)))
+  end
+end
+
+local function flush_fields(key, fields)
+  local put, gone = {}, {}
+  for field, value in pairs(fields) do
+    if value then
+      put[#put + 1] = field
+      put[#put + 1] = value
+    else
+      gone[#gone + 1] = field
+    end
+  end
+  if #put > 0 then send('HSET', key, put) end
+  if #gone > 0 then send('HDEL', key, gone) end
+end
+
+local function flush_events()
+  call('XADD', P .. 'e', 'MAXLEN', '~', EVENTS_MAX, '*', 'e', pack(U, now, unpack(events)))
+  events = {}
+end
+
+-- Appends an event of the run; index is false where it is about none.
+local function event(state, kind, group, index, number, text)
+  state.events = state.events + 1
+  local n = #events
+  events[n + 1], events[n + 2], events[n + 3] = state.events, kind, group
+  events[n + 4], events[n + 5], events[n + 6] = index, number, text
+  if n > 300 then flush_events() end
+end
+
+local function flush()
+  if next(R) then flush_fields(RK, R) end
+  if next(B) then flush_fields(BK, B) end
+  local put, gone = {}, {}
+  for member, at in pairs(due) do
+    if at then
+      put[#put + 1] = at
+      put[#put + 1] = member
+    else
+      gone[#gone + 1] = member
+    end
+  end
+  if #put > 0 then send('ZADD', P .. 'd', put) end
+  if #gone > 0 then send('ZREM', P .. 'd', gone) end
+  if #events > 0 then flush_events() end
+  if #unlink > 0 then send('UNLINK', unlink[1], { unpack(unlink, 2) }) end
+  if kept and kept ~= now then call('SET', P .. 'c', now) end
+  kept, R, B, due, unlink = now, {}, {}, {}, {}
+end

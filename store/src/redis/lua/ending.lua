@@ -1,0 +1,46 @@
+-- The end of a run: it is written once, and the thread's next run has its turn.
+
+-- Makes the thread's next queued run active and ready: its uuid, or false.
+local function next_turn(TK, queue)
+  local active = ''
+  while queue ~= '' and active == '' do
+    local uuid = string.sub(queue, 1, 32)
+    queue = string.sub(queue, 33)
+    local key = P .. 'r:' .. uuid
+    local text = call('HGET', key, 's')
+    local s = text and read_state(text)
+    if s and not terminal(s) then
+      active = uuid
+      if s.status == QUEUED then s.status = RUNNING end
+      s.ready = now
+      call('HSET', key, 's', state_row(s))
+      due['r|' .. uuid] = now
+    end
+  end
+  call('HSET', TK, 'a', active, 'q', queue)
+  return active ~= '' and active
+end
+
+local function end_run(s, TK, ending)
+  local status, name, body = unpack(ending)
+  for _, id in ipairs({ unpack(s.groups) }) do
+    local g = read_group(id)
+    if not g.detached then drop_group(s, id) end
+  end
+  delete_staged()
+  due[due_run('r')], due[due_run('c')], due[due_run('t')] = false, false, false
+  due[due_run('g')] = now + RETENTION_MS
+  s.status, s.closed, s.ended = status, 0, now
+  event(s, 11, '', false, 0, name)
+  R.e = body
+  local row = call('HMGET', TK, 'a', 'q')
+  local queue = row[2] or ''
+  if row[1] == U then return next_turn(TK, queue) end
+  local rest = {}
+  for at = 1, #queue, 32 do
+    local uuid = string.sub(queue, at, at + 31)
+    if uuid ~= U then rest[#rest + 1] = uuid end
+  end
+  call('HSET', TK, 'q', table.concat(rest))
+  return false
+end

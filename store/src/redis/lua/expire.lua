@@ -1,0 +1,39 @@
+-- EXPIRE: the end of a lease that nobody renewed.
+local uuid, id, index, question, poison = unrow(ARGV[1])
+enter(uuid)
+fetch({ 's', 'g' .. id, 't' .. id .. '/' .. index, 'G' .. id })
+local g = seen.s and read_group(id)
+local t = g and read_task(g, index)
+local entry = due_task('l', { id = id }, index)
+if not t or t.state ~= CLAIMED then
+  due[entry] = false
+  flush()
+  return pack('kept')
+end
+if t.time > now then
+  due[entry] = t.time
+  flush()
+  return pack('kept')
+end
+
+local s = read_state(seen.s)
+local function ended(ending, body)
+  local released, closed = finish(s, g, index, t, ending, body)
+  flush()
+  return pack('ended', released, closed)
+end
+
+if s.status == CANCELLING and not g.detached then return ended(CANCELLED, false) end
+if g.effect == ONCE then
+  lose_outcome(s, g, index, t, question)
+  flush()
+  return pack('outcome_unknown')
+end
+t.infra = t.infra + 1
+if t.infra >= INFRA_ATTEMPTS_MAX then return ended(FAILED, poison) end
+local at = now + INFRA_BACKOFF_MS * 2 ^ math.min(t.infra - 1, 10)
+requeue(s, g, index, t, at)
+event(s, 5, id, index, t.fence, 'again')
+R.s = state_row(s)
+flush()
+return pack('again', at)

@@ -1,0 +1,51 @@
+-- RECORD: an attempt's outcome. The first success wins, whoever holds the lease by then; a
+-- failure counts only from the attempt that holds the job.
+local uuid, gen, id, index, digest, fence, ok, body, class, code, retry_after, jitter = unrow(ARGV[1])
+enter(uuid)
+fetch({ 's', 'g' .. id, 't' .. id .. '/' .. index, 'G' .. id })
+if not seen.s then return pack('unknown') end
+local s, g = read_state(seen.s), read_group(id)
+local detached = g and g.detached
+if terminal(s) and not detached then return pack('run_terminal') end
+local t = g and read_task(g, index)
+if not t then return pack('unknown') end
+if gen ~= s.gen or digest ~= t.digest then return pack('stale') end
+if t.state >= DONE or g.phase ~= OPEN then return pack('duplicate') end
+
+local function finished(ending)
+  local released, closed = finish(s, g, index, t, ending, body)
+  flush()
+  return pack('ok', released, closed)
+end
+
+-- Whether this failure is tried again.
+local function may_retry(attempts_max, classes, codes)
+  if class == 'c' or t.app + 1 >= attempts_max then return false end
+  if class and string.find(classes, class, 1, true) then return true end
+  for _, wanted in ipairs(codes) do
+    if wanted == code then return true end
+  end
+  return false
+end
+
+if ok then
+  if fence == 0 or fence > t.fence then return pack('stale_fence') end
+  return finished(DONE)
+end
+if (t.state ~= CLAIMED and t.state ~= UNKNOWN) or fence ~= t.fence then return pack('stale_fence') end
+if s.status == CANCELLING and not detached then return finished(CANCELLED) end
+local attempts_max, backoff_min, backoff_max, classes, codes = unrow(get('p' .. id))
+if g.effect == ONCE or not may_retry(attempts_max, classes, codes) then
+  t.app = t.app + 1
+  return finished(FAILED)
+end
+t.app = t.app + 1
+local step = math.min(backoff_min * 2 ^ math.min(t.app - 1, 20), backoff_max)
+local half = math.floor(step / 2)
+local pause = half + math.floor((step - half) * jitter / 65536)
+local at = now + math.max(pause, retry_after)
+requeue(s, g, index, t, at)
+event(s, 4, id, index, t.fence, 'retry')
+R.s = state_row(s)
+flush()
+return pack('retry', at)

@@ -1,0 +1,197 @@
+//! A store in Redis 7 or Valkey, without modules: one script per transition.
+//!
+//! The scripts decide; they are held to the machine by the differential test. Everything of
+//! a partition shares a hash tag. Rows that decide are packed and small; bodies are JSON
+//! texts in hashes beside them; groups of more than 64 tasks keep theirs in keys that are
+//! dropped whole. A call is made once: whoever makes it repeats it.
+
+mod advance;
+mod boot;
+mod codes;
+mod commands;
+mod dump;
+mod events;
+mod fault;
+mod keys;
+mod link;
+mod listing;
+mod pack;
+mod reader;
+mod registry;
+mod replies;
+mod rows;
+mod run_row;
+mod scripts;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use baton_common::settings::Timings;
+use baton_common::transition::{DuePage, Op, PopDue, Reply};
+use baton_common::{Gen, Partition, Timestamp};
+use redis::cmd;
+
+use crate::suite::Subject;
+use crate::{Error, Store};
+use link::Links;
+use pack::Fields;
+use scripts::{Script, Scripts};
+
+/// How a Redis store is opened.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// `redis://` or `rediss://`, with a password and a database where needed.
+    pub url: String,
+    /// Protocol timings.
+    pub timings: Timings,
+    /// Multiplexed connections; 1 where the server syncs every second, 8 to 16 where it
+    /// syncs always.
+    pub connections: usize,
+    /// Whether a server without an append-only file is accepted.
+    pub allow_no_aof: bool,
+    /// Entries in each partition's event stream; one holds the events of a transition.
+    pub events_max: u32,
+    /// How long audit entries are kept, in milliseconds.
+    pub audit_retention_ms: u64,
+}
+
+impl RedisOptions {
+    /// The usual ones for that address: 64 MB of events over the whole store, a quarter of
+    /// a year of audit.
+    #[must_use]
+    pub fn new(url: impl Into<String>, timings: Timings) -> Self {
+        Self {
+            url: url.into(),
+            timings,
+            connections: 1,
+            allow_no_aof: false,
+            events_max: 1_500,
+            audit_retention_ms: 90 * 24 * 3_600_000,
+        }
+    }
+}
+
+/// A store in Redis; clones share its connections.
+#[derive(Clone)]
+pub struct RedisStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    cluster: String,
+    timings: Timings,
+    links: Links,
+    scripts: Scripts,
+}
+
+impl RedisStore {
+    /// Connects, checks the server and loads the scripts.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server cannot be reached, `Broken` when it may lose or evict
+    /// what it was given or holds a store of another layout.
+    pub async fn connect(options: RedisOptions) -> Result<Self, Error> {
+        let links = Links::connect(&options.url, options.connections.max(1)).await?;
+        boot::check_server(&links, options.allow_no_aof).await?;
+        let cluster = boot::identity(&links).await?;
+        let scripts = Scripts::load(&links, &options).await?;
+        Ok(Self { shared: Arc::new(Shared { cluster, timings: options.timings, links, scripts }) })
+    }
+
+    /// How often each script was called by this store.
+    #[must_use]
+    pub fn script_counts(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.scripts.counts()
+    }
+
+    async fn make(&self, op: &Op, at: Option<Timestamp>) -> Result<Reply, Error> {
+        let mut generation = Gen(0);
+        if let Op::Advance(commit) = op {
+            generation = advance::generation(commit);
+        }
+        let mut answer = self.call(op, generation, at).await?;
+        if matches!(op, Op::Advance(_))
+            && let Some(known) = replies::other_generation(&answer)
+        {
+            answer = self.call(op, known, at).await?;
+        }
+        replies::reply(op, &answer)
+    }
+
+    async fn call(&self, op: &Op, generation: Gen, at: Option<Timestamp>) -> Result<Vec<u8>, Error> {
+        let Shared { timings, links, scripts, .. } = &*self.shared;
+        let (script, command) = commands::command(op, timings, generation)?;
+        scripts.call(links, script, op.partition(), &command, at).await
+    }
+
+    /// When the first entry of each partition is due.
+    async fn nearest_due(&self, partitions: &[Partition]) -> Result<(Timestamp, Vec<Option<Timestamp>>), Error> {
+        let mut pipeline = redis::Pipeline::with_capacity(partitions.len() + 1);
+        for &partition in partitions {
+            pipeline.cmd("ZRANGE").arg(keys::due(partition)).arg(0).arg(0).arg("WITHSCORES");
+        }
+        let link = partitions.first().copied().unwrap_or(Partition(0));
+        let firsts: Vec<Vec<(String, f64)>> = self.shared.links.pipeline(link, &pipeline).await?;
+        #[allow(clippy::cast_possible_truncation, reason = "scores are whole milliseconds below 2^53")]
+        let nearest = firsts.into_iter().map(|first| first.first().map(|(_, at)| Timestamp(*at as i64))).collect();
+        Ok((self.server_clock().await?, nearest))
+    }
+
+    async fn server_clock(&self) -> Result<Timestamp, Error> {
+        let (seconds, micros): (i64, i64) = self.shared.links.command(Partition(0), &cmd("TIME")).await?;
+        Ok(Timestamp(seconds * 1_000 + micros / 1_000))
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn apply(&self, op: Op) -> Result<Reply, Error> {
+        self.make(&op, None).await
+    }
+
+    /// Asks all partitions at once when their first entry is due, and takes only from those
+    /// where something is.
+    async fn pop_due(&self, partitions: &[Partition], limit: u32, hide_ms: u64) -> Result<Vec<DuePage>, Error> {
+        let (now, nearest) = self.nearest_due(partitions).await?;
+        let mut pages: Vec<DuePage> =
+            nearest.iter().map(|next| DuePage { due: Vec::new(), next: *next, now }).collect();
+        let mut calls = Vec::new();
+        let mut places = Vec::new();
+        for (place, (&partition, next)) in partitions.iter().zip(&nearest).enumerate() {
+            if next.is_some_and(|next| next <= now) {
+                calls.push((partition, commands::pop_due(&PopDue { partition, limit, hide_ms })));
+                places.push(place);
+            }
+        }
+        let Shared { links, scripts, .. } = &*self.shared;
+        let answers = scripts.call_each(links, Script::PopDue, &calls).await?;
+        for ((place, (partition, _)), answer) in places.into_iter().zip(calls).zip(answers) {
+            if let Some(page) = pages.get_mut(place) {
+                *page = replies::pop_due(partition, &mut Fields::of(&answer)?)?;
+            }
+        }
+        Ok(pages)
+    }
+
+    async fn lease_partition(&self, partition: Partition, owner: &str, ms: u64) -> Result<bool, Error> {
+        let Shared { links, scripts, .. } = &*self.shared;
+        let command = pack::Packer::default().bytes(owner).number(ms.max(1)).finish();
+        let answer = scripts.call(links, Script::Lease, partition, &command, None).await?;
+        Fields::of(&answer)?.flag()
+    }
+
+    /// Connections end with the last clone.
+    async fn close(&self) {}
+}
+
+#[async_trait]
+impl Subject for RedisStore {
+    async fn apply_when(&self, op: &Op, now: Timestamp) -> Result<Reply, Error> {
+        self.make(op, Some(now)).await
+    }
+
+    async fn rows(&self, partition: Partition) -> Result<BTreeMap<String, String>, Error> {
+        dump::dump(&self.shared.links, partition).await
+    }
+}

@@ -1,0 +1,172 @@
+//! Reading a Redis store with plain commands. The compare-and-set of ADVANCE protects
+//! against what changes between two of them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
+use baton_common::records::{
+    Audit, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Span, Task, Thread,
+};
+use baton_common::transition::{ClosedGroup, Due};
+use baton_common::{Partition, TenantId, Timestamp};
+use redis::{Pipeline, cmd};
+
+use super::pack::broken;
+use super::run_row::{self, RunRow};
+use super::{RedisStore, events, keys, listing, replies, rows};
+use crate::{Error, Loaded, Reader, RunDetail, RunFilter};
+
+/// Pieces of a channel read in one command.
+const SEGMENTS_PAGE: u64 = 500;
+
+#[async_trait]
+impl Reader for RedisStore {
+    async fn run(&self, run: RunId) -> Result<Option<Run>, Error> {
+        let command = cmd("HMGET").arg(keys::run(run)).arg(&["i", "s", "e"]).take();
+        whole_run(self.shared.links.command(run.partition, &command).await?)
+    }
+
+    async fn load(&self, run: RunId) -> Result<Option<Loaded>, Error> {
+        let links = &self.shared.links;
+        let Some(row) = RunRow::read(links, run).await? else { return Ok(None) };
+        let (whole, _) = row.run()?;
+        let groups = row.groups()?.into_iter().filter(|(group, _)| !group.info.detached);
+        let (closed, open): (Vec<_>, Vec<_>) = groups.partition(|(group, _)| group.state.phase == GroupPhase::Closed);
+        let key = &whole.info.thread;
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("HGETALL").arg(keys::thread(key));
+        pipeline.cmd("TIME").cmd("GET").arg(keys::clock(run.partition));
+        type Read = (Vec<(String, Vec<u8>)>, (i64, i64), Option<i64>);
+        let (fields, (seconds, micros), last): Read = links.pipeline(run.partition, &pipeline).await?;
+        let now = Timestamp((seconds * 1_000 + micros / 1_000).max(last.unwrap_or(0)));
+        let Some(thread) = thread(key, fields)? else { return Ok(None) };
+        let outcomes = run_row::outcomes(links, run, &closed).await?;
+        let closed = closed.into_iter().zip(outcomes).map(|((group, _), outcomes)| ClosedGroup {
+            info: group.info,
+            state: group.state,
+            outcomes: Some(outcomes),
+        });
+        let open = open.into_iter().map(|(group, _)| group.info.id).collect();
+        Ok(Some(Loaded { run: whole, thread, closed: closed.collect(), open, now }))
+    }
+
+    async fn detail(&self, run: RunId) -> Result<Option<RunDetail>, Error> {
+        let links = &self.shared.links;
+        let Some(row) = RunRow::read(links, run).await? else { return Ok(None) };
+        let mut groups = Vec::new();
+        for (group, group_row) in row.groups()? {
+            let tasks = row.tasks(links, &group, &group_row).await?;
+            groups.push((group, tasks.into_iter().map(|(_, task)| task).collect()));
+        }
+        let (run, _) = row.run()?;
+        Ok(Some(RunDetail { run, groups, interrupts: row.questions(links).await? }))
+    }
+
+    async fn group(&self, run: RunId, group: &GroupId) -> Result<Option<(Group, Vec<Task>)>, Error> {
+        let links = &self.shared.links;
+        let Some(row) = RunRow::read(links, run).await? else { return Ok(None) };
+        let Some((found, group_row)) = row.group(group)? else { return Ok(None) };
+        let tasks = row.tasks(links, &found, &group_row).await?;
+        Ok(Some((found, tasks.into_iter().map(|(_, task)| task).collect())))
+    }
+
+    async fn thread(&self, key: &ThreadKey) -> Result<Option<Thread>, Error> {
+        let command = cmd("HGETALL").arg(keys::thread(key)).take();
+        thread(key, self.shared.links.command(key.partition(), &command).await?)
+    }
+
+    async fn checkpoint(&self, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error> {
+        let command = cmd("HGET").arg(keys::data(key)).arg(format!("c{seq}")).take();
+        let text: Option<Vec<u8>> = self.shared.links.command(key.partition(), &command).await?;
+        text.map(|text| rows::json(&text)).transpose()
+    }
+
+    async fn segments(&self, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {
+        let mut pieces = Vec::new();
+        let mut first = span.base;
+        while first < span.end {
+            let end = span.end.min(first + SEGMENTS_PAGE);
+            let mut command = cmd("HMGET");
+            command.arg(keys::data(key));
+            for number in first..end {
+                command.arg(format!("s{channel}#{number}"));
+            }
+            let texts: Vec<Option<Vec<u8>>> = self.shared.links.command(key.partition(), &command).await?;
+            for text in texts.into_iter().flatten() {
+                pieces.push(rows::body(text)?);
+            }
+            first = end;
+        }
+        Ok(pieces)
+    }
+
+    async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<Run>, Error> {
+        listing::runs(&self.shared.links, tenant, filter).await
+    }
+
+    async fn inbox(&self, tenant: &TenantId, limit: u32) -> Result<Vec<Interrupt>, Error> {
+        listing::inbox(&self.shared.links, tenant, limit).await
+    }
+
+    async fn events(&self, run: RunId, after: u64, limit: u32) -> Result<Vec<Event>, Error> {
+        events::events(&self.shared.links, run, after, limit).await
+    }
+
+    async fn audit(&self, partition: Partition, limit: u32) -> Result<Vec<Audit>, Error> {
+        events::audit(&self.shared.links, partition, Some(limit)).await
+    }
+
+    async fn due(&self, partition: Partition) -> Result<Vec<(Timestamp, Due)>, Error> {
+        let command = cmd("ZRANGE").arg(keys::due(partition)).arg(0).arg(-1).arg("WITHSCORES").take();
+        let members: Vec<(String, f64)> = self.shared.links.command(partition, &command).await?;
+        members.into_iter().map(|(member, at)| due(partition, &member, at)).collect()
+    }
+
+    async fn now(&self) -> Result<Timestamp, Error> {
+        self.server_clock().await
+    }
+}
+
+fn due(partition: Partition, member: &str, at: f64) -> Result<(Timestamp, Due), Error> {
+    let key = DueKey::parse(partition, member).ok_or_else(|| broken("a due entry"))?;
+    #[allow(clippy::cast_possible_truncation, reason = "scores are whole milliseconds below 2^53")]
+    let at = Timestamp(at as i64);
+    Ok((at, Due { key, attempts: 0 }))
+}
+
+/// A run from the fields `i`, `s` and `e`.
+pub(super) fn whole_run(fields: [Option<Vec<u8>>; 3]) -> Result<Option<Run>, Error> {
+    let [Some(info), Some(state), end] = fields else { return Ok(None) };
+    let end = end.map(rows::body).transpose()?;
+    Ok(Some(Run { info: rows::json(&info)?, state: rows::state_row(&state)?.state, end }))
+}
+
+/// A thread from the fields of its row.
+pub(super) fn thread(key: &ThreadKey, fields: Vec<(String, Vec<u8>)>) -> Result<Option<Thread>, Error> {
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let mut thread = Thread::new(key.clone());
+    let mut channels = BTreeMap::new();
+    for (name, value) in fields {
+        let text = rows::body(value)?;
+        let number = || text.parse().map(Seq).map_err(|_| broken("a checkpoint's number"));
+        match (name.as_str(), name.strip_prefix('c')) {
+            ("h", _) => thread.head = number()?,
+            ("a", _) if text.is_empty() => {}
+            ("a", _) => thread.active = Some(replies::run_of(key.partition(), &text)?),
+            ("q", _) => thread.queue = queue(key.partition(), &text)?,
+            (_, Some(channel)) => drop(channels.insert(channel.to_owned(), number()?)),
+            _ => return Err(broken("an unknown field of a thread")),
+        }
+    }
+    thread.channels = channels;
+    Ok(Some(thread))
+}
+
+/// Waiting runs: their uuids one behind another.
+fn queue(partition: Partition, text: &str) -> Result<Vec<RunId>, Error> {
+    let places = (0..text.len()).step_by(32);
+    places.map(|at| replies::run_of(partition, text.get(at..at + 32).ok_or_else(|| broken("a queue"))?)).collect()
+}

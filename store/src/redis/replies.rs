@@ -1,0 +1,235 @@
+//! What the scripts answer, as the transitions' replies.
+
+use baton_common::ids::{DispatchSeq, InterruptId};
+use baton_common::job::RenewAnswer;
+use baton_common::records::DueKey;
+use baton_common::transition::{
+    AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, Due, DuePage, ExpireAnswer,
+    FireAnswer, Granted, Op, Publishable, RecordVerdict, Reply, SubmitAnswer, Tail,
+};
+use baton_common::{Fence, Gen, JobId, Partition, RunId, Version};
+
+use super::pack::{Fields, broken};
+use super::rows;
+use crate::Error;
+
+/// The reply to a transition.
+pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
+    let mut fields = Fields::of(bytes)?;
+    let fields = &mut fields;
+    Ok(match op {
+        Op::Submit(_) => Reply::Submit(submit(fields)?),
+        Op::Advance(op) => Reply::Advance(advance(op.run, fields)?),
+        Op::Claim(op) => Reply::Claim(claim(op, fields)?),
+        Op::Renew(_) => Reply::Renew(renew(fields)?),
+        Op::Record(op) => Reply::Record(record(&op.job, fields)?),
+        Op::Expire(op) => Reply::Expire(expire(&op.job, fields)?),
+        Op::Answer(op) => Reply::Answer(answer(&op.job, fields)?),
+        Op::Cancel(_) => Reply::Cancel(cancel(fields)?),
+        Op::Fire(op) => Reply::Fire(match fields.text()?.as_str() {
+            "kept" => FireAnswer::Kept,
+            "fired" => {
+                // A timer names no generation: the script adds the run's.
+                let (released, closed) = (released(fields)?, closed(fields)?);
+                let group = op.group.clone();
+                let job = match (group, fields.small()?) {
+                    (Some(group), generation) => Some(JobId { run: op.run, r#gen: Gen(generation), group, index: 0 }),
+                    _ => None,
+                };
+                FireAnswer::Fired(tail(job.as_ref(), released, closed))
+            }
+            other => return Err(unknown(other)),
+        }),
+        Op::PopDue(op) => Reply::PopDue(pop_due(op.partition, fields)?),
+        Op::Stage(_)
+        | Op::Mark(_)
+        | Op::Extend { .. }
+        | Op::Park { .. }
+        | Op::Unpark { .. }
+        | Op::Republish(_)
+        | Op::Recheck { .. }
+        | Op::Gc { .. } => Reply::Changed(fields.flag()?),
+    })
+}
+
+/// The run's generation, where ADVANCE spoke of another.
+pub(super) fn other_generation(bytes: &[u8]) -> Option<Gen> {
+    let mut fields = Fields::of(bytes).ok()?;
+    (fields.text().ok()? == "gen").then(|| fields.small().ok().map(Gen)).flatten()
+}
+
+fn unknown(code: &str) -> Error {
+    broken(&format!("an unknown answer {code:.20}"))
+}
+
+fn submit(fields: &mut Fields) -> Result<SubmitAnswer, Error> {
+    Ok(match fields.text()?.as_str() {
+        "accepted" => SubmitAnswer::Accepted,
+        "queued" => SubmitAnswer::Queued,
+        "exists" => SubmitAnswer::Exists,
+        "conflict" => SubmitAnswer::Conflict,
+        "busy" => SubmitAnswer::Busy,
+        other => return Err(unknown(other)),
+    })
+}
+
+fn advance(run: RunId, fields: &mut Fields) -> Result<AdvanceAnswer, Error> {
+    Ok(match fields.text()?.as_str() {
+        "advanced" => AdvanceAnswer::Advanced {
+            ver: Version(fields.number()?),
+            again: fields.flag()?,
+            next: match fields.text_or_none()? {
+                Some(uuid) => Some(run_of(run.partition, &uuid)?),
+                None => None,
+            },
+        },
+        "already" => AdvanceAnswer::Already { ver: Version(fields.number()?) },
+        "terminal" => AdvanceAnswer::Terminal,
+        "conflict" => AdvanceAnswer::Conflict,
+        "incomplete" => AdvanceAnswer::Incomplete,
+        other => return Err(unknown(other)),
+    })
+}
+
+/// The run of that uuid in a partition.
+pub(super) fn run_of(partition: Partition, uuid: &str) -> Result<RunId, Error> {
+    let uuid = uuid::Uuid::parse_str(uuid).map_err(|_| broken("a run's uuid"))?;
+    Ok(RunId { partition, uuid })
+}
+
+fn claim(op: &Claim, fields: &mut Fields) -> Result<ClaimVerdict, Error> {
+    Ok(match fields.text()?.as_str() {
+        "granted" => ClaimVerdict::Granted(Box::new(Granted {
+            fence: Fence(fields.number()?),
+            attempt: fields.small()?,
+            lease_until: fields.moment()?,
+            group: rows::json(&fields.bytes()?)?,
+            body: fields.text()?,
+        })),
+        "unknown" => ClaimVerdict::Unknown,
+        "run_terminal" => ClaimVerdict::RunTerminal,
+        "stale" => ClaimVerdict::Stale,
+        "done" => ClaimVerdict::Done,
+        "busy" => ClaimVerdict::Busy,
+        "outcome_unknown" => ClaimVerdict::OutcomeUnknown,
+        "poison" => ClaimVerdict::Poison(Box::new(tail_of(&op.job, fields)?)),
+        other => return Err(unknown(other)),
+    })
+}
+
+fn renew(fields: &mut Fields) -> Result<Vec<RenewAnswer>, Error> {
+    let mut list = fields.list()?;
+    let mut answers = Vec::new();
+    while !list.is_empty() {
+        if list.moment_next() {
+            answers.push(RenewAnswer::Held(list.moment()?));
+            continue;
+        }
+        answers.push(match list.text()?.as_str() {
+            "lost" => RenewAnswer::Lost,
+            "cancel" => RenewAnswer::Cancel,
+            other => return Err(unknown(other)),
+        });
+    }
+    Ok(answers)
+}
+
+fn record(job: &JobId, fields: &mut Fields) -> Result<RecordVerdict, Error> {
+    Ok(match fields.text()?.as_str() {
+        "ok" => RecordVerdict::Ok(tail_of(job, fields)?),
+        "retry" => RecordVerdict::Retry { at: fields.moment()? },
+        "duplicate" => RecordVerdict::Duplicate,
+        "stale" => RecordVerdict::Stale,
+        "stale_fence" => RecordVerdict::StaleFence,
+        "run_terminal" => RecordVerdict::RunTerminal,
+        "unknown" => RecordVerdict::Unknown,
+        other => return Err(unknown(other)),
+    })
+}
+
+fn expire(job: &JobId, fields: &mut Fields) -> Result<ExpireAnswer, Error> {
+    Ok(match fields.text()?.as_str() {
+        "kept" => ExpireAnswer::Kept,
+        "again" => ExpireAnswer::Again { at: fields.moment()? },
+        "outcome_unknown" => ExpireAnswer::OutcomeUnknown(InterruptId::of(job, 0)),
+        "ended" => ExpireAnswer::Ended(tail_of(job, fields)?),
+        other => return Err(unknown(other)),
+    })
+}
+
+fn answer(job: &JobId, fields: &mut Fields) -> Result<AnswerVerdict, Error> {
+    Ok(match fields.text()?.as_str() {
+        "ok" => AnswerVerdict::Ok(tail_of(job, fields)?),
+        "already" => AnswerVerdict::Already,
+        "conflict" => AnswerVerdict::Conflict { recorded: fields.text()? },
+        "expired" => AnswerVerdict::Expired,
+        "withdrawn" => AnswerVerdict::Withdrawn,
+        "terminal" => AnswerVerdict::Terminal,
+        "unknown" => AnswerVerdict::Unknown,
+        other => return Err(unknown(other)),
+    })
+}
+
+fn cancel(fields: &mut Fields) -> Result<CancelAnswer, Error> {
+    Ok(match fields.text()?.as_str() {
+        "cancelling" => CancelAnswer::Cancelling,
+        "already" => CancelAnswer::Already,
+        "terminal" => CancelAnswer::Terminal,
+        "unknown" => CancelAnswer::Unknown,
+        other => return Err(unknown(other)),
+    })
+}
+
+pub(super) fn pop_due(partition: Partition, fields: &mut Fields) -> Result<DuePage, Error> {
+    let (now, next) = (fields.moment()?, fields.moment_or_none()?);
+    let mut list = fields.list()?;
+    let mut due = Vec::new();
+    while !list.is_empty() {
+        let mut entry = list.list()?;
+        let member = entry.text()?;
+        let key = DueKey::parse(partition, &member).ok_or_else(|| broken("a due entry"))?;
+        due.push(Due { key, attempts: entry.small()? });
+    }
+    Ok(DuePage { due, next, now })
+}
+
+fn tail_of(job: &JobId, fields: &mut Fields) -> Result<Tail, Error> {
+    let (released, closed) = (released(fields)?, closed(fields)?);
+    Ok(tail(Some(job), released, closed))
+}
+
+fn tail(job: Option<&JobId>, released: Option<(u32, DispatchSeq)>, closed: Option<Closed>) -> Tail {
+    let released =
+        job.zip(released).map(|(job, (index, seq))| Publishable { job: JobId { index, ..job.clone() }, seq });
+    Tail { released: released.into_iter().collect(), closed: closed.map(Box::new) }
+}
+
+fn released(fields: &mut Fields) -> Result<Option<(u32, DispatchSeq)>, Error> {
+    Ok(match fields.list_or_none()? {
+        Some(mut released) => Some((released.small()?, DispatchSeq(released.small()?))),
+        None => None,
+    })
+}
+
+fn closed(fields: &mut Fields) -> Result<Option<Closed>, Error> {
+    let Some(mut closed) = fields.list_or_none()? else { return Ok(None) };
+    let run = rows::state_row(&closed.bytes()?)?.state;
+    let mut list = closed.list()?;
+    let mut groups = Vec::new();
+    while !list.is_empty() {
+        let mut entry = list.list()?;
+        let (group, _) = rows::group(&entry.bytes()?, &entry.bytes()?)?;
+        let outcomes = match entry.list_or_none()? {
+            Some(mut bodies) => {
+                let mut outcomes = Vec::new();
+                while !bodies.is_empty() {
+                    outcomes.push(bodies.text_or_none()?);
+                }
+                Some(outcomes)
+            }
+            None => None,
+        };
+        groups.push(ClosedGroup { info: group.info, state: group.state, outcomes });
+    }
+    Ok(Some(Closed { run, groups }))
+}

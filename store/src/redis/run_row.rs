@@ -1,0 +1,118 @@
+//! A run's row read whole: one command gives what is fixed, what changes, its groups, the
+//! tasks of narrow groups and its questions as they stood at one moment.
+
+use std::collections::BTreeMap;
+
+use baton_common::RunId;
+use baton_common::ids::GroupId;
+use baton_common::records::{Body, Group, Interrupt, Run, Task};
+use redis::{Pipeline, cmd};
+
+use super::link::Links;
+use super::rows::{self, GroupRow, StateRow};
+use super::{keys, pack};
+use crate::Error;
+
+/// The fields of a run's row.
+pub(super) struct RunRow {
+    id: RunId,
+    fields: BTreeMap<String, Vec<u8>>,
+}
+
+impl RunRow {
+    /// Reads it; nothing where there is no such run.
+    pub(super) async fn read(links: &Links, run: RunId) -> Result<Option<Self>, Error> {
+        let pairs: Vec<(String, Vec<u8>)> = links.command(run.partition, cmd("HGETALL").arg(keys::run(run))).await?;
+        let fields: BTreeMap<_, _> = pairs.into_iter().collect();
+        Ok(fields.contains_key("s").then_some(Self { id: run, fields }))
+    }
+
+    fn field(&self, name: &str) -> Result<&[u8], Error> {
+        self.fields.get(name).map(Vec::as_slice).ok_or_else(|| pack::broken("a field of a run is missing"))
+    }
+
+    /// The run, and the ids of its groups in their order.
+    pub(super) fn run(&self) -> Result<(Run, Vec<GroupId>), Error> {
+        let StateRow { state, groups } = rows::state_row(self.field("s")?)?;
+        let end = self.fields.get("e").cloned().map(rows::body).transpose()?;
+        Ok((Run { info: rows::json(self.field("i")?)?, state, end }, groups))
+    }
+
+    pub(super) fn group(&self, id: &GroupId) -> Result<Option<(Group, GroupRow)>, Error> {
+        match (self.fields.get(&format!("G{id}")), self.fields.get(&format!("g{id}"))) {
+            (Some(info), Some(row)) => rows::group(info, row).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The groups of the run, in their order.
+    pub(super) fn groups(&self) -> Result<Vec<(Group, GroupRow)>, Error> {
+        let (_, ids) = self.run()?;
+        ids.iter().filter_map(|id| self.group(id).transpose()).collect()
+    }
+
+    /// The tasks of a group by index; those of a wide group are read.
+    pub(super) async fn tasks(&self, links: &Links, group: &Group, row: &GroupRow) -> Result<Vec<(u32, Task)>, Error> {
+        let mut packed: Vec<(u32, Vec<u8>)> = Vec::new();
+        if row.wide {
+            let key = keys::wide("wt", self.id, &group.info.id);
+            packed = links.command(self.id.partition, cmd("HGETALL").arg(key)).await?;
+        } else {
+            for index in 0..group.info.count {
+                let text = self.fields.get(&format!("t{}/{index}", group.info.id));
+                packed.extend(text.map(|text| (index, text.clone())));
+            }
+        }
+        packed.sort_by_key(|(index, _)| *index);
+        packed.into_iter().map(|(index, text)| Ok((index, rows::task_row(row, index, &text)?))).collect()
+    }
+
+    /// The run's questions, in order of group and index.
+    pub(super) async fn questions(&self, links: &Links) -> Result<Vec<Interrupt>, Error> {
+        let asked: Vec<(&str, &Vec<u8>)> =
+            self.fields.iter().filter_map(|(name, row)| Some((name.strip_prefix('?')?, row))).collect();
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = cmd("HMGET");
+        command.arg(keys::bodies(self.id));
+        for (place, _) in &asked {
+            command.arg(format!("?{place}"));
+        }
+        let texts: Vec<Option<Vec<u8>>> = links.command(self.id.partition, &command).await?;
+        let mut questions = Vec::new();
+        for ((place, row), text) in asked.into_iter().zip(texts) {
+            let text = rows::body(text.unwrap_or_default())?;
+            questions.push(rows::interrupt(self.id, place, row, text)?);
+        }
+        questions.sort_by(|a, b| (&a.job.group, a.job.index).cmp(&(&b.job.group, b.job.index)));
+        Ok(questions)
+    }
+}
+
+/// The outcomes of groups by index, in one go.
+pub(super) async fn outcomes(
+    links: &Links,
+    run: RunId,
+    groups: &[(Group, GroupRow)],
+) -> Result<Vec<Vec<Option<Body>>>, Error> {
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut pipeline = Pipeline::with_capacity(groups.len());
+    for (group, row) in groups {
+        let id = &group.info.id;
+        let key = if row.wide { keys::wide("wr", run, id) } else { keys::bodies(run) };
+        let command = pipeline.cmd("HMGET").arg(key);
+        for index in 0..group.info.count {
+            if row.wide {
+                command.arg(index);
+            } else {
+                command.arg(format!("r{id}/{index}"));
+            }
+        }
+    }
+    let lists: Vec<Vec<Option<Vec<u8>>>> = links.pipeline(run.partition, &pipeline).await?;
+    let texts = |list: Vec<Option<Vec<u8>>>| list.into_iter().map(|body| body.map(rows::body).transpose()).collect();
+    lists.into_iter().map(texts).collect()
+}

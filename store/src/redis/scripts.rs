@@ -1,0 +1,167 @@
+//! The scripts: one per transition, each the shared parts it needs and its own body.
+//!
+//! They are loaded at the start and again when the server has forgotten them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use baton_common::settings::Timings;
+use baton_common::transition::{CLOSED_BYTES_MAX, NARROW_TASKS_MAX};
+use baton_common::{Partition, Timestamp};
+use redis::{Cmd, Pipeline, RedisError, cmd};
+
+use super::RedisOptions;
+use super::fault::{fault, forgotten};
+use super::keys;
+use super::link::Links;
+use crate::Error;
+
+macro_rules! part {
+    ($name:literal) => {
+        include_str!(concat!("lua/", $name, ".lua"))
+    };
+}
+
+macro_rules! scripts {
+    ($($name:ident = $label:literal: $($part:literal)*;)*) => {
+        /// The scripts.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Script { $($name,)* }
+
+        const ALL: &[(&str, &[&str])] = &[$(($label, &[part!("base"), $(part!($part),)* part!($label)]),)*];
+    };
+}
+
+scripts! {
+    Submit = "submit": "rows" "audit";
+    Stage = "stage": "rows" "staged";
+    Advance = "advance": "rows" "order" "tail" "staged" "open" "ending";
+    Mark = "mark": "rows";
+    Claim = "claim": "rows" "tail";
+    Renew = "renew": "rows";
+    Record = "record": "rows" "tail";
+    Expire = "expire": "rows" "tail";
+    Answer = "answer": "rows" "tail" "audit" "settle";
+    Cancel = "cancel": "rows" "tail" "audit";
+    Fire = "fire": "rows" "tail" "settle";
+    PopDue = "pop_due": "rows";
+    Extend = "extend": "rows";
+    Park = "park": "rows";
+    Unpark = "unpark": "rows";
+    Republish = "republish": "rows";
+    Recheck = "recheck": "rows";
+    Gc = "gc": "rows" "staged";
+    Lease = "lease":;
+}
+
+/// The scripts as loaded into a server, and how often each was called.
+pub(super) struct Scripts {
+    loaded: Vec<Loaded>,
+}
+
+struct Loaded {
+    name: &'static str,
+    text: String,
+    sha: String,
+    calls: AtomicU64,
+}
+
+impl Scripts {
+    /// Loads all of them.
+    pub(super) async fn load(links: &Links, options: &RedisOptions) -> Result<Self, Error> {
+        let head = constants(&options.timings, options);
+        let mut loaded = Vec::with_capacity(ALL.len());
+        for (name, parts) in ALL {
+            let text = head.clone() + &parts.concat();
+            let sha = links.command(Partition(0), cmd("SCRIPT").arg("LOAD").arg(&text)).await?;
+            loaded.push(Loaded { name, text, sha, calls: AtomicU64::new(0) });
+        }
+        Ok(Self { loaded })
+    }
+
+    /// How often each script was called.
+    pub(super) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.loaded.iter().map(|script| (script.name, script.calls.load(Ordering::Relaxed))).collect()
+    }
+
+    /// Calls a script on a partition.
+    pub(super) async fn call(
+        &self,
+        links: &Links,
+        script: Script,
+        partition: Partition,
+        command: &[u8],
+        at: Option<Timestamp>,
+    ) -> Result<Vec<u8>, Error> {
+        let call = self.command(script, partition, command, at);
+        match links.try_command(partition, &call).await {
+            Err(error) if forgotten(&error) => {
+                self.load_again(links, partition, script).await?;
+                links.command(partition, &call).await
+            }
+            reply => reply.map_err(|error| fault(&error)),
+        }
+    }
+
+    /// Calls a script on several partitions in one go over one connection.
+    pub(super) async fn call_each(
+        &self,
+        links: &Links,
+        script: Script,
+        calls: &[(Partition, Vec<u8>)],
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        let Some((first, _)) = calls.first() else { return Ok(Vec::new()) };
+        let mut pipeline = Pipeline::with_capacity(calls.len());
+        for (partition, command) in calls {
+            pipeline.add_command(self.command(script, *partition, command, None));
+        }
+        // A script that is missing is missing for each of them: nothing was done.
+        let reply: Result<_, RedisError> = links.try_pipeline(*first, &pipeline).await;
+        match reply {
+            Err(error) if forgotten(&error) => {
+                self.load_again(links, *first, script).await?;
+                links.pipeline(*first, &pipeline).await
+            }
+            reply => reply.map_err(|error| fault(&error)),
+        }
+    }
+
+    fn command(&self, script: Script, partition: Partition, command: &[u8], at: Option<Timestamp>) -> Cmd {
+        let script = &self.loaded[script as usize];
+        script.calls.fetch_add(1, Ordering::Relaxed);
+        let mut call = cmd("EVALSHA");
+        call.arg(&script.sha).arg(1).arg(keys::tag(partition)).arg(command);
+        if let Some(at) = at {
+            call.arg(at.0);
+        }
+        call
+    }
+
+    async fn load_again(&self, links: &Links, partition: Partition, script: Script) -> Result<(), Error> {
+        let text = &self.loaded[script as usize].text;
+        links.command::<String>(partition, cmd("SCRIPT").arg("LOAD").arg(text)).await.map(drop)
+    }
+}
+
+/// Settings as constants: a script's text is its configuration.
+fn constants(timings: &Timings, options: &RedisOptions) -> String {
+    let list = [
+        ("READY_AFTER_MS", timings.ready_after_ms),
+        ("PUBLISH_AFTER_MS", timings.publish_after_ms),
+        ("CHECK_AFTER_MS", timings.check_after_ms),
+        ("CANCEL_AFTER_MS", timings.cancel_after_ms),
+        ("HIDE_MS", timings.hide_ms),
+        ("RETENTION_MS", timings.retention_ms),
+        ("INFRA_BACKOFF_MS", timings.infra_backoff_ms),
+        ("INFRA_ATTEMPTS_MAX", u64::from(timings.infra_attempts_max)),
+        ("EVENTS_MAX", u64::from(options.events_max)),
+        ("AUDIT_RETENTION_MS", options.audit_retention_ms),
+        ("NARROW_TASKS_MAX", u64::from(NARROW_TASKS_MAX)),
+        ("CLOSED_BYTES_MAX", u64::try_from(CLOSED_BYTES_MAX).unwrap_or(u64::MAX)),
+    ];
+    list.iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = writeln!(text, "local {name} = {value}");
+        text
+    })
+}

@@ -1,0 +1,46 @@
+//! The Redis adapter against the suite, on a private server, and what only it promises.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use baton_store::suite::{conformance, differential};
+use baton_store::{RedisOptions, RedisStore};
+use baton_testbed::Redis;
+
+/// One server for all tests; each takes a database of its own.
+fn url() -> String {
+    static SERVER: OnceLock<Mutex<Redis>> = OnceLock::new();
+    static DATABASE: AtomicU32 = AtomicU32::new(0);
+    let server = SERVER.get_or_init(|| Mutex::new(Redis::start(baton_testbed::RedisOptions::default()).unwrap()));
+    let number = DATABASE.fetch_add(1, Ordering::Relaxed);
+    assert!(number < 16, "give the server more databases");
+    format!("{}{number}", server.lock().unwrap().url())
+}
+
+fn options(url: &str) -> RedisOptions {
+    // All events are compared, so none may be cut off.
+    RedisOptions { events_max: 1_000_000, ..RedisOptions::new(url, differential::timings()) }
+}
+
+async fn empty(url: &str) {
+    let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("FLUSHDB").exec_async(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn keeps_the_promises() {
+    let url = url();
+    let store = RedisStore::connect(options(&url)).await.unwrap();
+    conformance::all(&store).await;
+}
+
+#[tokio::test]
+async fn does_what_the_machine_does() {
+    let url = url();
+    let seeds = std::env::var("BATON_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(40);
+    for seed in 0..seeds {
+        empty(&url).await;
+        let store = RedisStore::connect(options(&url)).await.unwrap();
+        differential::differential(&store, seed, 250).await;
+    }
+}
