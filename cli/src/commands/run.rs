@@ -53,7 +53,7 @@ async fn follow(
         thread: args.thread.clone().unwrap_or_default(),
         ..v1::SubmitRequest::default()
     };
-    let submitted = call!(client, runs, submit, request)?;
+    let submitted = call!(client, runs, submit, request).map_err(|failed| hint_at_debug_tools(setup, failed))?;
     let paint = Paint::stderr();
     let goes_on = if submitted.existed { "goes on with run" } else { "run" };
     eprintln!("{}", paint.dim(format!("{goes_on} {}  thread {}", submitted.run_id, submitted.thread)));
@@ -71,6 +71,14 @@ async fn follow(
             Ok(Exit::Waiting)
         }
     }
+}
+
+/// Tools for tests are there only where somebody asked for them.
+fn hint_at_debug_tools(setup: &Setup, mut failed: Failed) -> Failed {
+    if failed.code == "unknown_tool" && failed.cause.contains(" debug.") && !setup.debug_tools().unwrap_or(true) {
+        failed.cure = "set BATON_DEBUG_TOOLS=1: debug.* tools are for tests".to_owned();
+    }
+    failed
 }
 
 fn ended(setup: &Setup, run: &v1::Run, artifacts: &[v1::Artifact], history: &History) -> Result<Exit, Failed> {
@@ -106,7 +114,7 @@ fn result(setup: &Setup, run: &v1::Run, artifacts: &[v1::Artifact], history: &Hi
 fn tell_how_to_answer(args: &RunArgs, run: &v1::Run, request_id: &str) {
     let paint = Paint::stderr();
     eprintln!("\n{} go on with", paint.yellow("waits for an answer:"));
-    let mut words = vec!["baton run".to_owned(), quoted(&args.graph.display().to_string())];
+    let mut words = vec![format!("baton run {}", quoted(&args.graph.display().to_string()))];
     if let Some(input) = &args.input {
         words.push(format!("--input {}", quoted(input)));
     }
@@ -133,10 +141,19 @@ fn example(question: &v1::Interrupt) -> String {
     quoted(&format!("{node}={decision}"))
 }
 
+/// JSON of the right form, to be filled in.
 fn blank(schema: &Value) -> String {
-    let Some(fields) = schema["properties"].as_object() else { return "…".to_owned() };
-    let each = fields.keys().map(|name| format!("{}:…", Value::from(name.as_str())));
-    format!("{{{}}}", each.collect::<Vec<_>>().join(","))
+    let value = |schema: &Value| match schema["type"].as_str() {
+        Some("integer" | "number") => Value::from(0),
+        Some("boolean") => Value::Bool(true),
+        Some("array") => json!([]),
+        Some("object") => json!({}),
+        _ => Value::from("…"),
+    };
+    match schema["properties"].as_object() {
+        Some(fields) => fields.iter().map(|(name, field)| (name.clone(), value(field))).collect::<Value>().to_string(),
+        None => value(schema).to_string(),
+    }
 }
 
 fn quoted(text: &str) -> String {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use baton_common::records::{Event, EventKind, RunStatus};
 use baton_common::{GraphHash, RequestId, RunId, ThreadId, Timestamp};
 use baton_control::grpc::convert::{self as words, Malformed};
+use baton_engine::spec;
 use baton_proto::v1;
 use serde_json::Value;
 
@@ -41,6 +42,25 @@ fn text(value: Option<impl ToString>) -> String {
 pub(super) fn source(text: String, includes: Vec<v1::Include>, origin: String) -> GraphSource {
     let files: BTreeMap<_, _> = includes.into_iter().map(|include| (include.path, include.text)).collect();
     GraphSource { text, name: origin, files }
+}
+
+pub(super) fn spec_source(source: GraphSource) -> spec::Source {
+    spec::Source { file: source.name, text: source.text, includes: source.files }
+}
+
+pub(super) fn problem(problem: spec::Problem) -> v1::Problem {
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    v1::Problem {
+        line: number(problem.line),
+        column: number(problem.column),
+        offset: problem.offset as u64,
+        length: problem.length as u64,
+        code: problem.code,
+        message: problem.message,
+        label: problem.label,
+        help: problem.help.unwrap_or_default(),
+        file: problem.file,
+    }
 }
 
 pub(super) fn submit(wire: v1::SubmitRequest, traceparent: Option<String>) -> Result<SubmitRequest, Malformed> {

@@ -1,5 +1,6 @@
 //! `baton.v1.Graphs`: apply, validate, list, show.
 
+use baton_engine::spec;
 use baton_proto::v1;
 use tonic::{Request, Response, Status};
 use v1::graphs_server::Graphs;
@@ -13,11 +14,15 @@ impl Graphs for Services {
     async fn apply(&self, request: Request<v1::ApplyGraphRequest>) -> Result<Response<v1::ApplyGraphResponse>, Status> {
         let caller = self.caller(&request, Scope::Submit).await?;
         let v1::ApplyGraphRequest { source, includes, origin } = request.into_inner();
-        let applied = self
-            .orchestrator
-            .apply_graph(&caller, convert::source(source, includes, origin))
-            .await
-            .map_err(status::of_api)?;
+        let source = convert::source(source, includes, origin);
+        let applied = match self.orchestrator.apply_graph(&caller, source.clone()).await {
+            Ok(applied) => applied,
+            Err(error) if error.code == "invalid_graph" => {
+                let problems = self.parse(convert::spec_source(source)).await?.err().unwrap_or_default();
+                return Err(status::with_problems(error, problems));
+            }
+            Err(error) => return Err(status::of_api(error)),
+        };
         let graph = v1::Graph { name: applied.name, hash: applied.hash.to_string(), ..Default::default() };
         Ok(Response::new(v1::ApplyGraphResponse { graph: Some(graph), changed: applied.changed }))
     }
@@ -27,7 +32,13 @@ impl Graphs for Services {
         request: Request<v1::ValidateGraphRequest>,
     ) -> Result<Response<v1::ValidateGraphResponse>, Status> {
         self.caller(&request, Scope::Read).await?;
-        Err(Status::unimplemented("later"))
+        let v1::ValidateGraphRequest { source, includes, origin } = request.into_inner();
+        let source = convert::spec_source(convert::source(source, includes, origin));
+        let response = match self.parse(source).await? {
+            Ok((name, hash)) => v1::ValidateGraphResponse { name, hash, problems: Vec::new() },
+            Err(problems) => v1::ValidateGraphResponse { problems, ..v1::ValidateGraphResponse::default() },
+        };
+        Ok(Response::new(response))
     }
 
     async fn list(&self, request: Request<v1::ListGraphsRequest>) -> Result<Response<v1::ListGraphsResponse>, Status> {
@@ -60,6 +71,17 @@ impl Graphs for Services {
 }
 
 impl Services {
+    /// Name and version of a graph, or what is wrong with it. Expressions nest: this takes
+    /// the large stacks on which graphs are compiled.
+    async fn parse(&self, source: spec::Source) -> Result<Result<(String, String), Vec<v1::Problem>>, Status> {
+        let parsed = self.orchestrator.inner.compute.run(move || spec::parse(&source)).await;
+        let parsed = parsed.map_err(|error| status::of_api(ApiError::internal(error)))?;
+        Ok(match parsed {
+            Ok(graph) => Ok((graph.name, graph.hash.to_string())),
+            Err(problems) => Err(problems.into_iter().map(convert::problem).collect()),
+        })
+    }
+
     /// By name.
     async fn graphs(&self, caller: &Caller) -> Result<Vec<GraphView>, Status> {
         let mut graphs = self.orchestrator.list_graphs(caller).await.map_err(status::of_api)?;
