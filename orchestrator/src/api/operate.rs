@@ -12,6 +12,8 @@ use crate::plane::file_key;
 
 /// Audit entries unless asked for otherwise.
 const AUDIT_DEFAULT: u32 = 1_000;
+/// Partitions read at once.
+const AUDIT_READS_MAX: usize = 32;
 /// How long the store may take to answer before it counts as gone.
 const HEALTH_WITHIN: Duration = Duration::from_secs(2);
 
@@ -82,9 +84,11 @@ impl Orchestrator {
             Some(run) => vec![run.partition],
             None => Partition::all().collect(),
         };
+        let reads = partitions.into_iter().map(|partition| self.inner.store.audit(partition, limit));
+        let mut pages = futures_util::stream::iter(reads).buffered(AUDIT_READS_MAX);
         let mut entries = Vec::new();
-        for partition in partitions {
-            let found = self.inner.store.audit(partition, limit).await?;
+        while let Some(found) = pages.next().await {
+            let found = found?;
             let theirs = found.into_iter().filter(|entry| entry.tenant == caller.tenant);
             entries.extend(theirs.filter(|entry| filter.run.is_none_or(|run| entry.run == run)));
         }

@@ -3,6 +3,7 @@
 
 mod faults;
 mod graphs;
+mod inputs;
 mod runs;
 mod store;
 
@@ -114,11 +115,15 @@ impl Rig {
     }
 
     async fn submit(&self, graph: &str, input: Value) -> RunId {
+        self.submit_as(graph, input, "r", None).await
+    }
+
+    async fn submit_as(&self, graph: &str, input: Value, request: &str, thread: Option<&str>) -> RunId {
         let request = SubmitRequest {
             graph: GraphRef::Hash(baton_common::GraphHash(baton_common::Digest::of(graph))),
             input,
-            request_id: RequestId::parse("r").ok(),
-            thread: None,
+            request_id: RequestId::parse(request).ok(),
+            thread: thread.and_then(|thread| baton_common::ThreadId::parse(thread).ok()),
             traceparent: None,
         };
         self.orchestrator.submit(&Caller::local(), request).await.unwrap().run
