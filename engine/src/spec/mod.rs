@@ -22,7 +22,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
-pub use problem::Problem;
+pub use problem::{CODES, Problem};
 
 use crate::graph::Graph;
 use problem::Report;

@@ -35,6 +35,53 @@ impl std::fmt::Display for Problem {
     }
 }
 
+/// Every code a problem may have.
+pub const CODES: [&str; 43] = [
+    "concurrent_writers",
+    "duplicate_key",
+    "empty",
+    "missing_join",
+    "missing_key",
+    "needs_for_each",
+    "never_ends",
+    "no_file",
+    "no_then",
+    "no_use",
+    "not_visible",
+    "split_expression",
+    "too_large",
+    "two_forms",
+    "two_works",
+    "type_mismatch",
+    "unknown_channel",
+    "unknown_input",
+    "unknown_key",
+    "unknown_name",
+    "unknown_node",
+    "unknown_output",
+    "unknown_type",
+    "unknown_word",
+    "unquoted_expression",
+    "unquoted_text",
+    "unreachable_arm",
+    "unreachable_node",
+    "unsupported_yet",
+    "wrong_arm",
+    "wrong_duration",
+    "wrong_expression",
+    "wrong_name",
+    "wrong_number",
+    "wrong_schema",
+    "wrong_target",
+    "wrong_template",
+    "wrong_type",
+    "wrong_version",
+    "yaml_anchor",
+    "yaml_key",
+    "yaml_syntax",
+    "yaml_tag",
+];
+
 /// A place in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Place {
@@ -58,6 +105,7 @@ impl Report {
 
     /// Adds a problem; its label is the message until said otherwise.
     pub(super) fn add(&mut self, code: &str, at: Place, message: impl Into<String>) -> &mut Problem {
+        debug_assert!(CODES.contains(&code), "{code} is no known code");
         let message = message.into();
         self.problems.push(Problem {
             code: code.to_owned(),

@@ -40,3 +40,21 @@ fn line(text: &str, problem: &Problem) -> String {
     let help = problem.help.as_deref().map(|help| format!("\n    help: {help}")).unwrap_or_default();
     format!("{}:{} {} `{marked}`\n    {}{help}\n", problem.line, problem.column, problem.code, problem.message)
 }
+
+#[test]
+fn every_code_has_a_page() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors");
+    let failures = ["expression_failed", "template_failed", "invalid_input", "invalid_answer"];
+    for code in super::CODES.iter().chain(&failures) {
+        let page = std::fs::read_to_string(folder.join(format!("{code}.md"))).unwrap_or_default();
+        assert!(page.starts_with(&format!("# {code}\n")), "{code}");
+    }
+}
+
+#[test]
+fn the_guide_shows_a_graph_that_works() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/graphs.md");
+    let guide = std::fs::read_to_string(folder).unwrap();
+    let graph = guide.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(shown(graph), "fine\n");
+}

@@ -139,6 +139,10 @@ fn what_is_missing_is_named() {
                 help: name: file.list
         "#]],
     );
+}
+
+#[test]
+fn what_a_node_misses_is_named() {
     node(
         "chat: { system: s }\n    then: end",
         expect![[r#"

@@ -45,28 +45,28 @@ fn operators_of_other_languages_are_known() {
     node(
         "then: [ { when: 'state.n > 1 & state.n < 3', to: end }, { to: end } ]",
         expect![[r#"
-        8:21 wrong_expression `'state.n > 1 & state.n < 3'`
-            when: & does not belong at character 14
-            help: write && and ||
-    "#]],
+            8:21 wrong_expression `'state.n > 1 & state.n < 3'`
+                when: & does not belong at character 14
+                help: write && and ||
+        "#]],
     );
     node(
         "save: { l: '[state.n, , 2]' }\n    then: end",
         expect![[r#"
-        8:16 wrong_expression `'[state.n, , 2]'`
-            save of l: , does not belong at character 12
-    "#]],
+            8:16 wrong_expression `'[state.n, , 2]'`
+                save of l: , does not belong at character 12
+        "#]],
     );
     node(
         "for_each: state.l\n    tool: { name: t }\n    on_item_error: { quorm: 3 }\n    then: end",
         expect![[r#"
-        10:20 missing_key `{`
-            on_item_error needs quorum
-            help: on_item_error: { quorum: 3 }
-        10:22 unknown_key `quorm`
-            on_item_error has no key quorm
-            help: did you mean quorum?
-    "#]],
+            10:20 missing_key `{`
+                on_item_error needs quorum
+                help: on_item_error: { quorum: 3 }
+            10:22 unknown_key `quorm`
+                on_item_error has no key quorm
+                help: did you mean quorum?
+        "#]],
     );
 }
 
