@@ -11,6 +11,7 @@ use baton_broker::rabbit::{Rabbit, RabbitOptions};
 use baton_common::settings::Timings;
 use baton_store::Store;
 use baton_store::memory::MemoryStore;
+use baton_store::redis::{RedisOptions, RedisStore};
 use baton_store::sqlite::{SqliteOptions, SqliteStore};
 
 /// Why an address cannot be used.
@@ -37,13 +38,22 @@ pub enum Error {
     Blobs(#[from] baton_blobs::Error),
 }
 
-/// The store at that address: `sqlite:FOLDER` or `memory:`.
+/// Connections to Redis: with a server that syncs always, one would commit only a dozen
+/// calls a sync; with one that syncs every second more than one costs a little.
+const REDIS_CONNECTIONS: usize = 8;
+
+/// The store at that address: `redis://…`, `rediss://…`, `sqlite:FOLDER` or `memory:`.
 ///
 /// # Errors
 /// When it does not open, or the address names nothing that is known.
 pub async fn store(url: &str, timings: &Timings) -> Result<Arc<dyn Store>, Error> {
     match url.split_once(':') {
         Some(("memory", _)) => Ok(Arc::new(MemoryStore::new(timings.clone()))),
+        Some(("redis" | "rediss", _)) => {
+            let mut options = RedisOptions::new(url, timings.clone());
+            options.connections = REDIS_CONNECTIONS;
+            Ok(Arc::new(RedisStore::connect(options).await?))
+        }
         Some(("sqlite", folder)) if !folder.is_empty() => {
             let options = SqliteOptions { folder: PathBuf::from(folder), timings: timings.clone() };
             Ok(Arc::new(SqliteStore::open(&options)?))
