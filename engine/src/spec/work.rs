@@ -18,7 +18,11 @@ pub(super) const WORKS: [&str; 4] = ["tool", "chat", "ask", "notify"];
 /// The work of a node and what its output looks like; `None` where it is wrong.
 pub(super) fn work(report: &mut Report, node: &Members<'_>, view: &View<'_>) -> (Option<Work>, Option<Output>) {
     let mut given = WORKS.iter().filter_map(|key| node.entry(key));
-    let Some(entry) = given.next() else { return (Some(Work::Local), None) };
+    let Some(entry) = given.next() else {
+        // What is not supported yet was said once; its output is let be.
+        let later = ["agent", "wait", "graph"].iter().any(|key| node.get(key).is_some());
+        return if later { (None, Some(Output::Any)) } else { (Some(Work::Local), None) };
+    };
     if let Some(second) = given.next() {
         report
             .add("two_works", second.key_at, format!("a node does one thing: {} and {}", entry.key, second.key))

@@ -52,7 +52,7 @@ fn unknown_keys_name_the_nearest() {
 #[test]
 fn keys_of_the_full_language_are_named() {
     node(
-        "agent: { kind: tools }\n    then: end",
+        "agent: { kind: tools }\n    save: { text: output.text }\n    then: end",
         expect![[r#"
             8:5 unsupported_yet `agent`
                 agent is not supported yet
