@@ -103,7 +103,7 @@ impl Progress {
         };
         if !group.tool.is_empty() {
             match &self.bars {
-                Some(bars) => group.bar = Some(bars.add(self.bar(&group))),
+                Some(bars) => group.bar = Some(self.bar(bars, &group)),
                 None => eprintln!("  {:width$}  {}", group.node, work(&group), width = self.width),
             }
         }
@@ -128,8 +128,9 @@ impl Progress {
 
     fn closed(&mut self, event: &Event) {
         let Some(group) = self.groups.remove(&event.group) else { return };
-        if let Some(bar) = &group.bar {
-            bar.finish_and_clear();
+        if let (Some(bars), Some(bar)) = (&self.bars, &group.bar) {
+            bar.disable_steady_tick();
+            bars.remove(bar);
         }
         if group.tool.is_empty() {
             return;
@@ -156,8 +157,10 @@ impl Progress {
         self.line(&format!("{mark} {node:width$}  {}", plain(what), width = self.width));
     }
 
-    fn bar(&self, group: &Group) -> ProgressBar {
-        let bar = ProgressBar::new(group.count).with_prefix(format!("{:width$}", group.node, width = self.width));
+    fn bar(&self, bars: &MultiProgress, group: &Group) -> ProgressBar {
+        // Added before it is drawn for the first time: else it would leave a line of its own.
+        let bar = bars.add(ProgressBar::new(group.count));
+        bar.set_prefix(format!("{:width$}", group.node, width = self.width));
         let template = if group.count > 1 {
             "{spinner:.cyan} {prefix}  {bar:28.cyan/black.bright} {pos}/{len}  {msg:.dim}"
         } else {

@@ -91,6 +91,9 @@ async fn show(name: &str, setup: &Setup) -> Result<Exit, Failed> {
     let client = setup.client()?;
     let graph = call!(client, graphs, get, v1::GetGraphRequest { graph: name.to_owned() })?.graph.unwrap_or_default();
     let value = json!({ "graph": graph.name, "version": graph.hash, "applied_at_ms": graph.applied_at_ms, "source": graph.source });
-    setup.output.result(&value, |_| crate::paint::plain(&graph.source));
+    // The canonical text is JSON on one line, which is YAML too.
+    setup.output.result(&value, |_| {
+        crate::paint::plain(&serde_json::to_string_pretty(&crate::view::parsed(&graph.source)).unwrap_or_default())
+    });
     Ok(Exit::Succeeded)
 }
