@@ -1,0 +1,7 @@
+//! What the command line promises, asked of the real program: exit codes, JSON, and that
+//! a killed run goes on.
+
+mod baton;
+mod graphs;
+mod runs;
+mod servers;
