@@ -5,7 +5,7 @@ use tracing_subscriber::EnvFilter;
 use crate::Error;
 
 /// Libraries that speak too much at `info`; a filter that names one of them wins.
-const QUIET: [&str; 11] = [
+const QUIET: [&str; 12] = [
     "h2=warn",
     "hyper=warn",
     "tonic=warn",
@@ -13,6 +13,8 @@ const QUIET: [&str; 11] = [
     "lapin=warn",
     // It would log the bodies of messages that no queue took.
     "lapin::returned_messages=off",
+    // A refused look at a queue closes its channel: usual, and told by whoever looked.
+    "lapin::channel=off",
     "async_rs=warn",
     "rustls=warn",
     "reqwest=warn",

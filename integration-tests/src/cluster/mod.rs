@@ -78,10 +78,10 @@ impl Cluster {
     pub async fn over(options: &ClusterOptions, redis: Redis, rabbit: Rabbit) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("baton-cluster-").tempdir()?;
         let vhost = rabbit.new_vhost()?;
+        let broker = format!("{}?queue_type={}", rabbit.url(&vhost), options.queue_type);
         let mut shared = vec![
             ("BATON_STORE".to_owned(), redis.url()),
-            ("BATON_BROKER".to_owned(), rabbit.url(&vhost)),
-            ("BATON_QUEUE_TYPE".to_owned(), options.queue_type.clone()),
+            ("BATON_BROKER".to_owned(), broker.clone()),
             ("BATON_BLOBS".to_owned(), format!("file:{}", folder.path().join("blobs").display())),
         ];
         shared.extend(process::hurried(options.hurry));
@@ -91,7 +91,6 @@ impl Cluster {
             let mut process = Process::new("baton-orchestrator", &format!("orchestrator-{number}"), folder.path())?;
             process.env_all(&shared);
             process.env("BATON_GRPC_ADDR", &format!("127.0.0.1:{port}"));
-            process.env("BATON_HTTP_ADDR", "127.0.0.1:0");
             process.address = Some(format!("http://127.0.0.1:{port}"));
             orchestrators.push(process);
         }
@@ -104,12 +103,14 @@ impl Cluster {
             for number in 0..count {
                 let name = format!("worker-{class}-{number}");
                 let mut process = Process::new(program, &name, folder.path())?;
-                process.env("BATON_BROKER", &rabbit.url(&vhost));
+                process.env("BATON_BROKER", &broker);
                 process.env("BATON_ORCHESTRATOR", &addresses.join(","));
                 process.env("BATON_DATA_DIR", &folder.path().join(&name).display().to_string());
                 process.env("BATON_DEBUG_TOOLS", "1");
                 process.env("BATON_DEBUG_DIR", &folder.path().join("ledger").display().to_string());
-                process.env("BATON_FILE_ROOTS", &roots.join(":"));
+                if !roots.is_empty() {
+                    process.env("BATON_FILE_ROOTS", &roots.join(":"));
+                }
                 process.env("BATON_CALL_TIMEOUT_MS", "2000");
                 process.env("BATON_BACKOFF_MS_MAX", "500");
                 workers.push(process);

@@ -103,8 +103,16 @@ async fn one_run(cluster: &mut Cluster, role: Role, point: &str) {
         let run = client.submit("crash", &input, &request).await?;
         client.settled(&run, Duration::from_secs(60)).await
     });
+    // Marks are only made of jobs that nobody claims at once.
+    let idle = point == "before_mark";
+    if idle {
+        cluster.workers.iter_mut().for_each(|worker| worker.kill());
+    }
     let mut deaths = 0;
     while !run.is_finished() {
+        if idle && deaths > 0 {
+            cluster.workers.iter_mut().for_each(|worker| worker.start().unwrap());
+        }
         for place in 0..2 {
             let dead = match role {
                 Role::Orchestrator => !cluster.orchestrators[place].is_running(),
