@@ -11,5 +11,7 @@ mod plane;
 mod runs;
 mod server;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use server::{Error, Services, serve};
