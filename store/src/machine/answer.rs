@@ -39,8 +39,8 @@ impl Machine<'_> {
             after: state.ver,
             verdict: "ok".to_owned(),
         })?;
-        let ending = if op.ok { Ending::Done } else { Ending::Failed };
-        let tail = self.finish(&info, &mut state, &mut group, job, &mut task, ending, Some(&op.outcome))?;
+        let ending = if op.ok { Ending::Done(&op.outcome) } else { Ending::Failed(&op.outcome) };
+        let tail = self.finish(&info, &mut state, &mut group, job, &mut task, ending)?;
         Ok(AnswerVerdict::Ok(tail))
     }
 
@@ -113,6 +113,15 @@ impl Machine<'_> {
             None => return Ok(FireAnswer::Kept),
         }
         let job = self.first_job(&info, &state, &group);
+        if group.info.detached {
+            // Nobody folds a detached group: it goes with its deadline.
+            self.cancel_open_tasks(&info, &mut state, &mut group, &job, true)?;
+            state.detached_open = state.detached_open.saturating_sub(1);
+            self.drop_group_due(&job, &group)?;
+            self.rows.delete_group(run, id)?;
+            self.rows.put_run_state(run, &state)?;
+            return Ok(FireAnswer::Fired(Tail::default()));
+        }
         self.close_group(&info, &mut state, &mut group, &job)?;
         let running = matches!(state.status, RunStatus::Running | RunStatus::Undoing);
         let closed = if running { Some(Box::new(self.closed(&info, &state)?)) } else { None };
@@ -146,7 +155,7 @@ impl Machine<'_> {
         interrupt.state = InterruptState::Expired;
         self.settle_question(&info.thread.tenant, &mut state, &interrupt, "expired")?;
         let body = bodies::expired();
-        let tail = self.finish(&info, &mut state, &mut group, &job, &mut task, Ending::Failed, Some(&body))?;
+        let tail = self.finish(&info, &mut state, &mut group, &job, &mut task, Ending::Failed(&body))?;
         Ok(FireAnswer::Fired(tail))
     }
 }

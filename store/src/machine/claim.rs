@@ -44,8 +44,7 @@ impl Machine<'_> {
                 task.infra_attempts += 1;
                 if task.infra_attempts >= self.timings.infra_attempts_max {
                     let body = bodies::poison(self.timings.infra_attempts_max);
-                    let tail =
-                        self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Failed, Some(&body))?;
+                    let tail = self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Failed(&body))?;
                     return Ok(ClaimVerdict::Poison(Box::new(tail)));
                 }
             }

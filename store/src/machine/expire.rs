@@ -30,7 +30,7 @@ impl Machine<'_> {
             return Ok(ExpireAnswer::Kept);
         }
         if state.status == RunStatus::Cancelling && !group.info.detached {
-            let tail = self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled, None)?;
+            let tail = self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(None))?;
             return Ok(ExpireAnswer::Ended(tail));
         }
         if group.info.effect == Effect::Once {
@@ -41,7 +41,7 @@ impl Machine<'_> {
         task.infra_attempts += 1;
         if task.infra_attempts >= self.timings.infra_attempts_max {
             let body = bodies::poison(self.timings.infra_attempts_max);
-            let tail: Tail = self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Failed, Some(&body))?;
+            let tail: Tail = self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Failed(&body))?;
             return Ok(ExpireAnswer::Ended(tail));
         }
         let pause = self.timings.infra_backoff_ms << (task.infra_attempts - 1).min(10);

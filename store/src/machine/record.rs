@@ -38,12 +38,12 @@ impl Machine<'_> {
         let current = held && op.fence == task.fence;
         match &op.outcome {
             Recorded::Ok(_) if op.fence.0 == 0 || op.fence > task.fence => Ok(RecordVerdict::StaleFence),
-            Recorded::Ok(body) => self
-                .finish(&info, &mut state, &mut group, job, &mut task, Ending::Done, Some(body))
-                .map(RecordVerdict::Ok),
+            Recorded::Ok(body) => {
+                self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Done(body)).map(RecordVerdict::Ok)
+            }
             Recorded::Error { .. } if !current && self.guards.hold(Guard::Fence) => Ok(RecordVerdict::StaleFence),
             Recorded::Error { body, .. } if state.status == RunStatus::Cancelling && !detached => self
-                .finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled, Some(body))
+                .finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(Some(body)))
                 .map(RecordVerdict::Ok),
             Recorded::Error { class, code, retry_after_ms, body } => {
                 let again =
@@ -53,8 +53,7 @@ impl Machine<'_> {
                     return Ok(RecordVerdict::Retry { at });
                 }
                 task.app_attempts += 1;
-                self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Failed, Some(body))
-                    .map(RecordVerdict::Ok)
+                self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Failed(body)).map(RecordVerdict::Ok)
             }
         }
     }

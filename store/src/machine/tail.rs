@@ -10,12 +10,12 @@ use baton_common::transition::{CLOSED_BYTES_MAX, Closed, ClosedGroup, Tail};
 
 use super::{Guard, Machine, Outcome};
 
-/// How a task ends.
+/// How a task ends, with its outcome as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    Done,
-    Failed,
-    Cancelled,
+pub(super) enum Ending<'a> {
+    Done(&'a Body),
+    Failed(&'a Body),
+    Cancelled(Option<&'a Body>),
 }
 
 impl Machine<'_> {
@@ -27,10 +27,9 @@ impl Machine<'_> {
         group: &mut Group,
         job: &JobId,
         task: &mut Task,
-        ending: Ending,
-        body: Option<&Body>,
+        ending: Ending<'_>,
     ) -> Outcome<Tail> {
-        self.end_task(info, state, group, job, task, ending, body)?;
+        self.end_task(info, state, group, job, task, ending)?;
         let mut tail = Tail::default();
         if group.info.detached {
             state.detached_open = state.detached_open.saturating_sub(1);
@@ -64,20 +63,15 @@ impl Machine<'_> {
         group: &mut Group,
         job: &JobId,
         task: &mut Task,
-        ending: Ending,
-        body: Option<&Body>,
+        ending: Ending<'_>,
     ) -> Outcome<()> {
         self.clear_wakes(info, state, group, job, task)?;
-        let (end, text) = match ending {
-            Ending::Done => (TaskState::Done, "ok"),
-            Ending::Failed => (TaskState::Failed, "failed"),
-            Ending::Cancelled => (TaskState::Cancelled, "cancelled"),
+        let (end, text, counter, body) = match ending {
+            Ending::Done(body) => (TaskState::Done, "ok", &mut group.state.ok, Some(body)),
+            Ending::Failed(body) => (TaskState::Failed, "failed", &mut group.state.failed, Some(body)),
+            Ending::Cancelled(body) => (TaskState::Cancelled, "cancelled", &mut group.state.cancelled, body),
         };
-        match ending {
-            Ending::Done => group.state.ok += 1,
-            Ending::Failed => group.state.failed += 1,
-            Ending::Cancelled => group.state.cancelled += 1,
-        }
+        *counter += 1;
         task.state = end;
         self.rows.put_task(job.run, &job.group, job.index, task)?;
         if let Some(body) = body {
@@ -177,7 +171,7 @@ impl Machine<'_> {
                 continue;
             }
             let each = JobId { index, group: group.info.id.clone(), ..job.clone() };
-            self.end_task(info, state, group, &each, &mut task, Ending::Cancelled, None)?;
+            self.end_task(info, state, group, &each, &mut task, Ending::Cancelled(None))?;
         }
         group.state.next_held = group.info.count;
         Ok(claimed_left)
