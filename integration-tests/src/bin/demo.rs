@@ -73,7 +73,7 @@ async fn cluster() -> anyhow::Result<()> {
 
 /// Kills one orchestrator and one worker at random moments and restarts both servers.
 async fn disturb(cluster: &mut Cluster, timeline: &mut Timeline) -> anyhow::Result<()> {
-    let pause = || Duration::from_millis(rand::rng().random_range(100..900));
+    let pause = || Duration::from_millis(rand::rng().random_range(5..60));
     tokio::time::sleep(pause()).await;
     let victim = rand::rng().random_range(0..cluster.orchestrators.len());
     cluster.orchestrators[victim].kill();
