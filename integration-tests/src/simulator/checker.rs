@@ -49,7 +49,7 @@ impl Checker {
         let step = self.steps.fetch_add(1, Ordering::Relaxed);
         let run = run_of(op);
         let before = run.and_then(|run| self.detail(run));
-        let rows = (step % 13 == 0).then(|| self.store.dump(op.partition()));
+        let rows = step.is_multiple_of(13).then(|| self.store.dump(op.partition()));
         let reply = self.store.apply_at(op, now).expect("the memory store has no faults of its own");
         let mut seen = self.seen.lock();
         *seen.answers.entry(answer_name(op, &reply)).or_default() += 1;
@@ -149,8 +149,7 @@ impl Checker {
                 }
             }
         }
-        for (index, (group, tasks)) in detail.groups.iter().enumerate() {
-            let _ = index;
+        for (group, tasks) in &detail.groups {
             for (place, task) in (0_u32..).zip(tasks) {
                 let job = JobId { run, r#gen: state.r#gen, group: group.info.id.clone(), index: place };
                 let highest = seen.fences.entry(job).or_default();

@@ -24,10 +24,13 @@ fn graphs() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The runs that were accepted.
+/// What is submitted, and the run it became once it was accepted.
+type Wanted = (SubmitRequest, Option<RunId>);
+
+/// The load, by request id.
 #[derive(Clone)]
 pub(super) struct Load {
-    runs: Arc<Mutex<BTreeMap<String, (SubmitRequest, Option<RunId>)>>>,
+    runs: Arc<Mutex<BTreeMap<String, Wanted>>>,
 }
 
 /// Submits the load, and lets people act on it for as long as the cluster lives.

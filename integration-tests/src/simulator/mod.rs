@@ -105,18 +105,12 @@ async fn world(seed: u64, sabotage: Sabotage) -> Report {
     let cluster = Cluster::new(memory, broker, chaos.clone(), checker.clone(), ledger.clone(), sabotage);
     cluster.start().await;
     let load = load::submit(&cluster, seed).await;
-    let mut nemesis = Box::pin(cluster.nemesis());
-    let faults = tokio::time::sleep(FAULTS_FOR);
-    tokio::pin!(faults);
-    loop {
-        tokio::select! {
-            biased;
-            () = checker.broken() => break,
-            () = &mut faults => break,
-            () = &mut nemesis => break,
-        }
+    tokio::select! {
+        biased;
+        () = checker.broken() => {}
+        () = tokio::time::sleep(FAULTS_FOR) => {}
+        () = cluster.nemesis() => {}
     }
-    drop(nemesis);
     chaos.calm();
     cluster.heal().await;
     let ended = tokio::select! {
