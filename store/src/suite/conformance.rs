@@ -5,8 +5,9 @@ use baton_common::job::{Outcome, RenewAnswer};
 use baton_common::records::{DueKind, RunStatus, TaskState};
 use baton_common::tool::Effect;
 use baton_common::transition::{
-    AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Expire, ExpireAnswer, Granted,
-    Mark, OnBusy, Op, PopDue, Record, RecordVerdict, Recorded, Renew, Reply, Submit, SubmitAnswer, Tail,
+    AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Expire, ExpireAnswer, Fire,
+    FireAnswer, Granted, Mark, OnBusy, Op, PopDue, Record, RecordVerdict, Recorded, Renew, Reply, Submit, SubmitAnswer,
+    Tail,
 };
 use baton_common::{Digest, ErrorClass, Failure, Fence, Gen, Timestamp};
 use serde_json::json;
@@ -32,6 +33,7 @@ pub async fn all(subject: &dyn Subject) {
     story.one_decision_per_question().await;
     story.a_cancel_ends_what_has_not_started().await;
     story.events_have_no_gaps().await;
+    story.a_detached_call_goes_with_its_deadline().await;
 }
 
 struct Story<'a> {
@@ -246,6 +248,17 @@ impl Story<'_> {
         assert_eq!(self.apply(Op::Renew(renew)).await, Reply::Renew(vec![RenewAnswer::Cancel]));
         let run = self.subject.run(run).await.expect("a read").expect("the run");
         assert_eq!(run.state.status, RunStatus::Cancelling);
+    }
+
+    async fn a_detached_call_goes_with_its_deadline(&mut self) {
+        let deadline = Some(self.now.plus_ms(500));
+        let run = self.running(&[GroupPlan { detached: true, deadline, ..GroupPlan::job("a") }]).await;
+        self.now = self.now.plus_ms(1_000);
+        let fire = Fire { run, group: Some(job(run, "a", 0).group), index: None };
+        assert_eq!(self.apply(Op::Fire(fire)).await, Reply::Fire(FireAnswer::Fired(Tail::default())));
+        let detail = self.subject.detail(run).await.expect("a read").expect("the run");
+        assert_eq!((detail.run.state.closed, detail.run.state.detached_open), (0, 0));
+        assert_eq!(detail.groups, Vec::new());
     }
 
     async fn events_have_no_gaps(&mut self) {

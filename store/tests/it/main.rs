@@ -1,6 +1,6 @@
 //! Every store adapter against the suite.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 mod memory;
 mod redis;

@@ -31,8 +31,10 @@ end
 
 -- Reads several fields of the run's row ahead.
 local function fetch(fields)
-  local values = call('HMGET', RK, unpack(fields))
-  for place, field in ipairs(fields) do seen[field] = values[place] end
+  for first = 1, #fields, 1000 do
+    local values = call('HMGET', RK, unpack(fields, first, math.min(first + 999, #fields)))
+    for place, value in ipairs(values) do seen[fields[first + place - 1]] = value end
+  end
 end
 
 local function get(field)
@@ -95,7 +97,7 @@ local function flush()
   if #put > 0 then send('ZADD', P .. 'd', put) end
   if #gone > 0 then send('ZREM', P .. 'd', gone) end
   if #events > 0 then flush_events() end
-  if #unlink > 0 then send('UNLINK', unlink[1], { unpack(unlink, 2) }) end
+  for first = 1, #unlink, 1000 do call('UNLINK', unpack(unlink, first, math.min(first + 999, #unlink))) end
   if kept and kept ~= now then call('SET', P .. 'c', now) end
   kept, R, B, due, unlink = now, {}, {}, {}, {}
 end

@@ -35,6 +35,15 @@ local function fire_group()
   if not g or g.phase ~= OPEN then return kept(entry, false) end
   if not g.deadline then return pack('kept') end
   if g.deadline > now then return kept(entry, g.deadline) end
+  if g.detached then
+    cancel_open_tasks(s, g, true)
+    s.detached = math.max(0, s.detached - 1)
+    drop_group_due(g)
+    delete_group(s, g)
+    R.s = state_row(s)
+    flush()
+    return pack('fired', false, false, s.gen)
+  end
   close_group(s, g)
   local closed = live(s) and closed_reply(s)
   R.s = state_row(s)

@@ -1,6 +1,12 @@
 -- MARK: notes which publications the broker confirmed.
 local uuid, tasks = unrow(ARGV[1])
 enter(uuid)
+local fields = {}
+for _, each in ipairs(tasks) do
+  fields[#fields + 1] = 'g' .. each[1]
+  fields[#fields + 1] = 't' .. each[1] .. '/' .. each[2]
+end
+fetch(fields)
 local changed = false
 for _, each in ipairs(tasks) do
   local id, index, seq = unpack(each)

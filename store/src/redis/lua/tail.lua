@@ -59,7 +59,8 @@ local function cancel_open_tasks(s, g, claimed_too)
 end
 
 local function drop_group_due(g)
-  due[due_group('p', g)], due[due_group('k', g)], due[due_group('t', g)] = false, false, false
+  due[due_group('p', g)], due[due_group('k', g)] = false, false
+  if g.deadline then due[due_group('t', g)] = false end
 end
 
 -- Closes a group: cancels what has not ended and makes the run ready.
