@@ -70,7 +70,7 @@ impl Local {
         let keys = key.is_some() || !orchestrator.store().api_keys().await.map_err(anyhow::Error::from)?.is_empty();
         if !auth::may_listen(address, keys) {
             let cause = format!("{address} is reachable from other machines and there are no API keys");
-            return Err(Failed::usage("keys_missing", cause, "set BATON_API_KEY, or listen on 127.0.0.1"));
+            return Err(Failed::usage("api_key_missing", cause, "set BATON_API_KEY, or listen on 127.0.0.1"));
         }
         let shutdown = CancellationToken::new();
         let services = Services {

@@ -109,9 +109,9 @@ fn the_first_key_closes_the_door_and_scopes_hold() {
     let baton = Baton::new();
     let mut asking = Asking::new(&baton);
     let operator = asking.ask(&["keys", "create", "--actor", "olga", "--scope", "operate,read"], 0);
-    assert_eq!(asking.ask(&["list"], 1)["error"]["code"], "key_missing");
+    assert_eq!(asking.ask(&["list"], 1)["error"]["code"], "api_key_missing");
     asking.key = Some("baton_wrong".to_owned());
-    assert_eq!(asking.ask(&["list"], 1)["error"]["code"], "key_unknown");
+    assert_eq!(asking.ask(&["list"], 1)["error"]["code"], "api_key_unknown");
     asking.key = operator["secret"].as_str().map(str::to_owned);
     asking.ask(&["list"], 0);
     assert_eq!(asking.ask(&["submit", "hello"], 1)["error"]["code"], "scope_missing");

@@ -43,9 +43,9 @@ pub(super) fn of_malformed(error: Malformed) -> Status {
 /// A refused caller as a status.
 pub(super) fn of_auth(error: auth::Error) -> Status {
     let (code, name, cure) = match &error {
-        auth::Error::Missing => (Code::Unauthenticated, "key_missing", "set BATON_API_KEY"),
+        auth::Error::Missing => (Code::Unauthenticated, "api_key_missing", "set BATON_API_KEY"),
         auth::Error::Unknown => {
-            (Code::Unauthenticated, "key_unknown", "check BATON_API_KEY, or make a key with `baton keys create`")
+            (Code::Unauthenticated, "api_key_unknown", "check BATON_API_KEY, or make a key with `baton keys create`")
         }
         auth::Error::Scope(_) => {
             (Code::PermissionDenied, "scope_missing", "use a key with this scope: `baton keys create --scope …`")
