@@ -53,6 +53,11 @@ pub(crate) enum Command {
         /// The run
         run: String,
     },
+    /// Let a run go on that is stuck, once its cause is gone
+    Unpark {
+        /// The run
+        run: String,
+    },
     /// List workers
     Workers,
     /// List queues

@@ -23,6 +23,7 @@ pub(crate) async fn execute(command: &Command, setup: &Setup) -> Result<Exit, Fa
         Command::List(args) => runs::list(args, setup).await,
         Command::Answer(args) => answer::answer(args, setup).await,
         Command::Cancel { run } => runs::cancel(run, setup).await,
+        Command::Unpark { run } => operate::unpark(run, setup).await,
         Command::Workers => operate::workers(setup).await,
         Command::Queues => operate::queues(setup).await,
         Command::Artifacts(args) => operate::artifacts(args, setup).await,

@@ -174,6 +174,16 @@ fn key_json(key: &v1::Key) -> serde_json::Value {
     json!({ "id": key.id, "tenant": key.tenant, "actor": key.actor, "scopes": key.scopes, "created_at_ms": key.created_at_ms })
 }
 
+pub(super) async fn unpark(run: &str, setup: &Setup) -> Result<Exit, Failed> {
+    let client = setup.client()?;
+    let unparked = call!(client, operate, unpark, v1::UnparkRequest { run_id: run.to_owned() })?.unparked;
+    setup.output.result(&json!({ "run": run, "unparked": unparked }), |paint| {
+        let what = if unparked { "goes on" } else { "was not stuck" };
+        format!("{run} {}", paint.dim(what))
+    });
+    Ok(Exit::Succeeded)
+}
+
 pub(super) async fn health(setup: &Setup) -> Result<Exit, Failed> {
     let client = setup.client()?;
     let request = v1::ListRunsRequest { page_size: 1, ..v1::ListRunsRequest::default() };

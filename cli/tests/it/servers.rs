@@ -97,6 +97,7 @@ fn what_is_not_there_ends_with_four_and_nobody_with_five() {
         let value = asking.ask(&words, 4);
         assert!(value["error"]["code"].as_str().is_some_and(|code| code.ends_with("_not_found")), "{value}");
     }
+    asking.ask(&["unpark", nobody], 4);
     asking.ask(&["get", "no-run-id"], 2);
     asking.ask(&["list", "--status", "happy"], 2);
     drop(asking);

@@ -90,6 +90,13 @@ impl Operate for Services {
         let revoked = self.auth.revoke(&caller, &request.get_ref().id).await.map_err(status::of_api)?;
         Ok(Response::new(v1::RevokeKeyResponse { revoked }))
     }
+
+    async fn unpark(&self, request: Request<v1::UnparkRequest>) -> Result<Response<v1::UnparkResponse>, Status> {
+        let caller = self.caller(&request, Scope::Operate).await?;
+        let run = run_id(&request.get_ref().run_id)?;
+        let unparked = self.orchestrator.unpark(&caller, run).await.map_err(status::of_api)?;
+        Ok(Response::new(v1::UnparkResponse { unparked }))
+    }
 }
 
 fn scope(name: &str) -> Result<Scope, Status> {

@@ -1,0 +1,3 @@
+//! The program itself: its start, its probe, its end.
+
+mod process;
