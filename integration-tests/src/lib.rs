@@ -3,6 +3,7 @@
 //! Test code: it panics where a promise is broken.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+pub mod bench;
 pub mod cluster;
 pub mod grpc;
 pub mod simulator;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use baton_testbed::{Rabbit, RabbitOptions, Redis, RedisOptions};
 use tempfile::TempDir;
 
-pub use process::Process;
+pub use process::{Process, program_path as program};
 
 use crate::grpc::Client;
 

@@ -27,7 +27,7 @@ impl Process {
     /// # Errors
     /// When the program was not built.
     pub fn new(program: &str, name: &str, folder: &Path) -> anyhow::Result<Self> {
-        let program = built(program)?;
+        let program = program_path(program)?;
         let log = folder.join(format!("{name}.log"));
         Ok(Self { name: name.to_owned(), address: None, program, env: Vec::new(), log, child: None })
     }
@@ -121,7 +121,10 @@ impl Drop for Process {
 }
 
 /// A program of this workspace, beside the one that runs.
-fn built(program: &str) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When it was not built.
+pub fn program_path(program: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let mut folder = own.parent().context("a folder")?;
     if folder.ends_with("deps") {

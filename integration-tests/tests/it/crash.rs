@@ -7,25 +7,7 @@ use std::time::Duration;
 use baton_integration_tests::cluster::{Cluster, ClusterOptions, ledger};
 use serde_json::json;
 
-const GRAPH: &str = "
-baton: 1
-graph: crash
-input: { file: string }
-output: { ends: state.ends }
-state: { ends: { type: integer, reduce: sum, default: 0 } }
-start: first
-nodes:
-  first:
-    tool: { name: debug.ledger, args: { file: '{{ input.file }}', effect: idempotent, ms: 20 } }
-    save: { ends: '1' }
-    then: many
-  many:
-    tool: { name: debug.ledger, args: { file: '{{ input.file }}', effect: idempotent, ms: 5 } }
-    for_each: '[1, 2, 3, 4]'
-    max_parallel: 2
-    save: { ends: size(output) }
-    then: end
-";
+const GRAPH: &str = include_str!("crash.yaml");
 
 /// Points of an orchestrator, in the order of a step.
 const ORCHESTRATOR: [&str; 9] = [

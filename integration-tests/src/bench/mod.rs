@@ -1,0 +1,23 @@
+//! Steps per second of a loop graph with one `debug.echo` job per step, next to a floor: the
+//! same transitions and the same messages, recorded from a real run, without anything that
+//! decides.
+//!
+//! Both go through the same probe over stores and brokers of the same kind, in alternating
+//! rounds, so that a busy machine slows both. What the figures must be is left to readers.
+
+mod bed;
+mod floor;
+mod graph;
+mod planes;
+mod probe;
+mod report;
+mod rounds;
+mod tape;
+
+pub use bed::{Bed, Kind};
+pub use graph::{GRAPH, input};
+pub use planes::Planes;
+pub use probe::Probe;
+pub use report::{Figures, Machine, print_table};
+pub use rounds::{Plan, measure};
+pub use tape::Tape;

@@ -1,0 +1,144 @@
+//! The figures of a measurement, and how they are shown.
+#![allow(clippy::print_stdout, reason = "what the bench prints")]
+
+use serde::Serialize;
+
+use super::bed::Kind;
+
+/// What one side of a round showed.
+#[derive(Debug, Clone)]
+pub(super) struct Side {
+    pub(super) steps: u64,
+    pub(super) seconds: f64,
+    pub(super) marks: u64,
+    pub(super) took_ms: Vec<f64>,
+}
+
+impl Side {
+    fn rate(&self) -> f64 {
+        self.steps as f64 / self.seconds
+    }
+}
+
+/// A pair of rounds, one right after the other.
+#[derive(Debug, Clone)]
+pub(super) struct Round {
+    pub(super) floor: Side,
+    pub(super) baton: Side,
+}
+
+/// What a measurement showed: medians over its rounds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// `memory`, `sqlite`, `redis+rabbitmq`.
+    pub store: &'static str,
+    /// Runs at once.
+    pub runs: usize,
+    /// Steps per second of the floor.
+    pub floor_steps_s: f64,
+    /// Steps per second of Baton.
+    pub baton_steps_s: f64,
+    /// Baton over floor: the median of the rounds' ratios.
+    pub ratio: f64,
+    /// The ratio of each round.
+    pub ratios: Vec<f64>,
+    /// Marks per step that Baton wrote; the floor writes none.
+    pub marks_per_step: f64,
+    /// A lone step of Baton, in milliseconds: median and 99th percentile.
+    pub baton_ms: Option<(f64, f64)>,
+    /// A lone step of the floor.
+    pub floor_ms: Option<(f64, f64)>,
+}
+
+impl Figures {
+    pub(super) fn of(kind: Kind, runs: usize, rounds: &[Round]) -> Self {
+        let ratios: Vec<f64> = rounds.iter().map(|round| round.baton.rate() / round.floor.rate()).collect();
+        let (steps, marks) =
+            rounds.iter().fold((0, 0), |(steps, marks), round| (steps + round.baton.steps, marks + round.baton.marks));
+        let took = |side: fn(&Round) -> &Side| {
+            let all: Vec<f64> = rounds.iter().flat_map(|round| side(round).took_ms.iter().copied()).collect();
+            (!all.is_empty()).then(|| (quantile(&all, 0.5), quantile(&all, 0.99)))
+        };
+        Self {
+            store: kind.name(),
+            runs,
+            floor_steps_s: quantile(&rounds.iter().map(|round| round.floor.rate()).collect::<Vec<_>>(), 0.5),
+            baton_steps_s: quantile(&rounds.iter().map(|round| round.baton.rate()).collect::<Vec<_>>(), 0.5),
+            ratio: quantile(&ratios, 0.5),
+            ratios,
+            marks_per_step: marks as f64 / steps.max(1) as f64,
+            baton_ms: took(|round| &round.baton),
+            floor_ms: took(|round| &round.floor),
+        }
+    }
+}
+
+/// The value below which a share `at` of the values lies.
+fn quantile(values: &[f64], at: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = (sorted.len().saturating_sub(1)) as f64 * at;
+    sorted.get(place.round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// The machine that measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Machine {
+    /// Cores this process may use.
+    pub cores: usize,
+    /// The processor.
+    pub model: String,
+    /// The kernel.
+    pub kernel: String,
+    /// Processes that wanted a core over the last minute, when the bench began.
+    pub load: String,
+    /// `release` or `debug`.
+    pub build: &'static str,
+}
+
+impl Machine {
+    /// This one.
+    #[must_use]
+    pub fn here() -> Self {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let cpu = read("/proc/cpuinfo");
+        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
+        Self {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            model: model.trim_start_matches([' ', '\t', ':']).to_owned(),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" },
+        }
+    }
+}
+
+/// Prints what was measured.
+pub fn print_table(machine: &Machine, all: &[Figures]) {
+    let Machine { cores, model, kernel, load, build } = machine;
+    println!("{cores} cores of {model}, Linux {kernel}, load {load} at the start, {build} build\n");
+    println!("| store | runs | floor steps/s | Baton steps/s | ratio | of rounds | lone step p50 / p99 ms | floor's |");
+    println!("|---|--:|--:|--:|--:|---|---|---|");
+    for figures in all {
+        let Figures { store, runs, floor_steps_s, baton_steps_s, ratio, ratios, .. } = figures;
+        let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+        let ms = |pair: Option<(f64, f64)>| pair.map_or("–".to_owned(), |(p50, p99)| format!("{p50:.2} / {p99:.2}"));
+        println!(
+            "| {store} | {runs} | {floor_steps_s:.0} | {baton_steps_s:.0} | {ratio:.2} | {} | {} | {} |",
+            ratios.join(" "),
+            ms(figures.baton_ms),
+            ms(figures.floor_ms),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_of_the_sorted_values() {
+        assert_eq!(quantile(&[3.0, 1.0, 2.0], 0.5), 2.0);
+        assert_eq!(quantile(&[3.0, 1.0, 2.0], 0.99), 3.0);
+    }
+}
