@@ -36,15 +36,15 @@ macro_rules! scripts {
 scripts! {
     Submit = "submit": "rows" "audit";
     Stage = "stage": "rows" "staged";
-    Advance = "advance": "rows" "order" "tail" "staged" "open" "ending";
+    Advance = "advance": "rows" "order" "questions" "asking" "tail" "staged" "open" "ending";
     Mark = "mark": "rows";
-    Claim = "claim": "rows" "tail";
+    Claim = "claim": "rows" "questions" "asking" "tail" "closing" "lost";
     Renew = "renew": "rows";
-    Record = "record": "rows" "tail";
-    Expire = "expire": "rows" "tail";
-    Answer = "answer": "rows" "tail" "audit" "settle";
-    Cancel = "cancel": "rows" "tail" "audit";
-    Fire = "fire": "rows" "tail" "settle";
+    Record = "record": "rows" "questions" "tail" "closing" "requeue";
+    Expire = "expire": "rows" "questions" "asking" "tail" "closing" "requeue" "lost";
+    Answer = "answer": "rows" "questions" "tail" "closing" "audit" "settle";
+    Cancel = "cancel": "rows" "questions" "tail" "audit";
+    Fire = "fire": "rows" "questions" "tail" "closing" "settle";
     PopDue = "pop_due": "rows";
     Extend = "extend": "rows";
     Park = "park": "rows";

@@ -1,4 +1,14 @@
--- The end of a run: it is written once, and the thread's next run has its turn.
+-- The end of groups and of a run, which is written once; the thread's next run has its turn.
+
+-- Ends whatever a group still has under way and removes it.
+local function drop_group(s, id)
+  local g = read_group(id)
+  if not g then return end
+  if g.phase == CLOSED then s.closed = math.max(0, s.closed - 1) end
+  cancel_open_tasks(s, g, true)
+  drop_group_due(g)
+  delete_group(s, g)
+end
 
 -- Makes the thread's next queued run active and ready: its uuid, or false.
 local function next_turn(TK, queue)

@@ -122,31 +122,3 @@ local function tenant()
   local _, thread = unrow(get('f'))
   return string.match(thread, '^[^/]+')
 end
-
--- A question: where it stands, its id, its generation and times, and what was decided.
-local function read_question(place)
-  local text = get('?' .. place)
-  if not text then return nil end
-  local state, id, gen, opened, expires, decision, actor, at = unrow(text)
-  return {
-    place = place, state = state, id = id, gen = gen, opened = opened, expires = expires,
-    decision = decision, actor = actor, at = at,
-  }
-end
-
-local function write_question(q)
-  R['?' .. q.place] = pack(q.state, q.id, q.gen, q.opened, q.expires, q.decision, q.actor, q.at)
-end
-
-local function inbox_member(q) return U .. '/' .. q.gen .. '/' .. q.place end
-
--- Opens the question of a task.
-local function put_question(s, g, index, id, expires, body)
-  local q = {
-    place = g.id .. '/' .. index, state = 0, id = id, gen = s.gen, opened = now, expires = expires,
-    decision = false, actor = false, at = false,
-  }
-  write_question(q)
-  B['?' .. q.place] = body
-  call('ZADD', P .. 'n:' .. tenant(), now, inbox_member(q))
-end
