@@ -49,7 +49,7 @@ impl<'c> Follow<'c> {
     }
 
     /// Follows until the run is over or waits for others.
-    pub(crate) async fn to_the_end(&mut self) -> Result<End, Failed> {
+    pub(crate) async fn until_the_end(&mut self) -> Result<End, Failed> {
         let mut since = Instant::now();
         loop {
             let before = self.after;

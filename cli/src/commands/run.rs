@@ -59,7 +59,7 @@ async fn follow(
     eprintln!("{}", paint.dim(format!("{goes_on} {}  thread {}", submitted.run_id, submitted.thread)));
     let mut follow = Follow::new(client, submitted.run_id.clone(), answers);
     follow.asks = stdin().is_terminal() && stderr().is_terminal() && !setup.output.json;
-    let end = follow.to_the_end().await?;
+    let end = follow.until_the_end().await?;
     let artifacts = call!(client, operate, artifacts, v1::ArtifactsRequest { run_id: submitted.run_id })?.artifacts;
     match end {
         End::Ended(run) => Ok(ended(setup, &run, &artifacts, &follow.history)?),

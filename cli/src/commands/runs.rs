@@ -30,7 +30,7 @@ pub(super) async fn submit(args: &SubmitArgs, setup: &Setup) -> Result<Exit, Fai
     let submitted = call!(client, runs, submit, request)?;
     if args.wait {
         let mut follow = Follow::new(&client, submitted.run_id, Answers::default());
-        return Ok(match follow.to_the_end().await? {
+        return Ok(match follow.until_the_end().await? {
             End::Ended(run) => show(setup, &run),
             End::Waiting(run) => {
                 show(setup, &run);
@@ -73,7 +73,7 @@ pub(super) async fn watch(args: &WatchArgs, setup: &Setup) -> Result<Exit, Faile
     }
     let mut follow = Follow::new(&client, args.run.clone(), Answers::default());
     (follow.after, follow.stops) = (args.after, false);
-    match follow.to_the_end().await? {
+    match follow.until_the_end().await? {
         End::Ended(run) | End::Waiting(run) => Ok(show(setup, &run)),
     }
 }
