@@ -54,14 +54,17 @@ pub(super) async fn play(
     for (number, done) in dones.into_iter().enumerate() {
         players.spawn(slots.clone().run(number, done, stop.clone()));
     }
-    let hands = tokio::spawn(slots.work(consumer));
-    while let Some(player) = players.join_next().await {
-        player??;
-    }
-    hands.abort();
-    match hands.await {
-        Ok(result) => result,
-        Err(_) => Ok(()),
+    let hands = slots.work(consumer);
+    let played = async {
+        while let Some(player) = players.join_next().await {
+            player??;
+        }
+        Ok(())
+    };
+    // Whichever fails first ends the other.
+    tokio::select! {
+        worked = hands => worked,
+        played = played => played,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tests over several crates: the simulator, and real processes on real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod apart;
+mod counts;
 mod crash;
 mod crash_embedded;
+mod dev;
 mod simulator;

@@ -1,0 +1,161 @@
+//! io and cpu apart, in real processes: with every cpu thread spinning and hundreds of io
+//! jobs asleep, an io job still starts at once.
+//!
+//! Measured is what lies between the transition that opens a job and its first line in the
+//! ledger, so with the publication, the delivery, the claim and the acknowledgement. Both
+//! times are of one machine's clock, in milliseconds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use baton_integration_tests::cluster::{Cluster, ClusterOptions};
+use baton_integration_tests::grpc::Happened;
+use serde_json::{Value, json};
+
+const SLEEPERS: usize = 200;
+const PROBES: usize = 200;
+const START_MS_MAX: i64 = 50;
+
+const SLEEP: &str = "
+baton: 1
+graph: sleepers
+input: { count: list }
+start: many
+nodes:
+  many:
+    tool: { name: debug.ledger, args: { file: sleepers.jsonl, effect: pure, ms: 600000 } }
+    timeout: 20m
+    for_each: input.count
+    max_parallel: 200
+    then: end
+";
+
+const SPIN: &str = "
+baton: 1
+graph: spinners
+input: { count: list }
+start: many
+nodes:
+  many:
+    tool: { name: debug.spin, args: { ms: 600000 } }
+    timeout: 20m
+    for_each: input.count
+    max_parallel: 200
+    then: end
+";
+
+const PROBE: &str = "
+baton: 1
+graph: probes
+input: { turns: integer }
+state: { turns: { type: integer, default: 0 } }
+start: turn
+nodes:
+  turn:
+    tool: { name: debug.ledger, args: { file: probes.jsonl, effect: pure } }
+    save: { turns: state.turns + 1 }
+    then: [ { when: state.turns < input.turns, to: turn }, { to: end } ]
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_io_job_starts_at_once_while_every_cpu_thread_spins() {
+    let options =
+        ClusterOptions { orchestrators: 1, io_workers: 1, cpu_workers: 1, hurry: 5, ..ClusterOptions::default() };
+    let mut cluster = Cluster::start(&options).await.unwrap();
+    cluster.workers[0].env("BATON_SLOTS", &(SLEEPERS + 56).to_string());
+    cluster.run_all().await.unwrap();
+    for graph in [SLEEP, SPIN, PROBE] {
+        cluster.client.apply(graph, &[]).await.unwrap();
+    }
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let (io, cpu) = (cluster.workers[0].pid().unwrap(), cluster.workers[1].pid().unwrap());
+    let many = |count: usize| json!({"count": (0..count).collect::<Vec<_>>()});
+    let sleepers = cluster.client.submit("sleepers", &many(SLEEPERS), "sleepers").await.unwrap();
+    let spinners = cluster.client.submit("spinners", &many(2 * cores), "spinners").await.unwrap();
+    let folder = cluster.ledger_folder();
+    let asleep = || starts(&folder.join("sleepers.jsonl")).len() == SLEEPERS;
+    until("every sleeper sleeps", &cluster, asleep).await;
+    until("every cpu thread is busy", &cluster, || pool_threads(cpu).len() == cores && cpu_ticks(cpu) > 20).await;
+
+    let (io_ticks, cpu_ticks_before, began) = (cpu_ticks(io), cpu_ticks(cpu), Instant::now());
+    let probes = cluster.client.submit("probes", &json!({"turns": PROBES}), "probes").await.unwrap();
+    let seen = cluster.client.settled(&probes, Duration::from_secs(120)).await.unwrap();
+    assert_eq!(seen.status, "succeeded", "{seen:?}\n{}", cluster.logs());
+    let (io_ticks, spun, took) = (cpu_ticks(io) - io_ticks, cpu_ticks(cpu) - cpu_ticks_before, began.elapsed());
+
+    assert_eq!(pool_threads(cpu).len(), cores, "cpu threads equal cores");
+    assert_eq!(pool_threads(io).len(), 0, "an io process has no cpu threads");
+    assert!(spun > 2 * io_ticks, "{spun} ticks of the cpu process, {io_ticks} of the io process in {took:?}");
+    let started = starts(&folder.join("probes.jsonl"));
+    let late = lateness(&cluster.client.events(&probes).await.unwrap(), &started);
+    let at = |share: usize| late[(late.len() - 1) * share / 100];
+    println!("io jobs started after {} ms (p50), {} ms (p99), {} ms at most", at(50), at(99), at(100));
+    assert!(at(99) <= START_MS_MAX, "p99 of {PROBES} starts: {} ms, all: {late:?}", at(99));
+
+    let everywhere = started.iter().chain(&starts(&folder.join("sleepers.jsonl"))).all(|line| line["pid"] == io);
+    assert!(everywhere, "io jobs run in the io process");
+    cluster.client.cancel(&spinners).await.unwrap();
+    cluster.client.cancel(&sleepers).await.unwrap();
+    for run in [&spinners, &sleepers] {
+        let seen = cluster.client.settled(run, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(seen.status, "cancelled", "{}", cluster.logs());
+    }
+    let spun_by = claimed_by(&cluster.client.events(&spinners).await.unwrap());
+    let slept_by = claimed_by(&cluster.client.events(&sleepers).await.unwrap());
+    assert_eq!(spun_by.values().sum::<usize>(), cores, "no more cpu jobs at once than cores");
+    assert_eq!((spun_by.len(), slept_by.len()), (1, 1), "{spun_by:?} {slept_by:?}");
+    assert!(spun_by.keys().all(|worker| !slept_by.contains_key(worker)), "no cpu job runs in an io process");
+}
+
+/// Milliseconds from opening to starting, sorted, of each turn.
+fn lateness(events: &[Happened], started: &[Value]) -> Vec<i64> {
+    let group_of = |line: &Value| line["job"].as_str().and_then(|job| job.split('/').nth(2)).unwrap().to_owned();
+    let started: BTreeMap<String, i64> =
+        started.iter().map(|line| (group_of(line), line["at_ms"].as_i64().unwrap())).collect();
+    let opened = events.iter().filter(|event| event.kind == "opened");
+    let mut late: Vec<i64> = opened.map(|event| started[&event.group] - event.at_ms).collect();
+    assert_eq!(late.len(), PROBES);
+    late.sort_unstable();
+    late
+}
+
+/// Claims by worker.
+fn claimed_by(events: &[Happened]) -> BTreeMap<String, usize> {
+    let mut claims = BTreeMap::new();
+    for event in events.iter().filter(|event| event.kind == "claimed") {
+        *claims.entry(event.text.clone()).or_default() += 1;
+    }
+    claims
+}
+
+/// Start lines of a ledger file.
+fn starts(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["phase"] == "start").collect()
+}
+
+/// Names of a process's threads that run cpu jobs.
+fn pool_threads(pid: u32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+    names.map(|name| name.trim().to_owned()).filter(|name| name.starts_with("baton-cpu-")).collect()
+}
+
+/// Ticks of a core a process has used, in its own code and in the kernel's.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields = behind_name.split_whitespace().skip(11).take(2);
+    fields.filter_map(|field| field.parse::<u64>().ok()).sum()
+}
+
+/// Waits until it is so.
+async fn until(what: &str, cluster: &Cluster, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "never: {what}\n{}", cluster.logs());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
