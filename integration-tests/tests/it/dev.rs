@@ -9,7 +9,7 @@ use baton_integration_tests::grpc::Client;
 /// From the start of the process to its first answer over gRPC; the best of a few, since
 /// the machine may be busy with other things.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_serves_within_300_ms_and_idles_below_40_mb() {
+async fn it_serves_within_300_ms_and_weighs_little() {
     let mut best = Duration::MAX;
     let mut least = u64::MAX;
     for _ in 0..5 {
@@ -42,13 +42,15 @@ async fn it_serves_within_300_ms_and_idles_below_40_mb() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    println!("serving after {best:?}, {least} KiB resident");
+    println!("serving after {best:?}, {least} KiB of its own");
     assert!(best < Duration::from_millis(300), "{best:?}");
-    assert!(least < 40 * 1024, "{least} KiB");
+    assert!(least < 15 * 1024, "{least} KiB");
 }
 
+/// Memory of its own. The pages of the program's file come on top: in an unoptimised build
+/// they alone are about 32 MB, in a released one a third of that.
 fn resident_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
