@@ -131,17 +131,28 @@ impl RedisStore {
         for &partition in partitions {
             pipeline.cmd("ZRANGE").arg(keys::due(partition)).arg(0).arg(0).arg("WITHSCORES");
         }
+        pipeline.cmd("TIME");
         let link = partitions.first().copied().unwrap_or(Partition(0));
-        let firsts: Vec<Vec<(String, f64)>> = self.shared.links.pipeline(link, &pipeline).await?;
-        #[allow(clippy::cast_possible_truncation, reason = "scores are whole milliseconds below 2^53")]
-        let nearest = firsts.into_iter().map(|first| first.first().map(|(_, at)| Timestamp(*at as i64))).collect();
-        Ok((self.server_clock().await?, nearest))
+        let mut replies: Vec<redis::Value> = self.shared.links.pipeline(link, &pipeline).await?;
+        let now = clock_of(redis::from_redis_value(replies.pop().unwrap_or_default()))?;
+        let mut nearest = Vec::with_capacity(replies.len());
+        for reply in replies {
+            let first: Vec<(String, f64)> = redis::from_redis_value(reply).map_err(|_| pack::broken("a due entry"))?;
+            #[allow(clippy::cast_possible_truncation, reason = "scores are whole milliseconds below 2^53")]
+            nearest.push(first.first().map(|(_, at)| Timestamp(*at as i64)));
+        }
+        Ok((now, nearest))
     }
 
     async fn server_clock(&self) -> Result<Timestamp, Error> {
-        let (seconds, micros): (i64, i64) = self.shared.links.command(Partition(0), &cmd("TIME")).await?;
-        Ok(Timestamp(seconds * 1_000 + micros / 1_000))
+        clock_of(Ok(self.shared.links.command(Partition(0), &cmd("TIME")).await?))
     }
+}
+
+/// The answer to TIME: seconds and microseconds.
+fn clock_of(answer: Result<(i64, i64), redis::ParsingError>) -> Result<Timestamp, Error> {
+    let (seconds, micros) = answer.map_err(|_| pack::broken("the server's clock"))?;
+    Ok(Timestamp(seconds * 1_000 + micros / 1_000))
 }
 
 #[async_trait]

@@ -2,6 +2,7 @@
 //! tasks of narrow groups and its questions as they stood at one moment.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use baton_common::RunId;
 use baton_common::ids::GroupId;
@@ -90,29 +91,65 @@ impl RunRow {
     }
 }
 
-/// The outcomes of groups by index, in one go.
+/// Outcomes read in one go.
+const OUTCOMES_PAGE: u32 = 500;
+
+/// The outcomes of groups by index, page by page.
 pub(super) async fn outcomes(
     links: &Links,
     run: RunId,
     groups: &[(Group, GroupRow)],
 ) -> Result<Vec<Vec<Option<Body>>>, Error> {
-    if groups.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut pipeline = Pipeline::with_capacity(groups.len());
-    for (group, row) in groups {
-        let id = &group.info.id;
-        let key = if row.wide { keys::wide("wr", run, id) } else { keys::bodies(run) };
-        let command = pipeline.cmd("HMGET").arg(key);
-        for index in 0..group.info.count {
-            if row.wide {
-                command.arg(index);
-            } else {
-                command.arg(format!("r{id}/{index}"));
+    let mut all: Vec<Vec<Option<Body>>> = groups.iter().map(|_| Vec::new()).collect();
+    let (mut pipeline, mut places, mut waiting) = (Pipeline::new(), Vec::new(), 0);
+    for (place, (group, row)) in groups.iter().enumerate() {
+        let mut first = 0;
+        while first < group.info.count {
+            let end = group.info.count.min(first + OUTCOMES_PAGE - waiting);
+            ask(&mut pipeline, run, group, row, first..end);
+            places.push(place);
+            waiting += end - first;
+            first = end;
+            if waiting == OUTCOMES_PAGE {
+                read(links, run, &pipeline, &places, &mut all).await?;
+                (pipeline, waiting) = (Pipeline::new(), 0);
+                places.clear();
             }
         }
     }
-    let lists: Vec<Vec<Option<Vec<u8>>>> = links.pipeline(run.partition, &pipeline).await?;
-    let texts = |list: Vec<Option<Vec<u8>>>| list.into_iter().map(|body| body.map(rows::body).transpose()).collect();
-    lists.into_iter().map(texts).collect()
+    if waiting > 0 {
+        read(links, run, &pipeline, &places, &mut all).await?;
+    }
+    Ok(all)
+}
+
+/// Asks for some outcomes of a group.
+fn ask(pipeline: &mut Pipeline, run: RunId, group: &Group, row: &GroupRow, indexes: Range<u32>) {
+    let id = &group.info.id;
+    let key = if row.wide { keys::wide("wr", run, id) } else { keys::bodies(run) };
+    let command = pipeline.cmd("HMGET").arg(key);
+    for index in indexes {
+        if row.wide {
+            command.arg(index);
+        } else {
+            command.arg(format!("r{id}/{index}"));
+        }
+    }
+}
+
+/// Reads what was asked for and puts it behind what each group has.
+async fn read(
+    links: &Links,
+    run: RunId,
+    pipeline: &Pipeline,
+    places: &[usize],
+    all: &mut [Vec<Option<Body>>],
+) -> Result<(), Error> {
+    let lists: Vec<Vec<Option<Vec<u8>>>> = links.pipeline(run.partition, pipeline).await?;
+    for (&place, list) in places.iter().zip(lists) {
+        for body in list {
+            all[place].push(body.map(rows::body).transpose()?);
+        }
+    }
+    Ok(())
 }

@@ -22,6 +22,8 @@ end
 -- (false removes a field).
 local U, RK, BK
 local R, B, seen = {}, {}, {}
+-- Rows of wide groups' tasks: to be written, and read whole, by key and index.
+local W, whole = {}, {}
 local due, events, unlink = {}, {}, {}
 
 local function enter(uuid)
@@ -85,6 +87,7 @@ end
 local function flush()
   if next(R) then flush_fields(RK, R) end
   if next(B) then flush_fields(BK, B) end
+  for key, fields in pairs(W) do flush_fields(key, fields) end
   local put, gone = {}, {}
   for member, at in pairs(due) do
     if at then
@@ -99,5 +102,5 @@ local function flush()
   if #events > 0 then flush_events() end
   for first = 1, #unlink, 1000 do call('UNLINK', unpack(unlink, first, math.min(first + 999, #unlink))) end
   if kept and kept ~= now then call('SET', P .. 'c', now) end
-  kept, R, B, due, unlink = now, {}, {}, {}, {}
+  kept, R, B, W, due, unlink = now, {}, {}, {}, {}, {}
 end

@@ -69,7 +69,11 @@ local function read_row(g, index, text)
 end
 
 local function read_task(g, index)
-  if g.wide then return read_row(g, index, call('HGET', wide_key('wt:', g), index)) end
+  if g.wide then
+    local key = wide_key('wt:', g)
+    local text = W[key] and W[key][index] or whole[key] and whole[key][index]
+    return read_row(g, index, text or call('HGET', key, index))
+  end
   return read_row(g, index, get('t' .. g.id .. '/' .. index))
 end
 
@@ -77,7 +81,9 @@ local function write_task(g, index, t)
   if t.state ~= CLAIMED then t.worker, t.request = '', '' end
   local row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request)
   if g.wide then
-    call('HSET', wide_key('wt:', g), index, row)
+    local key = wide_key('wt:', g)
+    W[key] = W[key] or {}
+    W[key][index] = row
   else
     R['t' .. g.id .. '/' .. index] = row
   end
@@ -96,6 +102,7 @@ local function delete_group(s, g)
   R['g' .. g.id], R['G' .. g.id], R['p' .. g.id] = false, false, false
   if g.wide then
     local n = #unlink
+    W[wide_key('wt:', g)] = nil
     unlink[n + 1], unlink[n + 2], unlink[n + 3] = wide_key('wt:', g), wide_key('wi:', g), wide_key('wr:', g)
   else
     for index = 0, g.count - 1 do

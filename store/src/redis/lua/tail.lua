@@ -43,6 +43,12 @@ end
 local function cancel_open_tasks(s, g, claimed_too)
   local left = false
   if g.ok + g.failed + g.cancelled >= g.count then return false end
+  if g.wide then
+    local key, rows = wide_key('wt:', g), {}
+    local list = call('HGETALL', key)
+    for at = 1, #list, 2 do rows[tonumber(list[at])] = list[at + 1] end
+    whole[key] = rows
+  end
   for index = 0, g.count - 1 do
     local t = read_task(g, index)
     if t and t.state < DONE then

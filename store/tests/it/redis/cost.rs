@@ -76,3 +76,60 @@ async fn a_tool_step_takes_at_most_four_scripts() {
     assert!(scripts <= 4 * RUNS, "{:?}", store.script_counts());
     assert!(total < 5_000.0, "a step takes {total} µs");
 }
+
+#[tokio::test]
+async fn a_wide_group_costs_no_script_a_second() {
+    let server = Redis::start(baton_testbed::RedisOptions::default()).unwrap();
+    let store = RedisStore::connect(RedisOptions::new(server.url(), Timings::default())).await.unwrap();
+    let info = world::run_info(1);
+    world::submit(&store, &info).await;
+    let mut group = world::group_info(world::group_id("wide", 1), 10_000);
+    (group.window, group.need_ok, group.max_failed) = (100, 2, 9_999);
+    let mut commit = world::commit(&info, 0, Vec::new(), Vec::new());
+    commit.staged = group.count;
+    commit.open.push(baton_common::commit::NewGroup { info: group.clone(), tasks: Vec::new(), expires_at: None });
+    usec_per_call(&server);
+    world::stage(&store, &commit, &group).await;
+    println!("STAGE of 500 {:.0}", usec_per_call(&server));
+    world::advance(&store, commit).await;
+    println!("ADVANCE that opens 10,000 {:.0}", usec_per_call(&server));
+    let jobs = [0, 1].map(|index| world::job(info.id, &group.id, index));
+    for job in &jobs {
+        world::claim(&store, job).await;
+    }
+    usec_per_call(&server);
+    world::record(&store, &jobs[0], Fence(1), world::ok()).await;
+    println!("RECORD {:.0}", usec_per_call(&server));
+    world::record(&store, &jobs[1], Fence(1), world::ok()).await;
+    let closing = usec_per_call(&server);
+    println!("RECORD that cancels 9,998 {closing:.0}");
+    world::advance(&store, world::commit(&info, 1, vec![group.id.clone()], Vec::new())).await;
+    println!("ADVANCE that drops 10,000 {:.0}", usec_per_call(&server));
+    assert!(closing < 1_000_000.0, "{closing} µs");
+}
+
+#[tokio::test]
+async fn a_suspended_run_is_small() {
+    let server = Redis::start(baton_testbed::RedisOptions::default()).unwrap();
+    let store = RedisStore::connect(RedisOptions::new(server.url(), Timings::default())).await.unwrap();
+    let used = || -> f64 {
+        let info = server.cli(&["info", "memory"]).unwrap();
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().to_owned();
+        line.trim().parse().unwrap()
+    };
+    let infos: Vec<RunInfo> = (0..RUNS).map(world::run_info).collect();
+    let before = used();
+    for info in &infos {
+        world::submit(&store, info).await;
+        let open = vec![world::new_group(info.id, world::group_info(world::group_id("node", 1), 1))];
+        world::advance(&store, world::commit(info, 0, Vec::new(), open)).await;
+    }
+    let each = (used() - before) / RUNS as f64;
+    println!("a run with one checkpoint and one task {each:.0} bytes");
+    let first = &infos[0];
+    let (tag, uuid) = (format!("{{p{}}}", first.id.partition), first.id.uuid.simple());
+    for key in [format!("r:{uuid}"), format!("b:{uuid}"), format!("t:{}", first.thread), format!("x:{}", first.thread)] {
+        println!("{key} {}", server.cli(&["memory", "usage", &format!("{tag}{key}")]).unwrap());
+    }
+    assert!(each < 10_000.0, "{each} bytes");
+}
