@@ -10,28 +10,38 @@ use parking_lot::RwLock;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, FromRedisValue, Pipeline, RedisError};
 
+use super::RedisOptions;
 use super::fault::{demoted, fault};
 use crate::Error;
 
-/// How long a command may take.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct Links {
     client: Client,
+    config: ConnectionManagerConfig,
     links: Vec<RwLock<ConnectionManager>>,
 }
 
 impl Links {
-    /// Connects so many times; fails when the first connection does.
-    pub(super) async fn connect(url: &str, count: usize) -> Result<Self, Error> {
-        let client = Client::open(url).map_err(|error| fault(&error))?;
-        let first = ConnectionManager::new_with_config(client.clone(), config());
-        let mut links = vec![RwLock::new(first.await.map_err(|error| fault(&error))?)];
-        for _ in 1..count {
-            links.push(RwLock::new(lazy(&client)?));
+    /// Connects as often as asked; fails when the first connection does.
+    pub(super) async fn connect(options: &RedisOptions) -> Result<Self, Error> {
+        let client = Client::open(options.url.as_str()).map_err(|error| fault(&error))?;
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(Duration::from_millis(options.response_timeout_ms)))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_number_of_retries(3)
+            .set_min_delay(Duration::from_millis(50))
+            .set_max_delay(Duration::from_millis(500));
+        let first = ConnectionManager::new_with_config(client.clone(), config.clone());
+        let mut links = Self { links: vec![RwLock::new(first.await.map_err(|error| fault(&error))?)], client, config };
+        for _ in 1..options.connections {
+            links.links.push(RwLock::new(links.lazy()?));
         }
-        Ok(Self { client, links })
+        Ok(links)
+    }
+
+    fn lazy(&self) -> Result<ConnectionManager, Error> {
+        ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone()).map_err(|error| fault(&error))
     }
 
     /// Makes one command on a partition's connection.
@@ -81,23 +91,10 @@ impl Links {
     fn look<T>(&self, partition: Partition, reply: Result<T, RedisError>) -> Result<T, RedisError> {
         if let Err(error) = &reply
             && demoted(error)
-            && let Ok(fresh) = lazy(&self.client)
+            && let Ok(fresh) = self.lazy()
         {
             *self.links[self.place(partition)].write() = fresh;
         }
         reply
     }
-}
-
-fn lazy(client: &Client) -> Result<ConnectionManager, Error> {
-    ConnectionManager::new_lazy_with_config(client.clone(), config()).map_err(|error| fault(&error))
-}
-
-fn config() -> ConnectionManagerConfig {
-    ConnectionManagerConfig::new()
-        .set_response_timeout(Some(RESPONSE_TIMEOUT))
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_number_of_retries(3)
-        .set_min_delay(Duration::from_millis(50))
-        .set_max_delay(Duration::from_millis(500))
 }

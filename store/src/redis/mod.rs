@@ -54,6 +54,8 @@ pub struct RedisOptions {
     pub events_max: u32,
     /// How long audit entries are kept, in milliseconds.
     pub audit_retention_ms: u64,
+    /// How long a command may take before nothing is known of it, in milliseconds.
+    pub response_timeout_ms: u64,
 }
 
 impl RedisOptions {
@@ -68,6 +70,7 @@ impl RedisOptions {
             allow_no_aof: false,
             events_max: 1_500,
             audit_retention_ms: 90 * 24 * 3_600_000,
+            response_timeout_ms: 5_000,
         }
     }
 }
@@ -92,7 +95,7 @@ impl RedisStore {
     /// `Unavailable` when the server cannot be reached, `Broken` when it may lose or evict
     /// what it was given or holds a store of another layout.
     pub async fn connect(options: RedisOptions) -> Result<Self, Error> {
-        let links = Links::connect(&options.url, options.connections.max(1)).await?;
+        let links = Links::connect(&options).await?;
         boot::check_server(&links, options.allow_no_aof).await?;
         let cluster = boot::identity(&links).await?;
         let scripts = Scripts::load(&links, &options).await?;

@@ -128,7 +128,8 @@ async fn a_suspended_run_is_small() {
     println!("a run with one checkpoint and one task {each:.0} bytes");
     let first = &infos[0];
     let (tag, uuid) = (format!("{{p{}}}", first.id.partition), first.id.uuid.simple());
-    for key in [format!("r:{uuid}"), format!("b:{uuid}"), format!("t:{}", first.thread), format!("x:{}", first.thread)] {
+    for key in [format!("r:{uuid}"), format!("b:{uuid}"), format!("t:{}", first.thread), format!("x:{}", first.thread)]
+    {
         println!("{key} {}", server.cli(&["memory", "usage", &format!("{tag}{key}")]).unwrap());
     }
     assert!(each < 10_000.0, "{each} bytes");

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use baton_common::ErrorClass;
-use baton_common::Fence;
+use baton_common::ids::InterruptId;
+use baton_common::records::TaskKind;
 use baton_common::settings::Timings;
-use baton_common::transition::{Op, RecordVerdict, Reply};
+use baton_common::transition::{AdvanceAnswer, OnBusy, Op, RecordVerdict, Reply, Submit};
+use baton_common::{ErrorClass, Fence, Gen, JobId, Version};
 use baton_store::{Error, Reader, RedisOptions, RedisStore, Registry, Store, machine};
 use baton_testbed::Redis;
 
@@ -67,8 +68,11 @@ async fn a_killed_server_is_unavailable_and_then_has_everything() {
     let info = world::run_info(1);
     world::submit(&store, &info).await;
     server.kill();
-    let lost = store.apply(Op::Unpark { run: info.id }).await;
-    assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
+    // Longer than any series of attempts to connect.
+    for _ in 0..8 {
+        let lost = store.apply(Op::Unpark { run: info.id }).await;
+        assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
+    }
     server.restart().unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     let reply = loop {
@@ -82,6 +86,74 @@ async fn a_killed_server_is_unavailable_and_then_has_everything() {
 }
 
 #[tokio::test]
+async fn a_frozen_server_is_unavailable_and_nothing_is_done_twice() {
+    let server = start(&[]);
+    let patience = RedisOptions { response_timeout_ms: 300, connections: 8, ..options(server.url()) };
+    let store = RedisStore::connect(patience).await.unwrap();
+    let info = world::run_info(1);
+    world::submit(&store, &info).await;
+    let commit = world::commit(&info, 0, Vec::new(), Vec::new());
+    server.freeze().unwrap();
+    let unknown = store.apply(Op::Advance(Box::new(commit.clone()))).await;
+    assert!(matches!(unknown, Err(Error::Unavailable(_))), "{unknown:?}");
+    server.thaw().unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let ver = loop {
+        match store.apply(Op::Advance(Box::new(commit.clone()))).await {
+            Ok(Reply::Advance(AdvanceAnswer::Already { ver } | AdvanceAnswer::Advanced { ver, .. })) => break ver,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+        }
+    };
+    assert_eq!(ver, Version(2));
+    assert_eq!(store.run(info.id).await.unwrap().unwrap().state.ver, Version(2));
+}
+
+#[tokio::test]
+async fn a_demoted_server_is_unavailable_until_a_primary_is_there() {
+    let server = start(&[]);
+    let store = RedisStore::connect(options(server.url())).await.unwrap();
+    let info = world::run_info(1);
+    server.cli(&["replicaof", "127.0.0.1", "1"]).unwrap();
+    let submit = Op::Submit(Box::new(Submit { info: info.clone(), on_busy: OnBusy::Reject }));
+    assert!(matches!(store.apply(submit).await, Err(Error::Unavailable(_))));
+    server.cli(&["replicaof", "no", "one"]).unwrap();
+    world::submit(&store, &info).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_back_moves_no_moment_back() {
+    let server = start(&[]);
+    let store = RedisStore::connect(options(server.url())).await.unwrap();
+    let info = world::run_info(1);
+    let later = store.now().await.unwrap().plus_ms(3_600_000);
+    server.cli(&["set", &format!("{{p{}}}c", info.id.partition), &later.to_string()]).unwrap();
+    world::submit(&store, &info).await;
+    assert_eq!(store.run(info.id).await.unwrap().unwrap().state.created_at, later);
+    assert_eq!(store.load(info.id).await.unwrap().unwrap().now, later);
+}
+
+#[tokio::test]
+async fn questions_are_named_by_the_generation_the_run_has() {
+    let server = start(&[]);
+    let store = RedisStore::connect(options(server.url())).await.unwrap();
+    let info = world::run_info(1);
+    world::submit(&store, &info).await;
+    let script = "local s = {cmsgpack.unpack(redis.call('HGET', KEYS[1], 's'))} s[2] = 3
+                  return redis.call('HSET', KEYS[1], 's', cmsgpack.pack(unpack(s)))";
+    let key = format!("{{p{}}}r:{}", info.id.partition, info.id.uuid.simple());
+    server.cli(&["eval", script, "1", &key]).unwrap();
+    let mut group = world::group_info(world::group_id("ask", 1), 1);
+    group.kind = TaskKind::Ask;
+    let open = vec![world::new_group(info.id, group.clone())];
+    world::advance(&store, world::commit(&info, 0, Vec::new(), open)).await;
+    let job = JobId { r#gen: Gen(3), ..world::job(info.id, &group.id, 0) };
+    let inbox = store.inbox(&info.thread.tenant, 10).await.unwrap();
+    assert_eq!(inbox.len(), 1);
+    assert_eq!((inbox[0].id, &inbox[0].job), (InterruptId::of(&job, 0), &job));
+}
+
+#[tokio::test]
 async fn a_full_server_says_so_and_changes_nothing() {
     let server = start(&["--maxmemory", "3mb"]);
     let store = RedisStore::connect(options(server.url())).await.unwrap();
@@ -89,7 +161,7 @@ async fn a_full_server_says_so_and_changes_nothing() {
     let refused = loop {
         let mut info = world::run_info(number);
         info.input = "x".repeat(50_000);
-        let op = baton_common::transition::Submit { info, on_busy: Default::default() };
+        let op = Submit { info, on_busy: OnBusy::Reject };
         match store.apply(Op::Submit(Box::new(op))).await {
             Ok(_) => number += 1,
             Err(error) => break error,
@@ -138,7 +210,7 @@ async fn a_backoff_is_the_one_of_the_machine() {
 }
 
 /// Claims until the backoff is over.
-async fn granted(store: &RedisStore, job: &baton_common::JobId, attempt: u64) -> Fence {
+async fn granted(store: &RedisStore, job: &JobId, attempt: u64) -> Fence {
     use baton_common::transition::ClaimVerdict;
     loop {
         match store.apply(world::claim_op(job)).await.unwrap() {
