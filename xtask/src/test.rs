@@ -11,7 +11,7 @@ use crate::tally::Tally;
 use crate::{needs, process, python, tidy};
 
 /// The stages, in the order they run.
-const STAGES: [&str; 9] = ["tidy", "format", "needs", "python", "deny", "clippy", "docs", "build", "tests"];
+const STAGES: [&str; 10] = ["tidy", "format", "needs", "python", "deny", "wire", "clippy", "docs", "build", "tests"];
 
 /// What to leave out of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -37,6 +37,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
             "needs" => needs::meet(),
             "python" => python::environment().map(drop),
             "deny" => python::deny(root, &python::environment()?),
+            "wire" => python::wire(root, &python::environment()?),
             "clippy" => cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
             "docs" => docs(root),
             "build" => cargo(&["build", "--workspace", "--bins", "--locked"]),
