@@ -47,7 +47,7 @@ async fn a_tool_step_takes_at_most_four_scripts() {
     .await;
     println!("ADVANCE first {:.1}", usec_per_call(&server));
     let before: u64 = store.script_counts().values().sum();
-    let cpu = cpu_usec(&server);
+    let (cpu, log) = (cpu_usec(&server), server.aof_len().unwrap());
     let mut total = 0.0;
     let jobs: Vec<JobId> = infos.iter().map(|info| world::job(info.id, &group(1), 0)).collect();
     assert!(each(&jobs, |job| world::mark(&store, job)).await.into_iter().all(|marked| marked));
@@ -71,7 +71,8 @@ async fn a_tool_step_takes_at_most_four_scripts() {
     println!("ADVANCE {cost:.1}");
     total += cost;
     let cpu = (cpu_usec(&server) - cpu) / RUNS as f64;
-    println!("one step {total:.1} µs of scripts, {cpu:.1} µs of the server");
+    let log = (server.aof_len().unwrap() - log) / RUNS;
+    println!("one step {total:.1} µs of scripts, {cpu:.1} µs of the server, {log} bytes of log");
     let scripts = store.script_counts().values().sum::<u64>() - before;
     assert!(scripts <= 4 * RUNS, "{:?}", store.script_counts());
     assert!(total < 5_000.0, "a step takes {total} µs");
