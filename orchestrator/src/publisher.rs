@@ -11,7 +11,7 @@ use baton_common::ids::DispatchSeq;
 use baton_common::records::{GroupInfo, RunInfo, TaskKind};
 use baton_common::transition::Publishable;
 use baton_common::{Digest, GroupId, JobId, RunId};
-use baton_telemetry::SpanExt as _;
+use baton_telemetry::{SpanExt as _, names};
 use tracing::Instrument as _;
 
 use crate::fail::{self, Passed};
@@ -58,7 +58,7 @@ impl Inner {
             return;
         }
         let inner = self.clone();
-        let span = tracing::info_span!("publish", run = %run.id);
+        let span = tracing::info_span!(names::SPAN_PUBLISH, { names::RUN_ID } = %run.id);
         span.set_parent_from(run.traceparent.as_deref());
         self.spawn(async move { inner.publish(&run, batches).await }.instrument(span));
     }

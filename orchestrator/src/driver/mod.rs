@@ -12,6 +12,7 @@ use std::sync::Arc;
 use baton_common::transition::{Closed, Op, Tail};
 use baton_common::{RunId, Timestamp};
 use baton_engine::step::{Step, step};
+use baton_telemetry::names;
 use tokio::time::{Duration, interval_at};
 use tracing::Instrument as _;
 
@@ -76,7 +77,7 @@ impl Inner {
         }
         let Some(first) = self.inflight.enter(run, cue) else { return };
         let inner = self.clone();
-        let span = tracing::info_span!("advance", run = %run);
+        let span = tracing::info_span!(names::SPAN_ADVANCE, { names::RUN_ID } = %run);
         self.spawn(async move { inner.advance_all(run, first).await }.instrument(span));
     }
 
