@@ -4,7 +4,7 @@ use baton_common::ids::{Actor, GraphHash, RunId, Seq, TenantId};
 use baton_common::records::{Span, TaskState};
 use baton_common::settings::Timings;
 use baton_common::transition::AdvanceAnswer;
-use baton_common::{Digest, Fence, Partition, Timestamp, Version};
+use baton_common::{Digest, ErrorClass, Fence, Partition, Timestamp, Version};
 use baton_store::{ApiKey, Reader, RedisOptions, RedisStore, Registry, RunFilter, Store, StoredGraph};
 
 use super::{url, world};
@@ -185,4 +185,20 @@ async fn due_entries_of_many_partitions_are_taken_in_one_go() {
     assert_eq!(taken, infos.len());
     let again = store.pop_due(&partitions, 100, 60_000).await.unwrap();
     assert!(again.iter().all(|page| page.due.is_empty()), "they are hidden");
+}
+
+#[tokio::test]
+async fn a_mark_of_an_older_publication_changes_nothing() {
+    let store = store().await;
+    let info = world::run_info(1);
+    world::submit(&store, &info).await;
+    let group = world::group_info(world::group_id("a", 1), 1);
+    let job = world::job(info.id, &group.id, 0);
+    let open = vec![world::new_group(info.id, group.clone())];
+    world::advance(&store, world::commit(&info, 0, Vec::new(), open)).await;
+    let fence = world::claim(&store, &job).await.fence;
+    world::record(&store, &job, fence, world::failed(ErrorClass::Transient)).await;
+    assert!(!world::mark(&store, &job).await, "the first publication is not the newest");
+    let (_, tasks) = store.group(info.id, &group.id).await.unwrap().unwrap();
+    assert!(matches!(tasks[0].state, TaskState::Publishable { .. }));
 }
