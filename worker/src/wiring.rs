@@ -57,6 +57,11 @@ pub fn spool(data_dir: &Path, class: QueueClass) -> anyhow::Result<Arc<DiskSpool
     Ok(Arc::new(spool.with_context(|| format!("the spool {} cannot be opened", folder.display()))?))
 }
 
+/// What cpu threads yield to everything else: they get what is left where cores are short,
+/// so that claims, renewals and io jobs of the same machine are not late.
+#[cfg(target_os = "linux")]
+const CPU_NICE: i32 = 10;
+
 /// As many threads as there are slots.
 ///
 /// # Errors
@@ -65,7 +70,19 @@ pub fn cpu_pool(slots: usize) -> anyhow::Result<CpuPool> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(slots)
         .thread_name(|index| format!("baton-cpu-{index}"))
+        .start_handler(|_| yield_to_others())
         .build()
         .context("the cpu threads did not start")?;
     Ok(CpuPool::Rayon(Arc::new(pool)))
 }
+
+/// Lowers the calling thread alone, which only Linux can.
+#[cfg(target_os = "linux")]
+fn yield_to_others() {
+    if let Err(error) = rustix::process::nice(CPU_NICE) {
+        tracing::debug!(%error, "cpu thread keeps its priority");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn yield_to_others() {}
