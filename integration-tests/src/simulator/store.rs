@@ -5,13 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
-use baton_common::records::{Audit, Body, Checkpoint, Event, Group, Interrupt, Run, Span, Task, Thread};
-use baton_common::transition::{Due, Op, Reply};
-use baton_common::{Digest, Partition, TenantId, Timestamp};
-use baton_store::{
-    ApiKey, Error, Loaded, MemoryStore, Reader, Registry, RunDetail, RunFilter, Store, StoredGraph, StoredWorker,
-};
+use baton_common::Partition;
+use baton_common::transition::{Op, Reply};
+use baton_store::{Error, MemoryStore, Store};
 
 use super::chaos::Chaos;
 use super::checker::Checker;
@@ -31,7 +27,7 @@ impl GatedStore {
         self.gate.pass().await;
     }
 
-    async fn read(&self) -> Result<(), Error> {
+    async fn read(&self, _name: &str) -> Result<(), Error> {
         self.gate.pass().await;
         tokio::time::sleep(Duration::from_millis(self.chaos.below(3))).await;
         self.gate.pass().await;
@@ -76,48 +72,4 @@ impl Store for GatedStore {
     async fn close(&self) {}
 }
 
-macro_rules! through {
-    ($part:ident { $($name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)* }) => {
-        #[async_trait]
-        impl $part for GatedStore {$(
-            async fn $name(&self, $($argument: $kind),*) -> Result<$answer, Error> {
-                self.read().await?;
-                self.store.$name($($argument),*).await
-            }
-        )*}
-    };
-}
-
-through! {
-    Reader {
-        run(run: RunId) -> Option<Run>;
-        load(run: RunId) -> Option<Loaded>;
-        detail(run: RunId) -> Option<RunDetail>;
-        group(run: RunId, group: &GroupId) -> Option<(Group, Vec<Task>)>;
-        thread(key: &ThreadKey) -> Option<Thread>;
-        checkpoint(key: &ThreadKey, seq: Seq) -> Option<Checkpoint>;
-        segments(key: &ThreadKey, channel: &str, span: Span) -> Vec<Body>;
-        runs(tenant: &TenantId, filter: &RunFilter) -> Vec<Run>;
-        inbox(tenant: &TenantId, limit: u32) -> Vec<Interrupt>;
-        events(run: RunId, after: u64, limit: u32) -> Vec<Event>;
-        audit(partition: Partition, limit: u32) -> Vec<Audit>;
-        due(partition: Partition) -> Vec<(Timestamp, Due)>;
-        now() -> Timestamp;
-    }
-}
-
-through! {
-    Registry {
-        cluster() -> String;
-        put_graph(graph: StoredGraph) -> ();
-        graph(tenant: &TenantId, hash: GraphHash) -> Option<StoredGraph>;
-        graph_named(tenant: &TenantId, name: &str) -> Option<StoredGraph>;
-        graphs(tenant: &TenantId) -> Vec<StoredGraph>;
-        put_api_key(key: ApiKey) -> ();
-        api_key(hash: Digest) -> Option<ApiKey>;
-        api_keys() -> Vec<ApiKey>;
-        remove_api_key(id: &str) -> bool;
-        put_worker(id: &str, body: Body) -> ();
-        workers(since: Timestamp) -> Vec<StoredWorker>;
-    }
-}
+baton_store::forward_reads!(GatedStore, store, read);

@@ -6,6 +6,7 @@
 
 pub mod conformance;
 pub mod differential;
+pub mod forward;
 pub mod golden;
 mod random;
 mod world;

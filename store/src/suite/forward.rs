@@ -1,0 +1,61 @@
+//! For stores that stand before another one, to count, delay or refuse: [`forward_reads`]
+//! hands every read on, so that such a store only says what it does to transitions.
+
+/// What the macro names.
+pub mod words {
+    pub use async_trait::async_trait;
+    pub use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
+    pub use baton_common::records::{Audit, Body, Checkpoint, Event, Group, Interrupt, Run, Span, Task, Thread};
+    pub use baton_common::transition::Due;
+    pub use baton_common::{Digest, Partition, TenantId, Timestamp};
+}
+
+/// Implements `Reader` and `Registry` for a store that stands before the one in its field
+/// `$inner`; the method `$before(&self, name) -> Result<(), Error>` is awaited first.
+#[macro_export]
+macro_rules! forward_reads {
+    ($wrapper:ty, $inner:ident, $before:ident) => {
+        const _: () = {
+            use $crate::suite::forward::words::*;
+            $crate::forward_reads! { @part $wrapper, $inner, $before, Reader {
+                run(run: RunId) -> Option<Run>;
+                load(run: RunId) -> Option<$crate::Loaded>;
+                detail(run: RunId) -> Option<$crate::RunDetail>;
+                group(run: RunId, group: &GroupId) -> Option<(Group, Vec<Task>)>;
+                thread(key: &ThreadKey) -> Option<Thread>;
+                checkpoint(key: &ThreadKey, seq: Seq) -> Option<Checkpoint>;
+                segments(key: &ThreadKey, channel: &str, span: Span) -> Vec<Body>;
+                runs(tenant: &TenantId, filter: &$crate::RunFilter) -> Vec<Run>;
+                inbox(tenant: &TenantId, limit: u32) -> Vec<Interrupt>;
+                events(run: RunId, after: u64, limit: u32) -> Vec<Event>;
+                audit(partition: Partition, limit: u32) -> Vec<Audit>;
+                due(partition: Partition) -> Vec<(Timestamp, Due)>;
+                now() -> Timestamp;
+            } }
+            $crate::forward_reads! { @part $wrapper, $inner, $before, Registry {
+                cluster() -> String;
+                put_graph(graph: $crate::StoredGraph) -> ();
+                graph(tenant: &TenantId, hash: GraphHash) -> Option<$crate::StoredGraph>;
+                graph_named(tenant: &TenantId, name: &str) -> Option<$crate::StoredGraph>;
+                graphs(tenant: &TenantId) -> Vec<$crate::StoredGraph>;
+                put_api_key(key: $crate::ApiKey) -> ();
+                api_key(hash: Digest) -> Option<$crate::ApiKey>;
+                api_keys() -> Vec<$crate::ApiKey>;
+                remove_api_key(id: &str) -> bool;
+                put_worker(id: &str, body: Body) -> ();
+                workers(since: Timestamp) -> Vec<$crate::StoredWorker>;
+            } }
+        };
+    };
+    (@part $wrapper:ty, $inner:ident, $before:ident, $part:ident {
+        $($name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*
+    }) => {
+        #[async_trait]
+        impl $crate::$part for $wrapper {$(
+            async fn $name(&self, $($argument: $kind),*) -> Result<$answer, $crate::Error> {
+                self.$before(stringify!($name)).await?;
+                $crate::$part::$name(&self.$inner, $($argument),*).await
+            }
+        )*}
+    };
+}
