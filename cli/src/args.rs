@@ -1,4 +1,8 @@
 //! The words of the command line. What each command does stands in `commands`.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these comments are the help on the terminal: brackets name variables"
+)]
 
 use std::path::PathBuf;
 
