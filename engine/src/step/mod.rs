@@ -1,8 +1,8 @@
 //! One step: a state and an event in, the next state and its effects out.
 //!
-//! [`superstep`] is one advance: it folds what ended ([`fold`], [`save`]), routes
-//! ([`routing`], [`join`]), writes ([`delta`], [`reducers`], [`checkpoint`]) and activates
-//! ([`activate`]). [`advance`] repeats it while nodes end within the call. What a store
+//! `superstep` is one advance: it folds what ended (`fold`, `save`), routes
+//! (`routing`, `join`), writes (`delta`, `reducers`, `checkpoint`) and activates
+//! (`activate`). `advance` repeats it while nodes end within the call. What a store
 //! makes of the effects is not known here.
 
 mod activate;

@@ -1,5 +1,9 @@
 //! The settings of the program: flags before environment before `baton.toml` before
 //! defaults, by one list of names.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these comments are the help on the terminal: brackets name variables"
+)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
