@@ -1,4 +1,4 @@
-//! For stores that stand before another one, to count, delay or refuse: [`forward_reads`]
+//! For stores that stand before another one, to count, delay or refuse: [`crate::forward_reads`]
 //! hands every read on, so that such a store only says what it does to transitions.
 
 /// What the macro names.
