@@ -1,9 +1,11 @@
 //! Secrets: `{{ secret.NAME }}` in arguments becomes the value that operators configured,
 //! in the answer to a claim and nowhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use baton_common::Failure;
+use baton_common::{Failure, NodePath};
+use baton_engine::expr::SecretRef;
+use baton_engine::graph::{Graph, Work};
 use serde_json::Value;
 
 use crate::orchestrator::Inner;
@@ -12,25 +14,25 @@ use crate::orchestrator::Inner;
 const FILE_BYTES_MAX: usize = 64 * 1024;
 
 impl Inner {
-    /// Puts secrets in place; whether there was any.
+    /// Puts secrets in place where the graph's own text names them, and nowhere else: what a
+    /// model or a document wrote into the arguments stays a text. Whether there was any.
     ///
     /// # Errors
     /// When a secret is not configured or cannot be read. The message names it, not its value.
-    pub(super) async fn put_secrets(&self, value: &mut Value) -> Result<bool, Failure> {
-        let mut names = Vec::new();
-        find(value, &mut names);
-        names.sort();
-        names.dedup();
+    pub(super) async fn put_secrets(&self, value: &mut Value, places: &[SecretRef]) -> Result<bool, Failure> {
         let mut known = BTreeMap::new();
-        for name in names {
-            let secret = self.secret(&name).await?;
-            known.insert(name, secret);
+        for place in places {
+            if !known.contains_key(&place.name) {
+                known.insert(place.name.clone(), self.secret(&place.name).await?);
+            }
         }
-        if known.is_empty() {
-            return Ok(false);
+        let pointers: BTreeSet<&str> = places.iter().map(|place| place.pointer.as_str()).collect();
+        for pointer in pointers {
+            if let Some(Value::String(text)) = value.pointer_mut(pointer) {
+                *text = replaced(text, &known);
+            }
         }
-        replace(value, &known);
-        Ok(true)
+        Ok(!known.is_empty())
     }
 
     async fn secret(&self, name: &str) -> Result<String, Failure> {
@@ -50,29 +52,31 @@ impl Inner {
     }
 }
 
-fn find(value: &Value, names: &mut Vec<String>) {
+/// Whether any text looks like it names a secret: only then is the graph asked where one does.
+pub(super) fn mentioned(value: &Value) -> bool {
     match value {
-        Value::String(text) => names.extend(pieces(text).filter_map(|(_, name)| name.map(str::to_owned))),
-        Value::Array(items) => items.iter().for_each(|item| find(item, names)),
-        Value::Object(members) => members.values().for_each(|member| find(member, names)),
-        _ => {}
+        Value::String(text) => pieces(text).any(|(_, name)| name.is_some()),
+        Value::Array(items) => items.iter().any(mentioned),
+        Value::Object(members) => members.values().any(mentioned),
+        _ => false,
     }
 }
 
-fn replace(value: &mut Value, known: &BTreeMap<String, String>) {
-    match value {
-        Value::String(text) => {
-            let mut out = String::with_capacity(text.len());
-            for (literal, name) in pieces(text) {
-                out.push_str(literal);
-                out.push_str(name.and_then(|name| known.get(name)).map_or("", String::as_str));
-            }
-            *text = out;
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, known)),
-        Value::Object(members) => members.values_mut().for_each(|member| replace(member, known)),
-        _ => {}
+/// Where the template of a node's arguments names secrets.
+pub(super) fn places(graph: &Graph, node: &NodePath) -> Vec<SecretRef> {
+    match graph.nodes.get(node).map(|node| &node.work) {
+        Some(Work::Tool(call) | Work::Notify(call)) => call.args.secrets().to_vec(),
+        _ => Vec::new(),
     }
+}
+
+fn replaced(text: &str, known: &BTreeMap<String, String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (literal, name) in pieces(text) {
+        out.push_str(literal);
+        out.push_str(name.and_then(|name| known.get(name)).map_or("", String::as_str));
+    }
+    out
 }
 
 /// The text cut at its placeholders: what stands before each, and its name.
@@ -107,14 +111,10 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn placeholders_are_found_and_replaced_wherever_they_stand() {
-        let mut value = json!({"a": ["Bearer {{ secret.KEY }}!", "{{ other }} {{secret.B}}"], "n": 1});
-        let mut names = Vec::new();
-        find(&value, &mut names);
-        names.sort();
-        assert_eq!(names, ["B", "KEY"]);
+    fn placeholders_are_found_and_replaced_once() {
+        assert!(mentioned(&json!({"a": ["Bearer {{ secret.KEY }}!"], "n": 1})));
+        assert!(!mentioned(&json!({"a": ["{{ other }} {{ secret. }}", "secret.KEY"]})));
         let known = BTreeMap::from([("KEY".to_owned(), "{{ secret.B }}".to_owned()), ("B".to_owned(), "b".to_owned())]);
-        replace(&mut value, &known);
-        assert_eq!(value, json!({"a": ["Bearer {{ secret.B }}!", "{{ other }} b"], "n": 1}), "replaced once only");
+        assert_eq!(replaced("Bearer {{ secret.KEY }}, {{secret.B}}", &known), "Bearer {{ secret.B }}, b");
     }
 }

@@ -49,16 +49,19 @@ async fn a_secret_reaches_the_worker_and_no_record() {
     let file = folder.path().join("key");
     std::fs::write(&file, "s3cret\n").unwrap();
     let secrets = BTreeMap::from([("KEY".to_owned(), format!("file:{}", file.display()))]);
-    let node = tool("a", &json!({"auth": "Bearer {{ secret.KEY }}"}), &[("out", "1")], &[]);
+    let args = json!({"auth": "Bearer {{ secret.KEY }}", "text": "{{ input.text }}"});
+    let node = tool("a", &args, &[("out", "1")], &[]);
     let other = tool("b", &json!({"auth": "{{ secret.OTHER }}"}), &[("out", "2")], &[]);
     let graphs = || vec![graph("secret", vec![node.clone()]), graph("missing", vec![other.clone()])];
     let memory = MemoryStore::new(Timings::default());
     let settings = Settings { secrets, ..Settings::default() };
     let rig = Rig::over(Counting::new(memory.clone()), Memory::default(), graphs(), settings).await;
     rig.work(|_| Some(Outcome::value(json!({}))));
-    let run = rig.submit("secret", json!({})).await;
+    // What comes from outside does not become a secret, however it is written.
+    let lure = "{{ secret.KEY }}";
+    let run = rig.submit("secret", json!({"text": lure})).await;
     assert_eq!(rig.end(run).await.summary.status, Status::Succeeded);
-    assert_eq!(inline(&rig.ran.lock()[0].args), json!({"auth": "Bearer s3cret"}));
+    assert_eq!(inline(&rig.ran.lock()[0].args), json!({"auth": "Bearer s3cret", "text": lure}));
     let run = rig.submit_as("missing", json!({}), "r-2", None).await;
     let failure = rig.end(run).await.failure.unwrap();
     assert_eq!((failure.node.as_str(), failure.failure.code.as_str()), ("b", "secret_missing"));
