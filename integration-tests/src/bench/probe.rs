@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
-use baton_common::records::{Audit, Body, Checkpoint, Event, Group, Interrupt, Run, Span, Task, Thread};
-use baton_common::transition::{AdvanceAnswer, Due, DuePage, Op, RecordVerdict, Reply};
-use baton_common::{Digest, Partition, TenantId, Timestamp};
-use baton_store::{ApiKey, Error, Loaded, Reader, Registry, RunDetail, RunFilter, Store, StoredGraph, StoredWorker};
+use baton_common::Partition;
+use baton_common::ids::RunId;
+use baton_common::transition::{AdvanceAnswer, DuePage, Op, RecordVerdict, Reply};
+use baton_store::{Error, Store};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -30,6 +29,11 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// Reads go through as they are.
+    async fn unseen(&self, _name: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Over that store; the receiver hears of each run that ends. With `keep` it keeps
     /// every transition.
     #[must_use]
@@ -133,47 +137,4 @@ impl Store for Probe {
     }
 }
 
-macro_rules! through {
-    ($part:ident { $($name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)* }) => {
-        #[async_trait]
-        impl $part for Probe {$(
-            async fn $name(&self, $($argument: $kind),*) -> Result<$answer, Error> {
-                self.store.$name($($argument),*).await
-            }
-        )*}
-    };
-}
-
-through! {
-    Reader {
-        run(run: RunId) -> Option<Run>;
-        load(run: RunId) -> Option<Loaded>;
-        detail(run: RunId) -> Option<RunDetail>;
-        group(run: RunId, group: &GroupId) -> Option<(Group, Vec<Task>)>;
-        thread(key: &ThreadKey) -> Option<Thread>;
-        checkpoint(key: &ThreadKey, seq: Seq) -> Option<Checkpoint>;
-        segments(key: &ThreadKey, channel: &str, span: Span) -> Vec<Body>;
-        runs(tenant: &TenantId, filter: &RunFilter) -> Vec<Run>;
-        inbox(tenant: &TenantId, limit: u32) -> Vec<Interrupt>;
-        events(run: RunId, after: u64, limit: u32) -> Vec<Event>;
-        audit(partition: Partition, limit: u32) -> Vec<Audit>;
-        due(partition: Partition) -> Vec<(Timestamp, Due)>;
-        now() -> Timestamp;
-    }
-}
-
-through! {
-    Registry {
-        cluster() -> String;
-        put_graph(graph: StoredGraph) -> ();
-        graph(tenant: &TenantId, hash: GraphHash) -> Option<StoredGraph>;
-        graph_named(tenant: &TenantId, name: &str) -> Option<StoredGraph>;
-        graphs(tenant: &TenantId) -> Vec<StoredGraph>;
-        put_api_key(key: ApiKey) -> ();
-        api_key(hash: Digest) -> Option<ApiKey>;
-        api_keys() -> Vec<ApiKey>;
-        remove_api_key(id: &str) -> bool;
-        put_worker(id: &str, body: Body) -> ();
-        workers(since: Timestamp) -> Vec<StoredWorker>;
-    }
-}
+baton_store::forward_reads!(Probe, store, unseen);

@@ -17,6 +17,7 @@ macro_rules! forward_reads {
     ($wrapper:ty, $inner:ident, $before:ident) => {
         const _: () = {
             use $crate::suite::forward::words::*;
+            use $crate::{Reader as _, Registry as _};
             $crate::forward_reads! { @part $wrapper, $inner, $before, Reader {
                 run(run: RunId) -> Option<Run>;
                 load(run: RunId) -> Option<$crate::Loaded>;
@@ -54,7 +55,7 @@ macro_rules! forward_reads {
         impl $crate::$part for $wrapper {$(
             async fn $name(&self, $($argument: $kind),*) -> Result<$answer, $crate::Error> {
                 self.$before(stringify!($name)).await?;
-                $crate::$part::$name(&self.$inner, $($argument),*).await
+                self.$inner.$name($($argument),*).await
             }
         )*}
     };
