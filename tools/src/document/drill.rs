@@ -39,7 +39,9 @@ pub(super) fn obey(what: &str) -> Answer {
                 Err(error) => says(&error.to_string()),
             }
         }
-        "write_a_file" => says(&format!("{:?}", std::fs::write("/tmp/baton-drill", "x").map_err(|e| e.kind()))),
+        "write_a_file" => {
+            says(&format!("{:?}", std::fs::write(std::env::temp_dir().join("baton-drill"), "x").map_err(|e| e.kind())))
+        }
         "environment" => says(&format!("{:?}", std::env::vars().collect::<Vec<_>>())),
         _ => Answer::failed("document_damaged", "no such drill"),
     }
