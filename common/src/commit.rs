@@ -1,5 +1,7 @@
 //! What one superstep asks of the store: one atomic write.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,7 +23,37 @@ pub enum Input {
     Recipe {
         /// The item, for a node with `for_each`.
         item: Option<Value>,
+        /// In a map with `after`: the indexes it needs, by the names it knows them by.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        needs: BTreeMap<String, u32>,
     },
+    /// Either of them, under a key whose recorded result ends the task without running it.
+    Keyed {
+        /// The key.
+        key: ResultKey,
+        /// What to run on where nothing is recorded.
+        input: Box<Input>,
+    },
+}
+
+/// A name for a tool's result within its tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultKey {
+    /// The key, rendered.
+    pub text: String,
+    /// For a cache: how long a result counts, in milliseconds. `None` is a business key:
+    /// reserved before the work, so that it is done once, and kept for its own retention.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<u64>,
+}
+
+/// What a job goes on with after its question was answered or its pause is over.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Continued {
+    /// What it wanted back.
+    pub continuation: Option<Value>,
+    /// The answer, if it asked.
+    pub answer: Option<Value>,
 }
 
 /// A question, as the person sees it.
@@ -56,8 +88,37 @@ pub enum QuestionForm {
 pub struct NewTask {
     /// Input digest.
     pub digest: Digest,
-    /// For jobs: [`Input`] as JSON. For asks: [`Question`] as JSON.
+    /// For jobs: [`Input`] as JSON. For asks: [`Question`]. For waits: [`Awaited`]. For
+    /// children: [`crate::records::RunInfo`].
     pub body: Body,
+    /// When a wait's time is over or a question expires, at the earliest of both forms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// The same in milliseconds from the moment it is released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
+    /// The signal a wait is for. With one, its time ends it as `expired`; without, it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// Indexes of the same group that must succeed before it is released.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<u32>,
+}
+
+impl NewTask {
+    /// A task that nothing delays.
+    #[must_use]
+    pub fn new(digest: Digest, body: Body) -> Self {
+        Self { digest, body, at: None, after_ms: None, signal: None, needs: Vec::new() }
+    }
+}
+
+/// What a wait for a signal is decided by, beside the signal's name.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Awaited {
+    /// The item, for a node with `for_each`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Value>,
 }
 
 /// A group on its way in.
@@ -67,8 +128,6 @@ pub struct NewGroup {
     pub info: GroupInfo,
     /// Its indexes in order; empty when they were staged.
     pub tasks: Vec<NewTask>,
-    /// For asks: when each expires.
-    pub expires_at: Option<Timestamp>,
 }
 
 /// A piece of an append-like channel, stored once.
@@ -93,6 +152,10 @@ pub struct RunEnd {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<NodeFailure>,
+    /// Of a child that succeeded: compensations that are its caller's from now on, as the
+    /// engine keeps them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<Value>,
 }
 
 /// A failure and the node it belongs to.
@@ -125,6 +188,9 @@ pub struct Commit {
     pub open: Vec<NewGroup>,
     /// How many staged tasks belong to it; 0 when none were staged.
     pub staged: u32,
+    /// Whether the run turns to its compensations: open groups are ended as by a cancel and
+    /// close once nothing of them is claimed.
+    pub undoing: bool,
     /// The run's end, if this is it.
     pub end: Option<RunEnd>,
 }

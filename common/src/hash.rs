@@ -30,6 +30,12 @@ impl Digest {
         Some(Self(bytes))
     }
 
+    /// The digest of the phase after this one: what a job runs on once it goes on.
+    #[must_use]
+    pub fn next_phase(self) -> Self {
+        Hasher::new().field("phase").field(self.0).finish()
+    }
+
     /// Two bytes of it, for jitter that is the same in every process.
     #[must_use]
     pub fn jitter(&self) -> u16 {

@@ -242,9 +242,15 @@ fn text_of(value: &toml::Value) -> Option<String> {
 }
 
 fn unknown(name: &str, place: &str, known: impl Iterator<Item = String>) -> Error {
-    let nearest =
-        known.map(|known| (distance(&known, name), known)).min().filter(|(far, _)| *far <= 2 + name.len() / 3);
-    Error::Unknown { name: name.to_owned(), place: place.to_owned(), nearest: nearest.map(|(_, known)| known) }
+    let known: Vec<String> = known.collect();
+    let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+    Error::Unknown { name: name.to_owned(), place: place.to_owned(), nearest }
+}
+
+/// The known name that looks most like `name`, if one does.
+pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let known = known.into_iter().map(|known| (distance(known, name), known)).min();
+    known.filter(|(far, _)| *far <= 2 + name.len() / 3).map(|(_, known)| known)
 }
 
 /// Letters to add, drop or change until one text is the other.

@@ -14,6 +14,7 @@ mod envelope;
 mod fail;
 mod graphs;
 pub mod grpc;
+pub mod http;
 mod keys;
 mod language;
 mod load;
@@ -23,7 +24,9 @@ mod ops;
 mod orchestrator;
 mod plane;
 pub mod process;
+mod progress;
 mod publisher;
+mod services;
 pub mod settings;
 mod sweeper;
 #[cfg(test)]
@@ -33,4 +36,5 @@ pub mod wiring;
 
 pub use compute::Compute;
 pub use orchestrator::{Orchestrator, Parts};
+pub use services::Services;
 pub use settings::Settings;

@@ -26,6 +26,7 @@ use crate::keys::Keys;
 use crate::load::States;
 use crate::lru::Lru;
 use crate::marks::Marks;
+use crate::progress::Progress;
 use crate::publisher::Opened;
 use crate::settings::Settings;
 use crate::sweeper::Nudges;
@@ -69,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) marks: Marks,
     pub(crate) nudges: Nudges,
     pub(crate) clock: Clock,
+    pub(crate) progress: Progress,
     pub(crate) inflight: Inflight,
     pub(crate) advances: Arc<Semaphore>,
     pub(crate) announced: Notify,
@@ -95,6 +97,7 @@ impl Orchestrator {
             marks: Marks::default(),
             nudges: Nudges::default(),
             clock: Clock::default(),
+            progress: Progress::default(),
             inflight: Inflight::default(),
             advances: Arc::new(Semaphore::new(parts.settings.advances_max.max(1))),
             announced: Notify::new(),

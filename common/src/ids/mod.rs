@@ -164,6 +164,12 @@ impl ThreadId {
         Self(name_uuid(&[tenant.as_str(), request.as_str()]).to_string())
     }
 
+    /// The thread of a child or a fork, in the partition of what it belongs to.
+    #[must_use]
+    pub fn beside(run: RunId) -> Self {
+        Self(format!("~{}~{}", run.partition, run.uuid))
+    }
+
     /// A thread that nothing else will name.
     #[must_use]
     pub fn random() -> Self {
@@ -216,6 +222,12 @@ impl RunId {
             None => Uuid::now_v7(),
         };
         Self { partition: thread.partition(), uuid }
+    }
+
+    /// The run of a child: H(parent run, generation, group, index), in the parent's partition.
+    #[must_use]
+    pub fn for_child(job: &JobId) -> Self {
+        Self { partition: job.run.partition, uuid: name_uuid(&["child", &job.to_string()]) }
     }
 }
 

@@ -18,6 +18,8 @@ pub enum DueKind {
     Lease,
     /// A question expires, a group's or a run's time ends.
     Timer,
+    /// A thread's signals are to be looked at for a wait of this run.
+    Signal,
     /// A cancelled run must end.
     Cancel,
     /// A run's records may go.
@@ -26,8 +28,8 @@ pub enum DueKind {
 
 impl DueKind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Ready, Self::Publish, Self::Check, Self::Lease, Self::Timer, Self::Cancel, Self::Gc];
+    pub const ALL: [Self; 8] =
+        [Self::Ready, Self::Publish, Self::Check, Self::Lease, Self::Timer, Self::Signal, Self::Cancel, Self::Gc];
 
     /// The letter in a member's text.
     #[must_use]
@@ -38,6 +40,7 @@ impl DueKind {
             Self::Check => 'k',
             Self::Lease => 'l',
             Self::Timer => 't',
+            Self::Signal => 's',
             Self::Cancel => 'c',
             Self::Gc => 'g',
         }

@@ -48,6 +48,17 @@ pub enum EventKind {
     Asked,
     /// A question was answered, expired or withdrawn; text says which.
     Answered,
+    /// A task asked, waits or started its run; text is what it waits for: `job`, `time`,
+    /// `signal` and its name, or the run.
+    Waits,
+    /// Its thread was sent a signal; text is its name.
+    Signalled,
+    /// Compensations began; number is how many groups are left to end first.
+    Undoing,
+    /// The state was edited; number is the checkpoint.
+    Edited,
+    /// Taken up again in a new generation, which is the number.
+    Retried,
     /// A cancel was asked for.
     Cancelling,
     /// Parked for an operator; text is the reason's code.

@@ -15,6 +15,10 @@ pub enum TaskKind {
     Job,
     /// A question to a person.
     Ask,
+    /// A time or a signal.
+    Wait,
+    /// A run of its own.
+    Child,
 }
 
 /// How attempts of a job are made.
@@ -51,6 +55,9 @@ pub struct GroupInfo {
     pub max_failed: u32,
     /// Whether it outlives its run and is not waited for.
     pub detached: bool,
+    /// Whether it is a compensation, which no cancel touches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
     /// The tool its jobs run; empty for asks.
     pub tool: String,
     /// The tool's major version.

@@ -11,6 +11,7 @@ mod event;
 mod group;
 mod interrupt;
 mod run;
+mod signal;
 mod task;
 mod thread;
 
@@ -20,9 +21,10 @@ pub use due::{DueKey, DueKind};
 pub use event::{Event, EventKind};
 pub use group::{Group, GroupInfo, GroupPhase, GroupState, Policy, TaskKind};
 pub use interrupt::{Interrupt, InterruptState};
-pub use run::{Run, RunInfo, RunState, RunStatus};
+pub use run::{Parent, Run, RunInfo, RunState, RunStatus};
+pub use signal::{SIGNALS_MAX, Signal};
 pub use task::{Task, TaskState};
-pub use thread::Thread;
+pub use thread::{Origin, SetBack, Thread};
 
 /// A JSON text that transitions carry and never look into.
 pub type Body = String;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Body;
-use crate::ids::{Actor, Gen, GraphHash, RequestId, RunId, Seq, ThreadKey, Version};
+use crate::ids::{Actor, Gen, GraphHash, JobId, RequestId, RunId, Seq, ThreadKey, Version};
 use crate::tool::Priority;
 use crate::{Digest, Timestamp};
 
@@ -97,6 +97,24 @@ pub struct RunInfo {
     pub traceparent: Option<String>,
     /// The input, as JSON.
     pub input: Body,
+    /// The task it is the work of, for a child.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Box<Parent>>,
+    /// How many tasks of one group may be under way at once at most, for a child: its share
+    /// of its root's cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
+}
+
+/// Where a child belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The caller's task, which the child's end is recorded for.
+    pub job: JobId,
+    /// The run that nobody calls.
+    pub root: RunId,
+    /// That run's thread: signals are sent to it.
+    pub root_thread: ThreadKey,
 }
 
 /// What changes about a run.
@@ -128,6 +146,15 @@ pub struct RunState {
     pub closed: u32,
     /// Detached calls that have not ended.
     pub detached_open: u32,
+    /// The thread's head when its turn came: where a roll-back goes.
+    #[serde(default)]
+    pub base: Seq,
+    /// Whether its next step takes its open activations up again: it was forked or retried.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
+    /// Open waits for a signal.
+    #[serde(default)]
+    pub awaiting: u32,
 }
 
 /// A run, whole: what is fixed, what changes, and its end.

@@ -30,7 +30,7 @@ pub enum TaskState {
         /// The claim that was granted.
         request: ClaimRequest,
     },
-    /// Waits for an answer.
+    /// Waits for an answer, a time, a signal or its run.
     Parked,
     /// A `once` job whose worker was lost; a person decides.
     OutcomeUnknown,
@@ -65,4 +65,7 @@ pub struct Task {
     pub infra_attempts: u32,
     /// Which publication the newest message is.
     pub dispatch_seq: DispatchSeq,
+    /// How often it asked or waited and went on; each has a digest of its own.
+    #[serde(default)]
+    pub phase: u32,
 }

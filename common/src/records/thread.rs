@@ -19,12 +19,52 @@ pub struct Thread {
     pub queue: Vec<RunId>,
     /// For each replace-like channel, the checkpoint that last wrote it.
     pub channels: BTreeMap<String, Seq>,
+    /// Where its checkpoints and pieces up to a seq lie, for the thread of a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Box<Origin>>,
+    /// Where its head goes when the active run has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_back: Option<Box<SetBack>>,
+    /// Runs with open waits for a signal, children of its runs among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaiting: Vec<RunId>,
+    /// The number of the last signal.
+    #[serde(default)]
+    pub signals: u64,
+}
+
+/// What a fork shares with the thread it was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The thread.
+    pub thread: ThreadKey,
+    /// The last checkpoint it shares.
+    pub seq: Seq,
+}
+
+/// An earlier state that is to be a thread's head again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetBack {
+    /// The checkpoint; 0 is before the first.
+    pub seq: Seq,
+    /// For each replace-like channel, the checkpoint that last wrote it by then.
+    pub channels: BTreeMap<String, Seq>,
 }
 
 impl Thread {
     /// A thread nobody has written yet.
     #[must_use]
     pub fn new(key: ThreadKey) -> Self {
-        Self { key, head: Seq(0), active: None, queue: Vec::new(), channels: BTreeMap::new() }
+        Self {
+            key,
+            head: Seq(0),
+            active: None,
+            queue: Vec::new(),
+            channels: BTreeMap::new(),
+            origin: None,
+            set_back: None,
+            awaiting: Vec::new(),
+            signals: 0,
+        }
     }
 }

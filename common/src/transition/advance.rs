@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Tail;
 use crate::Digest;
 use crate::commit::NewTask;
 use crate::ids::{DispatchSeq, GroupId, JobId, RunId, Version};
@@ -37,8 +38,7 @@ pub struct Publishable {
 }
 
 /// What became of an advance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdvanceAnswer {
     /// Committed. `again` when a group closed meanwhile; `next` is the run whose turn came.
     Advanced {
@@ -48,6 +48,10 @@ pub enum AdvanceAnswer {
         again: bool,
         /// The thread's next run, now ready.
         next: Option<RunId>,
+        /// Children that were started, now ready.
+        children: Vec<RunId>,
+        /// For the end of a child: its caller, and what followed there.
+        parent: Option<Box<(RunId, Tail)>>,
     },
     /// The same advance was committed before.
     Already {

@@ -54,6 +54,8 @@ pub struct Granted {
     pub group: GroupInfo,
     /// [`crate::commit::Input`] as JSON.
     pub body: Body,
+    /// [`crate::commit::Continued`] as JSON, after an ask or a wait.
+    pub continued: Option<Body>,
 }
 
 /// Prolongs leases of one worker in one partition.

@@ -7,7 +7,10 @@ mod advance;
 mod answer;
 mod claim;
 mod due;
+mod history;
+mod keys;
 mod record;
+mod signal;
 mod submit;
 
 use crate::commit::Commit;
@@ -18,7 +21,10 @@ pub use advance::{AdvanceAnswer, Mark, NARROW_TASKS_MAX, Publishable, Republish,
 pub use answer::{Answer, AnswerVerdict, Cancel, CancelAnswer, Fire, FireAnswer};
 pub use claim::{Claim, ClaimVerdict, Granted, Renew};
 pub use due::{Due, DuePage, PopDue};
+pub use history::{Edit, EditAnswer, Retry, RetryAnswer};
+pub use keys::{KeyName, Reserve, ReserveAnswer, Settle};
 pub use record::{CLOSED_BYTES_MAX, Closed, ClosedGroup, Expire, ExpireAnswer, Record, RecordVerdict, Recorded, Tail};
+pub use signal::{Deliver, DeliverAnswer, Signal, SignalAnswer};
 pub use submit::{OnBusy, Submit, SubmitAnswer};
 
 /// The transitions.

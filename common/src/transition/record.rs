@@ -2,7 +2,7 @@
 
 use super::Publishable;
 use crate::failure::ErrorClass;
-use crate::ids::{Fence, InterruptId, JobId};
+use crate::ids::{Fence, InterruptId, JobId, RunId};
 use crate::records::{Body, GroupInfo, GroupState, RunState};
 use crate::{Digest, Timestamp};
 
@@ -21,6 +21,22 @@ pub enum Recorded {
         retry_after_ms: Option<u64>,
         /// [`crate::job::Outcome`] as JSON.
         body: Body,
+    },
+    /// It asks a person before it goes on. It gives its worker back meanwhile.
+    Ask {
+        /// [`crate::commit::Question`] as JSON.
+        question: Body,
+        /// What it wants back, as JSON.
+        continuation: Option<Body>,
+        /// How long the question stays open, in milliseconds.
+        expires_ms: Option<u64>,
+    },
+    /// It goes on after a while. It gives its worker back meanwhile.
+    Wait {
+        /// How long, in milliseconds.
+        after_ms: u64,
+        /// What it wants back: [`crate::commit::Continued`] as JSON.
+        continuation: Option<Body>,
     },
 }
 
@@ -44,6 +60,8 @@ pub struct Tail {
     pub released: Vec<Publishable>,
     /// The groups that are closed and not consumed, if one closed: advance at once.
     pub closed: Option<Box<Closed>>,
+    /// Runs that became ready: children that were started, or whose turn came.
+    pub ready: Vec<RunId>,
 }
 
 /// What an advance needs, so that the caller need not read again.
@@ -79,6 +97,11 @@ pub enum RecordVerdict {
     Retry {
         /// Not before then.
         at: Timestamp,
+    },
+    /// It asked or waits, and goes on later.
+    Parked {
+        /// Its question.
+        interrupt: Option<InterruptId>,
     },
     /// It had ended already.
     Duplicate,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::records::RunInfo;
+use crate::ids::RunId;
+use crate::records::{Origin, RunInfo, SetBack};
 
 /// What happens to a run on a thread that is busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -13,6 +14,10 @@ pub enum OnBusy {
     Reject,
     /// It waits for its turn.
     Enqueue,
+    /// The active run is cancelled, and it is the next.
+    Interrupt,
+    /// The active run is cancelled and what it wrote is taken back, and it is the next.
+    Rollback,
 }
 
 /// Accepts a run.
@@ -22,6 +27,20 @@ pub struct Submit {
     pub info: RunInfo,
     /// What to do when its thread is busy.
     pub on_busy: OnBusy,
+    /// For [`OnBusy::Rollback`]: the run it takes back and where its thread goes then.
+    /// Another run being active by now is [`SubmitAnswer::Busy`].
+    pub set_back: Option<(RunId, SetBack)>,
+    /// For a fork on a new thread: what it shares, and its head. Its first step takes the
+    /// open activations of that checkpoint up again.
+    pub fork: Option<(Origin, SetBack)>,
+}
+
+impl Submit {
+    /// A submit that takes nothing back and shares nothing.
+    #[must_use]
+    pub fn new(info: RunInfo, on_busy: OnBusy) -> Self {
+        Self { info, on_busy, set_back: None, fork: None }
+    }
 }
 
 /// What became of a submit.

@@ -51,7 +51,6 @@ struct Tasks {
     class: QueueClass,
     queue: String,
     effect: Effect,
-    expires_at: Option<Timestamp>,
     tasks: Vec<NewTask>,
 }
 
@@ -104,9 +103,9 @@ impl Place<'_> {
             let input = if text.len() <= STORED_INPUT_BYTES_MAX {
                 Input::Args(args)
             } else {
-                Input::Recipe { item: scope.item.map(|(_, item)| item.clone()) }
+                Input::Recipe { item: scope.item.map(|(_, item)| item.clone()), needs: BTreeMap::new() }
             };
-            tasks.push(NewTask { digest, body: body(&input)? });
+            tasks.push(NewTask::new(digest, body(&input)?));
         }
         Ok(Tasks {
             kind: TaskKind::Job,
@@ -115,7 +114,6 @@ impl Place<'_> {
             class,
             queue: queue_name(class, node.priority.unwrap_or(self.priority)),
             effect: call.effect.map_or(spec.effect, |effect| effect.max(spec.effect)),
-            expires_at: None,
             tasks,
         })
     }
@@ -125,7 +123,8 @@ impl Place<'_> {
         for scope in scopes {
             let question = question(ask, scope)?;
             let text = body(&question)?;
-            tasks.push(NewTask { digest: self.digest(&text, "", 0), body: text });
+            let digest = self.digest(&text, "", 0);
+            tasks.push(NewTask { after_ms: ask.expires_ms, ..NewTask::new(digest, text) });
         }
         Ok(Tasks {
             kind: TaskKind::Ask,
@@ -134,7 +133,6 @@ impl Place<'_> {
             class: QueueClass::Io,
             queue: String::new(),
             effect: Effect::Pure,
-            expires_at: ask.expires_ms.map(|ms| self.now.plus_ms(ms)),
             tasks,
         })
     }
@@ -157,6 +155,7 @@ impl Place<'_> {
             need_ok,
             max_failed,
             detached,
+            undo: false,
             tool: made.tool,
             tool_major: made.tool_major,
             class: made.class,
@@ -173,7 +172,7 @@ impl Place<'_> {
             base: self.seq,
             deadline: node.deadline_ms.map(|ms| self.now.plus_ms(ms)),
         };
-        Ok(NewGroup { info, tasks: made.tasks, expires_at: made.expires_at })
+        Ok(NewGroup { info, tasks: made.tasks })
     }
 
     fn digest(&self, input: &str, tool: &str, major: u32) -> Digest {

@@ -77,7 +77,7 @@ impl<'a> Advance<'a> {
 
     /// A cancel was asked for.
     pub(super) fn cancel(self) -> Step {
-        self.end(RunEnd { status: RunStatus::Cancelled, output: None, failure: None })
+        self.end(RunEnd { status: RunStatus::Cancelled, output: None, failure: None, owed: None })
     }
 
     /// Its duration is over.
@@ -111,7 +111,9 @@ impl<'a> Advance<'a> {
 
     fn succeed(self) -> Step {
         match self.output() {
-            Ok(output) => self.end(RunEnd { status: RunStatus::Succeeded, output: Some(output), failure: None }),
+            Ok(output) => {
+                self.end(RunEnd { status: RunStatus::Succeeded, output: Some(output), failure: None, owed: None })
+            }
             Err(failure) => {
                 let failure = Failure { code: "output_failed".to_owned(), ..failure };
                 self.fail(NodeFailure { node: String::new(), failure })
@@ -135,7 +137,7 @@ impl<'a> Advance<'a> {
     }
 
     fn fail(self, failure: NodeFailure) -> Step {
-        self.end(RunEnd { status: RunStatus::Failed, output: None, failure: Some(failure) })
+        self.end(RunEnd { status: RunStatus::Failed, output: None, failure: Some(failure), owed: None })
     }
 
     /// Ends the run: what is open is cancelled, what this call would have opened never is,

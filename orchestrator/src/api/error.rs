@@ -7,6 +7,8 @@
 use baton_common::Failure;
 use baton_common::failure::ErrorClass;
 
+use crate::auth;
+
 /// What a caller may do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorKind {
@@ -22,6 +24,8 @@ pub enum ErrorKind {
     Exhausted,
     /// The caller may not do this.
     Denied,
+    /// Nobody knows who calls.
+    Unauthenticated,
     /// A fault of the program.
     Internal,
 }
@@ -37,6 +41,7 @@ impl ErrorKind {
             Self::Unavailable => "unavailable",
             Self::Exhausted => "exhausted",
             Self::Denied => "denied",
+            Self::Unauthenticated => "unauthenticated",
             Self::Internal => "internal",
         }
     }
@@ -73,6 +78,13 @@ impl ApiError {
         Self::new(ErrorKind::NotFound, format!("{}_not_found", what.replace(' ', "_")), cause, "check the name")
     }
 
+    /// A server in drain ends calls early.
+    #[must_use]
+    pub fn draining() -> Self {
+        let cause = "this orchestrator is shutting down";
+        Self::new(ErrorKind::Unavailable, "draining", cause, "call again: another one goes on")
+    }
+
     /// A fault of the program.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         Self::new(ErrorKind::Internal, "internal", cause.to_string(), "look into the orchestrator's log")
@@ -90,6 +102,35 @@ impl From<baton_store::Error> for ApiError {
             baton_store::Error::Broken(_) => {
                 Self::new(ErrorKind::Internal, "store_broken", cause, "look into the orchestrator's log")
             }
+        }
+    }
+}
+
+impl From<auth::Error> for ApiError {
+    fn from(error: auth::Error) -> Self {
+        let cause = error.to_string();
+        let unknown = |code: &str, cure: &str| Self::new(ErrorKind::Unauthenticated, code, cause.as_str(), cure);
+        match error {
+            auth::Error::Missing => unknown("api_key_missing", "set BATON_API_KEY"),
+            auth::Error::Unknown => {
+                unknown("api_key_unknown", "check BATON_API_KEY, or make a key with `baton keys create`")
+            }
+            auth::Error::Scope(_) => {
+                let cure = "use a key with this scope: `baton keys create --scope …`";
+                Self::new(ErrorKind::Denied, "scope_missing", cause, cure)
+            }
+            auth::Error::Failed(failed) => failed,
+        }
+    }
+}
+
+impl From<baton_control::Error> for ApiError {
+    fn from(error: baton_control::Error) -> Self {
+        match error {
+            baton_control::Error::Unavailable(cause) => {
+                Self::new(ErrorKind::Unavailable, "control_unavailable", cause, "")
+            }
+            baton_control::Error::Refused(cause) => Self::new(ErrorKind::Denied, "control_refused", cause, ""),
         }
     }
 }

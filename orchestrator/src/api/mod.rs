@@ -21,22 +21,26 @@
 //! audit(&Caller, AuditFilter)               -> Vec<Audit>
 //! unpark(&Caller, RunId)                    -> bool
 //! health()                                  -> Health
+//! readiness()                               -> Readiness
 //! workers_there(&[WorkerId])                -> () once they announced themselves
 //! ```
-//! All are async and answer `Result<_, ApiError>`, but `health`.
+//! All are async and answer `Result<_, ApiError>`, but `health` and `readiness`.
 
 mod answer;
 mod error;
 mod graphs;
 mod operate;
+pub(crate) mod page;
+mod ready;
 mod runs;
 mod submit;
 mod types;
 mod watch;
 
 pub use error::{ApiError, ErrorKind};
+pub use ready::Readiness;
 pub use types::{
-    Answered, Applied, ArtifactContent, ArtifactView, AuditFilter, Caller, CancelView, GraphRef, GraphSource,
+    Answered, Applied, ArtifactContent, ArtifactView, AuditFilter, Caller, CancelView, Gap, GraphRef, GraphSource,
     GraphView, GroupView, Health, ListFilter, Live, QuestionView, QueueView, RunSummary, RunView, Status,
     SubmitRequest, Submitted, Wait, WatchStream, Watched, Which, WorkerView,
 };

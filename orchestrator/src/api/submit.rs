@@ -37,7 +37,7 @@ impl Orchestrator {
             return Err(ApiError::invalid("input_too_large", cause, "pass large values as files"));
         }
         let info = inner.run_info_of(caller, &request, &compiled, input).await?;
-        let submit = Submit { info: info.clone(), on_busy: compiled.graph.on_busy };
+        let submit = Submit::new(info.clone(), compiled.graph.on_busy);
         let settled = inner.settle(|| inner.submit_op(submit.clone())).await?;
         if fail::point("after_submit_script").await == Passed::Error {
             return Err(fail::unknown().into());
@@ -120,6 +120,8 @@ impl Inner {
             priority: Priority::Normal,
             traceparent: request.traceparent.clone(),
             input,
+            parent: None,
+            parallel: None,
         })
     }
 

@@ -58,6 +58,19 @@ pub enum GraphRef {
     Source(GraphSource),
 }
 
+impl GraphRef {
+    /// A graph by its name, or a version of it: `name`, or `name@hash`.
+    ///
+    /// # Errors
+    /// When what stands behind the `@` is no hash.
+    pub fn named(text: &str) -> Result<Self, baton_common::ids::Error> {
+        match text.split_once('@') {
+            Some((_, hash)) => hash.parse().map(Self::Hash),
+            None => Ok(Self::Name(text.to_owned())),
+        }
+    }
+}
+
 /// Asks for a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SubmitRequest {
@@ -274,6 +287,17 @@ pub enum Which {
     Node(String),
 }
 
+impl Which {
+    /// A question's id has 32 hexadecimal digits; anything else is a node.
+    #[must_use]
+    pub fn named(question: String) -> Self {
+        match question.parse() {
+            Ok(id) => Self::Interrupt(id),
+            Err(_) => Self::Node(question),
+        }
+    }
+}
+
 /// An accepted answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answered {
@@ -290,11 +314,22 @@ pub struct CancelView {
     pub existed: bool,
 }
 
+/// Events that a watcher asked for and that are not kept any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The first that is missing.
+    pub first: u64,
+    /// The last that is missing.
+    pub last: u64,
+}
+
 /// What watchers see.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Watched {
     /// Recorded: numbered without gaps, never lost.
     Event(Event),
+    /// Recorded once, and gone since: what follows begins behind it.
+    Gap(Gap),
     /// Progress of a job: may be lost.
     Live(Live),
 }

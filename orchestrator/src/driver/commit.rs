@@ -43,15 +43,20 @@ impl Inner {
             segments: effects.segments,
             open,
             staged: staged.iter().map(|stage| stage.tasks.len() as u32).sum(),
+            undoing: false,
             end: effects.end,
         };
         let settled = self.write(run, op, commit, &staged).await?;
         match settled.answer {
-            AdvanceAnswer::Advanced { again, next, .. } => {
+            AdvanceAnswer::Advanced { again, next, children, parent, .. } => {
                 self.committed(work, state, op, ends);
                 self.publish_soon(work.info.clone(), batches);
-                if let Some(next) = next {
-                    self.advance_soon(next, Cue::Look);
+                for ready in next.into_iter().chain(children) {
+                    self.advance_soon(ready, Cue::Look);
+                }
+                if let Some(parent) = parent {
+                    let (caller, tail) = *parent;
+                    self.follow(caller, tail);
                 }
                 Ok(Committed::Moved { again })
             }

@@ -85,6 +85,9 @@ impl Inner {
     pub(crate) fn follow(self: &Arc<Self>, run: RunId, tail: Tail) {
         self.watchers.changed(run);
         self.publish_released(tail.released);
+        for ready in tail.ready {
+            self.advance_soon(ready, Cue::Look);
+        }
         if let Some(closed) = tail.closed {
             self.advance_soon(run, Cue::Closed(closed));
         } else if self.inflight.is_cancelling(run) {

@@ -14,4 +14,5 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use server::{Error, Services, serve};
+pub use crate::Services;
+pub use server::{Error, serve};

@@ -1,9 +1,7 @@
 //! Serving: which services there are, limits and keepalive, and an end within a bound.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use baton_control::ControlPlane;
 use baton_proto::{AUTHORIZATION, DESCRIPTORS, MESSAGE_BYTES_MAX, v1};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,9 +16,9 @@ use v1::operate_server::OperateServer;
 use v1::runs_server::RunsServer;
 
 use super::status;
-use crate::Orchestrator;
 use crate::api::Caller;
-use crate::auth::{Auth, Scope};
+use crate::auth::Scope;
+use crate::{Orchestrator, Services};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,19 +33,6 @@ pub enum Error {
     /// The server failed.
     #[error("the server stopped")]
     Transport(#[from] tonic::transport::Error),
-}
-
-/// What the services work with. Clones share it.
-#[derive(Clone)]
-pub struct Services {
-    /// Serves callers and operators.
-    pub orchestrator: Orchestrator,
-    /// Serves workers.
-    pub plane: Arc<dyn ControlPlane>,
-    /// Knows who calls.
-    pub auth: Arc<Auth>,
-    /// Ends streams, and then the server.
-    pub shutdown: CancellationToken,
 }
 
 impl Services {

@@ -17,6 +17,7 @@ pub(super) fn code_of(kind: ErrorKind) -> Code {
         ErrorKind::Unavailable => Code::Unavailable,
         ErrorKind::Exhausted => Code::ResourceExhausted,
         ErrorKind::Denied => Code::PermissionDenied,
+        ErrorKind::Unauthenticated => Code::Unauthenticated,
         ErrorKind::Internal => Code::Internal,
     }
 }
@@ -42,37 +43,17 @@ pub(super) fn of_malformed(error: Malformed) -> Status {
 
 /// A refused caller as a status.
 pub(super) fn of_auth(error: auth::Error) -> Status {
-    let (code, name, cure) = match &error {
-        auth::Error::Missing => (Code::Unauthenticated, "api_key_missing", "set BATON_API_KEY"),
-        auth::Error::Unknown => {
-            (Code::Unauthenticated, "api_key_unknown", "check BATON_API_KEY, or make a key with `baton keys create`")
-        }
-        auth::Error::Scope(_) => {
-            (Code::PermissionDenied, "scope_missing", "use a key with this scope: `baton keys create --scope …`")
-        }
-        auth::Error::Failed(failed) => return of_api(failed.clone()),
-    };
-    let detail = v1::ErrorDetail { code: name.into(), cause: error.to_string(), cure: cure.into(), problems: vec![] };
-    detail::to_status(code, &detail)
+    of_api(error.into())
 }
 
 /// What the control plane refuses a worker, as a status.
 pub(super) fn of_control(error: baton_control::Error) -> Status {
-    let (kind, name, cause) = match error {
-        baton_control::Error::Unavailable(cause) => (ErrorKind::Unavailable, "control_unavailable", cause),
-        baton_control::Error::Refused(cause) => (ErrorKind::Denied, "control_refused", cause),
-    };
-    of_api(ApiError::new(kind, name, cause, ""))
+    of_api(error.into())
 }
 
 /// The status of calls that a server in drain ends early.
 pub(super) fn draining() -> Status {
-    of_api(ApiError::new(
-        ErrorKind::Unavailable,
-        "draining",
-        "this orchestrator is shutting down",
-        "call again: another one goes on",
-    ))
+    of_api(ApiError::draining())
 }
 
 #[cfg(test)]
@@ -88,6 +69,7 @@ mod tests {
             (ErrorKind::Unavailable, Code::Unavailable),
             (ErrorKind::Exhausted, Code::ResourceExhausted),
             (ErrorKind::Denied, Code::PermissionDenied),
+            (ErrorKind::Unauthenticated, Code::Unauthenticated),
             (ErrorKind::Internal, Code::Internal),
         ];
         for (kind, code) in kinds {

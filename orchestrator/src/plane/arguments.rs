@@ -21,7 +21,8 @@ impl Inner {
             .map_err(|error| failed(format!("the stored input does not read: {error}")))?;
         let mut value = match input {
             Input::Args(value) => value,
-            Input::Recipe { item } => self.rendered(job, granted, item).await?,
+            Input::Keyed { .. } => return Err(failed("keys are not served".to_owned())),
+            Input::Recipe { item, .. } => self.rendered(job, granted, item).await?,
         };
         if !secrets::mentioned(&value) {
             return Ok(Arguments { value, secret: false });

@@ -42,6 +42,10 @@ impl Inner {
                 self.nudge(job.run.partition, at);
                 ResumeAnswer::Retry
             }
+            RecordVerdict::Parked { .. } => {
+                self.watchers.changed(job.run);
+                ResumeAnswer::Recorded
+            }
             RecordVerdict::Duplicate => ResumeAnswer::Duplicate,
             RecordVerdict::Stale => ResumeAnswer::Stale,
             RecordVerdict::StaleFence => ResumeAnswer::StaleFence,

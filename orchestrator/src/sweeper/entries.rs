@@ -39,7 +39,7 @@ impl Inner {
             (DueKind::Lease, Some(group), Some(index)) => self.expire(run, group, index).await?,
             (DueKind::Timer, group, index) => self.fire(Fire { run, group, index }).await?,
             (DueKind::Gc, ..) => self.collect(run).await?,
-            (DueKind::Publish | DueKind::Check | DueKind::Lease, ..) => {
+            (DueKind::Publish | DueKind::Check | DueKind::Lease | DueKind::Signal, ..) => {
                 tracing::warn!(%run, kind = %kind.letter(), "due entry without its group");
             }
         }

@@ -33,6 +33,7 @@ pub(crate) async fn sweep(inner: Arc<Inner>) {
     }
     let mut schedule = Schedule::new(&inner);
     loop {
+        inner.progress.swept();
         let wake = schedule.next().unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
         tokio::select! {
             biased;

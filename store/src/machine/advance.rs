@@ -52,7 +52,7 @@ impl Machine<'_> {
         self.rows.put_thread(&thread)?;
         self.rows.put_run_state(op.run, &state)?;
         let again = op.end.is_none() && state.closed > 0;
-        Ok(AdvanceAnswer::Advanced { ver: state.ver, again, next })
+        Ok(AdvanceAnswer::Advanced { ver: state.ver, again, next, children: Vec::new(), parent: None })
     }
 
     /// Everything that may speak against the advance; nothing is written before.

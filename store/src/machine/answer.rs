@@ -90,7 +90,7 @@ impl Machine<'_> {
         self.rows.put_run_state(run, &state)?;
         self.rows.put_due(&DueKey::run(DueKind::Ready, run), self.now)?;
         let closed = self.closed(&info, &state)?;
-        Ok(FireAnswer::Fired(Tail { released: Vec::new(), closed: Some(Box::new(closed)) }))
+        Ok(FireAnswer::Fired(Tail { closed: Some(Box::new(closed)), ..Tail::default() }))
     }
 
     /// A group's deadline: it closes with what it has.
@@ -126,7 +126,7 @@ impl Machine<'_> {
         let running = matches!(state.status, RunStatus::Running | RunStatus::Undoing);
         let closed = if running { Some(Box::new(self.closed(&info, &state)?)) } else { None };
         self.rows.put_run_state(run, &state)?;
-        Ok(FireAnswer::Fired(Tail { released: Vec::new(), closed }))
+        Ok(FireAnswer::Fired(Tail { closed, ..Tail::default() }))
     }
 
     /// A question's expiry: its task fails with `expired`.

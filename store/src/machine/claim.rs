@@ -133,5 +133,6 @@ fn granted(group: Group, task: &Task, lease_until: baton_common::Timestamp, body
         lease_until,
         group: group.info,
         body,
+        continued: None,
     }))
 }

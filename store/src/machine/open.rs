@@ -65,12 +65,14 @@ impl Machine<'_> {
                 app_attempts: 0,
                 infra_attempts: 0,
                 dispatch_seq: DispatchSeq(u32::from(released && is_job)),
+                phase: 0,
             };
             self.rows.put_task(run, &new.info.id, index, &row)?;
             self.rows.put_input(run, &new.info.id, index, &task.body)?;
             if released && !is_job {
                 let job = JobId { run, r#gen: state.r#gen, group: new.info.id.clone(), index };
-                self.ask(info, state, &job, &task.body, new.expires_at)?;
+                let expires_at = task.after_ms.map(|ms| self.now.plus_ms(ms));
+                self.ask(info, state, &job, &task.body, expires_at)?;
             }
         }
         if is_job {

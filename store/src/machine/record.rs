@@ -41,6 +41,7 @@ impl Machine<'_> {
             Recorded::Ok(body) => {
                 self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Done(body)).map(RecordVerdict::Ok)
             }
+            Recorded::Ask { .. } | Recorded::Wait { .. } => Ok(RecordVerdict::StaleFence),
             Recorded::Error { .. } if !current && self.guards.hold(Guard::Fence) => Ok(RecordVerdict::StaleFence),
             Recorded::Error { body, .. } if state.status == RunStatus::Cancelling && !detached => self
                 .finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(Some(body)))

@@ -38,6 +38,9 @@ impl Machine<'_> {
             events: 0,
             closed: 0,
             detached_open: 0,
+            base: thread.head,
+            resumed: false,
+            awaiting: 0,
         };
         self.run_event(info.id, &mut state, EventKind::Submitted, 0, status.name())?;
         self.rows.put_thread(&thread)?;

@@ -3,6 +3,7 @@
 //! It keeps nothing over the end of its process. Its clock follows Tokio's, so that it
 //! runs in virtual time under a paused runtime.
 
+mod changes;
 mod faults;
 mod reader;
 mod registry;
@@ -19,6 +20,7 @@ use baton_common::{Partition, Timestamp};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub use changes::Changes;
 pub use faults::{Fault, Faults, NoFaults};
 use registry::RegistryRows;
 use rows::PartitionRows;
@@ -109,6 +111,20 @@ impl MemoryStore {
         let mut data = self.shared.data.lock();
         let rows = data.partitions.entry(op.partition()).or_insert_with(PartitionRows::new);
         machine::apply(rows, context, op)
+    }
+
+    /// Makes one transition as [`MemoryStore::apply_at`] does, and tells what it wrote.
+    ///
+    /// # Errors
+    /// Never; the type is the machine's.
+    pub fn apply_watched(&self, op: &Op, now: Timestamp) -> Result<(Reply, Changes), Error> {
+        let context = Context { now, timings: &self.shared.timings, guards: self.shared.guards };
+        let mut data = self.shared.data.lock();
+        let rows = data.partitions.entry(op.partition()).or_insert_with(PartitionRows::new);
+        rows.changes = Some(Changes::default());
+        let reply = machine::apply(rows, context, op);
+        let changes = rows.changes.take().unwrap_or_default();
+        Ok((reply?, changes))
     }
 
     fn read<T>(&self, partition: Partition, read: impl FnOnce(&PartitionRows) -> T) -> Option<T> {

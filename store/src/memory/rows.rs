@@ -10,6 +10,7 @@ use baton_common::records::{
 use baton_common::{Digest, JobId, TenantId, Timestamp};
 use serde::Serialize;
 
+use super::changes::Changes;
 use crate::machine::{Outcome, Rows};
 
 type TaskKey = (RunId, GroupId, u32);
@@ -38,6 +39,8 @@ pub(super) struct PartitionRows {
     pub(super) parked: BTreeMap<RunId, (Timestamp, String)>,
     pub(super) events: BTreeMap<(RunId, u64), Event>,
     pub(super) audit: Vec<Audit>,
+    /// What a watched transition wrote so far.
+    pub(super) changes: Option<Changes>,
 }
 
 impl PartitionRows {
@@ -63,6 +66,21 @@ impl PartitionRows {
             parked: BTreeMap::new(),
             events: BTreeMap::new(),
             audit: Vec::new(),
+            changes: None,
+        }
+    }
+
+    fn wrote(&mut self, run: impl Into<Option<RunId>>) {
+        if let Some(changes) = &mut self.changes {
+            changes.rows += 1;
+            changes.runs.extend(run.into());
+        }
+    }
+
+    fn wrote_due(&mut self, run: RunId) {
+        if let Some(changes) = &mut self.changes {
+            changes.due += 1;
+            changes.runs.insert(run);
         }
     }
 
@@ -153,16 +171,19 @@ impl Rows for PartitionRows {
     }
 
     fn put_thread(&mut self, thread: &Thread) -> Outcome<()> {
+        self.wrote(None);
         self.threads.insert(thread.key.clone(), thread.clone());
         Ok(())
     }
 
     fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Checkpoint) -> Outcome<()> {
+        self.wrote(checkpoint.run);
         self.checkpoints.insert((key.clone(), checkpoint.seq), checkpoint.clone());
         Ok(())
     }
 
     fn put_segment(&mut self, key: &ThreadKey, segment: &Segment) -> Outcome<()> {
+        self.wrote(None);
         self.segments.insert((key.clone(), segment.channel.clone(), segment.number), segment.body.clone());
         Ok(())
     }
@@ -172,6 +193,7 @@ impl Rows for PartitionRows {
     }
 
     fn put_run_info(&mut self, info: &RunInfo) -> Outcome<()> {
+        self.wrote(info.id);
         self.infos.insert(info.id, info.clone());
         Ok(())
     }
@@ -181,16 +203,19 @@ impl Rows for PartitionRows {
     }
 
     fn put_run_state(&mut self, run: RunId, state: &RunState) -> Outcome<()> {
+        self.wrote(run);
         self.states.insert(run, state.clone());
         Ok(())
     }
 
     fn put_run_end(&mut self, run: RunId, end: &Body) -> Outcome<()> {
+        self.wrote(run);
         self.ends.insert(run, end.clone());
         Ok(())
     }
 
     fn delete_run(&mut self, run: RunId) -> Outcome<()> {
+        self.wrote(run);
         self.infos.remove(&run);
         self.states.remove(&run);
         self.ends.remove(&run);
@@ -216,16 +241,19 @@ impl Rows for PartitionRows {
     }
 
     fn put_group_info(&mut self, run: RunId, info: &GroupInfo) -> Outcome<()> {
+        self.wrote(run);
         self.groups.insert((run, info.id.clone()), info.clone());
         Ok(())
     }
 
     fn put_group_state(&mut self, run: RunId, group: &GroupId, state: &GroupState) -> Outcome<()> {
+        self.wrote(run);
         self.group_states.insert((run, group.clone()), state.clone());
         Ok(())
     }
 
     fn delete_group(&mut self, run: RunId, group: &GroupId) -> Outcome<()> {
+        self.wrote(run);
         let row = (run, group.clone());
         self.groups.remove(&row);
         self.group_states.remove(&row);
@@ -243,6 +271,7 @@ impl Rows for PartitionRows {
     }
 
     fn put_task(&mut self, run: RunId, group: &GroupId, index: u32, task: &Task) -> Outcome<()> {
+        self.wrote(run);
         self.tasks.insert(key(run, group, index), task.clone());
         Ok(())
     }
@@ -252,6 +281,7 @@ impl Rows for PartitionRows {
     }
 
     fn put_input(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
+        self.wrote(run);
         self.inputs.insert(key(run, group, index), body.clone());
         Ok(())
     }
@@ -261,11 +291,13 @@ impl Rows for PartitionRows {
     }
 
     fn put_result(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
+        self.wrote(run);
         self.results.insert(key(run, group, index), body.clone());
         Ok(())
     }
 
     fn put_staged(&mut self, run: RunId, op: Digest, group: &GroupId, first: u32, tasks: &[NewTask]) -> Outcome<()> {
+        self.wrote(run);
         for (index, task) in (first..).zip(tasks) {
             self.staged.insert((run, op, group.clone(), index), task.clone());
         }
@@ -283,7 +315,11 @@ impl Rows for PartitionRows {
     }
 
     fn delete_staged(&mut self, run: RunId) -> Outcome<()> {
+        let before = self.staged.len();
         self.staged.retain(|(of, _, _, _), _| *of != run);
+        if self.staged.len() != before {
+            self.wrote(run);
+        }
         Ok(())
     }
 
@@ -292,6 +328,7 @@ impl Rows for PartitionRows {
     }
 
     fn put_interrupt(&mut self, interrupt: &Interrupt) -> Outcome<()> {
+        self.wrote(interrupt.job.run);
         self.interrupts.insert(job_key(&interrupt.job), interrupt.clone());
         Ok(())
     }
@@ -301,6 +338,7 @@ impl Rows for PartitionRows {
     }
 
     fn put_due(&mut self, key: &DueKey, at: Timestamp) -> Outcome<()> {
+        self.wrote_due(key.run);
         let member = key.member();
         if let Some(before) = self.due.insert(member.clone(), at) {
             self.due_order.remove(&(before, member.clone()));
@@ -312,6 +350,7 @@ impl Rows for PartitionRows {
     fn delete_due(&mut self, key: &DueKey) -> Outcome<()> {
         let member = key.member();
         if let Some(before) = self.due.remove(&member) {
+            self.wrote_due(key.run);
             self.due_order.remove(&(before, member));
         }
         Ok(())
@@ -328,41 +367,50 @@ impl Rows for PartitionRows {
     }
 
     fn put_listed(&mut self, tenant: &TenantId, at: Timestamp, run: RunId) -> Outcome<()> {
+        self.wrote(run);
         self.listed.insert((tenant.clone(), at, run), ());
         Ok(())
     }
 
     fn delete_listed(&mut self, tenant: &TenantId, at: Timestamp, run: RunId) -> Outcome<()> {
+        self.wrote(run);
         self.listed.remove(&(tenant.clone(), at, run));
         Ok(())
     }
 
     fn put_inbox(&mut self, tenant: &TenantId, at: Timestamp, interrupt: InterruptId, job: &JobId) -> Outcome<()> {
+        self.wrote(job.run);
         self.inbox.insert((tenant.clone(), interrupt), (at, job.clone()));
         Ok(())
     }
 
     fn delete_inbox(&mut self, tenant: &TenantId, interrupt: InterruptId) -> Outcome<()> {
+        self.wrote(None);
         self.inbox.remove(&(tenant.clone(), interrupt));
         Ok(())
     }
 
     fn put_parked(&mut self, run: RunId, at: Timestamp, reason: &str) -> Outcome<()> {
+        self.wrote(run);
         self.parked.insert(run, (at, reason.to_owned()));
         Ok(())
     }
 
     fn delete_parked(&mut self, run: RunId) -> Outcome<()> {
-        self.parked.remove(&run);
+        if self.parked.remove(&run).is_some() {
+            self.wrote(run);
+        }
         Ok(())
     }
 
     fn append_event(&mut self, event: &Event) -> Outcome<()> {
+        self.wrote(event.run);
         self.events.insert((event.run, event.seq), event.clone());
         Ok(())
     }
 
     fn append_audit(&mut self, audit: &Audit) -> Outcome<()> {
+        self.wrote(audit.run);
         self.audit.push(audit.clone());
         Ok(())
     }

@@ -129,6 +129,7 @@ fn record(op: &Record) -> Vec<u8> {
                 .number(op.job.digest().jitter())
                 .finish()
         }
+        Recorded::Ask { .. } | Recorded::Wait { .. } => packer.finish(),
     }
 }
 

@@ -164,7 +164,7 @@ impl Dumper<'_> {
             let mut fields = Fields::of(row)?;
             let (_, _) = (fields.number()?, fields.number()?);
             let digest = baton_common::Digest(fields.exactly()?);
-            let task = baton_common::commit::NewTask { digest, body: body(text)? };
+            let task = baton_common::commit::NewTask::new(digest, body(text)?);
             self.row(format!("staged {run} {op} {group} {index}"), to_json(&task)?);
         }
         Ok(())

@@ -82,6 +82,8 @@ fn advance(run: RunId, fields: &mut Fields) -> Result<AdvanceAnswer, Error> {
                 Some(uuid) => Some(run_of(run.partition, &uuid)?),
                 None => None,
             },
+            children: Vec::new(),
+            parent: None,
         },
         "already" => AdvanceAnswer::Already { ver: Version(fields.number()?) },
         "terminal" => AdvanceAnswer::Terminal,
@@ -105,6 +107,7 @@ fn claim(op: &Claim, fields: &mut Fields) -> Result<ClaimVerdict, Error> {
             lease_until: fields.moment()?,
             group: rows::json(&fields.bytes()?)?,
             body: fields.text()?,
+            continued: None,
         })),
         "unknown" => ClaimVerdict::Unknown,
         "run_terminal" => ClaimVerdict::RunTerminal,
@@ -201,7 +204,7 @@ fn tail_of(job: &JobId, fields: &mut Fields) -> Result<Tail, Error> {
 fn tail(job: Option<&JobId>, released: Option<(u32, DispatchSeq)>, closed: Option<Closed>) -> Tail {
     let released =
         job.zip(released).map(|(job, (index, seq))| Publishable { job: JobId { index, ..job.clone() }, seq });
-    Tail { released: released.into_iter().collect(), closed: closed.map(Box::new) }
+    Tail { released: released.into_iter().collect(), closed: closed.map(Box::new), ready: Vec::new() }
 }
 
 fn released(fields: &mut Fields) -> Result<Option<(u32, DispatchSeq)>, Error> {

@@ -46,7 +46,7 @@ pub(super) struct StateRow {
 
 pub(super) fn state_row(bytes: &[u8]) -> Result<StateRow, Error> {
     let mut fields = Fields::of(bytes)?;
-    let state = RunState {
+    let mut state = RunState {
         status: status_of(fields.small()?)?,
         r#gen: Gen(fields.small()?),
         ver: Version(fields.number()?),
@@ -60,11 +60,20 @@ pub(super) fn state_row(bytes: &[u8]) -> Result<StateRow, Error> {
         events: fields.number()?,
         closed: fields.small()?,
         detached_open: fields.small()?,
+        base: Seq(0),
+        resumed: false,
+        awaiting: 0,
     };
     let mut groups = Vec::new();
     let mut list = fields.list()?;
     while !list.is_empty() {
         groups.push(list.text()?.parse().map_err(|_| broken("a group id"))?);
+    }
+    // Rows of the first landing end here.
+    if !fields.is_empty() {
+        state.base = Seq(fields.number()?);
+        state.resumed = fields.flag()?;
+        state.awaiting = fields.small()?;
     }
     Ok(StateRow { state, groups })
 }
@@ -143,7 +152,7 @@ pub(super) fn task_row(group: &GroupRow, index: u32, bytes: &[u8]) -> Result<Tas
         9 => TaskState::Cancelled,
         _ => return Err(broken("an unknown state of a task")),
     };
-    Ok(Task { state, digest, fence, app_attempts, infra_attempts, dispatch_seq })
+    Ok(Task { state, digest, fence, app_attempts, infra_attempts, dispatch_seq, phase: 0 })
 }
 
 /// A question from its place (`group/index`), its row and its text.
@@ -175,6 +184,8 @@ pub(super) fn kind_code(kind: TaskKind) -> u32 {
     match kind {
         TaskKind::Job => 0,
         TaskKind::Ask => 1,
+        TaskKind::Wait => 2,
+        TaskKind::Child => 3,
     }
 }
 

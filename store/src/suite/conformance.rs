@@ -53,7 +53,7 @@ impl Story<'_> {
         self.next += 1;
         let info = run_info(&thread(&format!("story{}", self.next)), self.next, None);
         let run = info.id;
-        let reply = self.apply(Op::Submit(Box::new(Submit { info, on_busy: OnBusy::Reject }))).await;
+        let reply = self.apply(Op::Submit(Box::new(Submit::new(info, OnBusy::Reject)))).await;
         assert_eq!(reply, Reply::Submit(SubmitAnswer::Accepted));
         let mut advance = commit(run, Version(1), Vec::new(), "start");
         let (checkpoint, segment) = checkpoint(run, Seq(0), 0, self.now);
@@ -61,7 +61,16 @@ impl Story<'_> {
         advance.segments.push(segment);
         advance.open = plans.iter().map(|plan| plan.new_group(run, Seq(1), false)).collect();
         let reply = self.apply(Op::Advance(Box::new(advance))).await;
-        assert_eq!(reply, Reply::Advance(AdvanceAnswer::Advanced { ver: Version(2), again: false, next: None }));
+        assert_eq!(
+            reply,
+            Reply::Advance(AdvanceAnswer::Advanced {
+                ver: Version(2),
+                again: false,
+                next: None,
+                children: Vec::new(),
+                parent: None
+            })
+        );
         run
     }
 
@@ -96,12 +105,12 @@ impl Story<'_> {
 
     async fn a_repeated_submit_finds_its_run(&mut self) {
         let info = run_info(&thread("submit"), 1, None);
-        let op = Op::Submit(Box::new(Submit { info: info.clone(), on_busy: OnBusy::Reject }));
+        let op = Op::Submit(Box::new(Submit::new(info.clone(), OnBusy::Reject)));
         assert_eq!(self.apply(op.clone()).await, Reply::Submit(SubmitAnswer::Accepted));
         assert_eq!(self.apply(op).await, Reply::Submit(SubmitAnswer::Exists));
         let mut other = info;
         other.body_digest = Digest::of("other");
-        let op = Op::Submit(Box::new(Submit { info: other, on_busy: OnBusy::Reject }));
+        let op = Op::Submit(Box::new(Submit::new(other, OnBusy::Reject)));
         assert_eq!(self.apply(op).await, Reply::Submit(SubmitAnswer::Conflict));
     }
 
@@ -112,7 +121,7 @@ impl Story<'_> {
             (4, OnBusy::Enqueue, SubmitAnswer::Queued),
         ] {
             let info = run_info(&thread("busy"), number, None);
-            let reply = self.apply(Op::Submit(Box::new(Submit { info, on_busy }))).await;
+            let reply = self.apply(Op::Submit(Box::new(Submit::new(info, on_busy)))).await;
             assert_eq!(reply, Reply::Submit(expected));
         }
     }

@@ -20,7 +20,7 @@ pub async fn fill(subject: &dyn Subject) {
         now = now.plus_ms(1);
         subject.apply_when(&op, now).await.expect("a transition")
     };
-    apply(Op::Submit(Box::new(Submit { info, on_busy: OnBusy::Reject }))).await;
+    apply(Op::Submit(Box::new(Submit::new(info, OnBusy::Reject)))).await;
     let map = GroupPlan { count: 3, window: 1, need_ok: 3, ..GroupPlan::job("map") };
     let (first, segment) = checkpoint(run, Seq(0), 0, Timestamp(1_760_000_000_000));
     let mut advance = commit(run, Version(1), Vec::new(), "golden");

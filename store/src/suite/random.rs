@@ -99,7 +99,7 @@ impl Generator {
             info.body_digest = Digest::of("another body");
         }
         let on_busy = if self.rng.random_bool(0.7) { OnBusy::Enqueue } else { OnBusy::Reject };
-        Op::Submit(Box::new(Submit { info, on_busy }))
+        Op::Submit(Box::new(Submit::new(info, on_busy)))
     }
 
     fn next_staged(&mut self) -> Option<Op> {
@@ -140,7 +140,7 @@ impl Generator {
                 RunStatus::Cancelling if self.rng.random_bool(0.9) => RunStatus::Cancelled,
                 _ => RunStatus::Succeeded,
             };
-            advance.end = Some(RunEnd { status, output: Some(json!({"done": true})), failure: None });
+            advance.end = Some(RunEnd { status, output: Some(json!({"done": true})), failure: None, owed: None });
             return Op::Advance(Box::new(advance));
         }
         let mut plans: Vec<GroupPlan> = Vec::new();
@@ -204,7 +204,7 @@ impl Generator {
             plan.deadline = Some(now.plus_ms(self.rng.random_range(10..4_000)));
         }
         if plan.kind == TaskKind::Ask && self.rng.random_bool(0.5) {
-            plan.expires_at = Some(now.plus_ms(self.rng.random_range(10..4_000)));
+            plan.expires_ms = Some(self.rng.random_range(10..4_000));
         }
         plan
     }

@@ -31,6 +31,8 @@ pub(super) fn run_info(thread: &ThreadKey, number: u64, deadline: Option<Timesta
         priority: Priority::Normal,
         traceparent: None,
         input: json!({"number": number}).to_string(),
+        parent: None,
+        parallel: None,
     }
 }
 
@@ -48,7 +50,7 @@ pub(super) struct GroupPlan {
     pub(super) effect: Effect,
     pub(super) attempts_max: u32,
     pub(super) deadline: Option<Timestamp>,
-    pub(super) expires_at: Option<Timestamp>,
+    pub(super) expires_ms: Option<u64>,
 }
 
 impl GroupPlan {
@@ -66,7 +68,7 @@ impl GroupPlan {
             effect: Effect::Idempotent,
             attempts_max: 1,
             deadline: None,
-            expires_at: None,
+            expires_ms: None,
         }
     }
 
@@ -88,6 +90,7 @@ impl GroupPlan {
             need_ok: self.need_ok,
             max_failed: self.max_failed,
             detached: self.detached,
+            undo: false,
             tool: if self.kind == TaskKind::Job { "debug.echo".to_owned() } else { String::new() },
             tool_major: 1,
             class: QueueClass::Io,
@@ -110,13 +113,13 @@ impl GroupPlan {
         let digest = Digest::of(format!("{run}/{}/{index}", self.id()));
         let body = match self.kind {
             TaskKind::Job => serde_json::to_string(&Input::Args(json!({"index": index}))),
-            TaskKind::Ask => serde_json::to_string(&Question {
+            TaskKind::Ask | TaskKind::Wait | TaskKind::Child => serde_json::to_string(&Question {
                 title: "May it?".to_owned(),
                 show: Vec::new(),
                 form: QuestionForm::Schema(json!({"type": "object"})),
             }),
         };
-        NewTask { digest, body: body.expect("a body") }
+        NewTask { after_ms: self.expires_ms, ..NewTask::new(digest, body.expect("a body")) }
     }
 
     pub(super) fn tasks(&self, run: RunId) -> Vec<NewTask> {
@@ -125,7 +128,7 @@ impl GroupPlan {
 
     pub(super) fn new_group(&self, run: RunId, base: Seq, staged: bool) -> NewGroup {
         let tasks = if staged { Vec::new() } else { self.tasks(run) };
-        NewGroup { info: self.info(base), tasks, expires_at: self.expires_at }
+        NewGroup { info: self.info(base), tasks }
     }
 }
 
@@ -163,6 +166,7 @@ pub(super) fn commit(run: RunId, seen: Version, consumed: Vec<GroupId>, salt: &s
         segments: Vec::new(),
         open: Vec::new(),
         staged: 0,
+        undoing: false,
         end: None,
     }
 }

@@ -99,7 +99,7 @@ nodes:
     let QuestionForm::Approval { original, allow } = question.form else { panic!("an approval") };
     assert_eq!((original, allow.len()), (json!("draft"), 3));
     let group = one.open.values().next().unwrap();
-    assert_eq!((group.info.kind, group.expires_at), (TaskKind::Ask, Some(NOW.plus_ms(3_600_000))));
+    assert_eq!((group.info.kind, group.tasks[0].after_ms), (TaskKind::Ask, Some(3_600_000)));
 
     one.answer("approve#1", &json!({"action": "approve"}));
     assert_eq!(one.output(), json!({"text": "draft", "by": "ann"}));

@@ -59,6 +59,7 @@ local function open_group(s, new, op_name)
     for at = 1, #rows, 2 do R[rows[at]] = rows[at + 1] end
   end
   R['G' .. id], R['p' .. id] = new[16], new[17]
+  if expires then expires = now + expires end
   if kind == ASK then ask_all(s, g, bodies, ids, expires) end
   if kind == JOB then due[due_group('p', g)] = now + PUBLISH_AFTER_MS end
   if deadline then due[due_group('t', g)] = deadline end

@@ -7,18 +7,18 @@ local function terminal(state) return state.status >= 4 and state.status <= 6 en
 local function live(state) return state.status == RUNNING or state.status == UNDOING end
 
 local function read_state(text)
-  local status, gen, ver, head, superstep, created, ready, ended, op, attempts, number, closed, detached, groups =
-    unrow(text)
+  local status, gen, ver, head, superstep, created, ready, ended, op, attempts, number, closed, detached, groups,
+    base, resumed, awaiting = unrow(text)
   return {
     status = status, gen = gen, ver = ver, head = head, superstep = superstep, created = created,
     ready = ready, ended = ended, op = op, attempts = attempts, events = number, closed = closed,
-    detached = detached, groups = groups,
+    detached = detached, groups = groups, base = base or 0, resumed = resumed or false, awaiting = awaiting or 0,
   }
 end
 
 local function state_row(s)
   return pack(s.status, s.gen, s.ver, s.head, s.superstep, s.created, s.ready, s.ended, s.op,
-    s.attempts, s.events, s.closed, s.detached, s.groups)
+    s.attempts, s.events, s.closed, s.detached, s.groups, s.base, s.resumed, s.awaiting)
 end
 
 -- States of a task. A fresh one has not been touched since its group was opened: where it

@@ -19,6 +19,7 @@ local name = queued and 'queued' or 'running'
 local s = {
   status = queued and QUEUED or RUNNING, gen = 0, ver = 1, head = 0, superstep = 0, created = now, ready = now,
   ended = false, op = '', attempts = 0, events = 0, closed = 0, detached = 0, groups = {},
+  base = tonumber(row[1] or 0), resumed = false, awaiting = 0,
 }
 event(s, 0, '', false, 0, name)
 R.f, R.i, R.s = fixed, info, state_row(s)

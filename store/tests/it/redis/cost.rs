@@ -88,7 +88,7 @@ async fn a_wide_group_costs_no_script_a_second() {
     (group.window, group.need_ok, group.max_failed) = (100, 2, 9_999);
     let mut commit = world::commit(&info, 0, Vec::new(), Vec::new());
     commit.staged = group.count;
-    commit.open.push(baton_common::commit::NewGroup { info: group.clone(), tasks: Vec::new(), expires_at: None });
+    commit.open.push(baton_common::commit::NewGroup { info: group.clone(), tasks: Vec::new() });
     usec_per_call(&server);
     world::stage(&store, &commit, &group).await;
     println!("STAGE of 500 {:.0}", usec_per_call(&server));

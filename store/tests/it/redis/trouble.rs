@@ -115,7 +115,7 @@ async fn a_demoted_server_is_unavailable_until_a_primary_is_there() {
     let store = RedisStore::connect(options(server.url())).await.unwrap();
     let info = world::run_info(1);
     server.cli(&["replicaof", "127.0.0.1", "1"]).unwrap();
-    let submit = Op::Submit(Box::new(Submit { info: info.clone(), on_busy: OnBusy::Reject }));
+    let submit = Op::Submit(Box::new(Submit::new(info.clone(), OnBusy::Reject)));
     assert!(matches!(store.apply(submit).await, Err(Error::Unavailable(_))));
     server.cli(&["replicaof", "no", "one"]).unwrap();
     world::submit(&store, &info).await;
@@ -161,7 +161,7 @@ async fn a_full_server_says_so_and_changes_nothing() {
     let refused = loop {
         let mut info = world::run_info(number);
         info.input = "x".repeat(50_000);
-        let op = Submit { info, on_busy: OnBusy::Reject };
+        let op = Submit::new(info, OnBusy::Reject);
         match store.apply(Op::Submit(Box::new(op))).await {
             Ok(_) => number += 1,
             Err(error) => break error,

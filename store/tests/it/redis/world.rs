@@ -33,6 +33,8 @@ pub(super) fn run_info(number: u64) -> RunInfo {
         priority: Priority::Normal,
         traceparent: None,
         input: json!({"number": number}).to_string(),
+        parent: None,
+        parallel: None,
     }
 }
 
@@ -50,6 +52,7 @@ pub(super) fn group_info(id: GroupId, count: u32) -> GroupInfo {
         need_ok: count,
         max_failed: 0,
         detached: false,
+        undo: false,
         tool: "debug.echo".to_owned(),
         tool_major: 1,
         class: QueueClass::Io,
@@ -82,7 +85,7 @@ pub(super) fn task(run: RunId, group: &GroupId, index: u32) -> NewTask {
 
 pub(super) fn new_group(run: RunId, info: GroupInfo) -> NewGroup {
     let tasks = (0..info.count).map(|index| task(run, &info.id, index)).collect();
-    NewGroup { info, tasks, expires_at: None }
+    NewGroup { info, tasks }
 }
 
 /// The `step`-th advance of a run (from 0): a checkpoint of one small channel and a segment.
@@ -114,6 +117,7 @@ pub(super) fn commit(info: &RunInfo, step: u64, consumed: Vec<GroupId>, open: Ve
         segments: vec![segment],
         open,
         staged: 0,
+        undoing: false,
         end: None,
     }
 }
@@ -129,7 +133,7 @@ pub(super) fn failed(class: ErrorClass) -> Recorded {
 }
 
 pub(super) async fn submit(store: &dyn Store, info: &RunInfo) {
-    let op = Op::Submit(Box::new(Submit { info: info.clone(), on_busy: OnBusy::Reject }));
+    let op = Op::Submit(Box::new(Submit::new(info.clone(), OnBusy::Reject)));
     assert_eq!(store.apply(op).await.unwrap(), Reply::Submit(SubmitAnswer::Accepted));
 }
 

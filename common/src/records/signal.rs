@@ -1,0 +1,27 @@
+//! Signals: what other systems tell a thread, kept until a wait takes it.
+
+use serde::{Deserialize, Serialize};
+
+use super::Body;
+use crate::Timestamp;
+use crate::ids::JobId;
+
+/// Signals of a thread that no wait has taken, at most.
+pub const SIGNALS_MAX: u32 = 1000;
+
+/// A signal to a thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    /// Its place among the thread's signals, from 1.
+    pub number: u64,
+    /// The sender's name for it: repeating it changes nothing.
+    pub id: String,
+    /// What a wait names.
+    pub name: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// What it says, as JSON.
+    pub value: Body,
+    /// The wait that took it. Such a signal stays for a while, so that a repetition is known.
+    pub taken: Option<JobId>,
+}
