@@ -4,6 +4,7 @@
 //! stand where branches meet.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use baton_common::failure::ErrorClass;
 use baton_common::tool::{Effect, Priority, QueueClass};
@@ -38,6 +39,8 @@ pub struct Graph {
     pub on_busy: OnBusy,
     /// Its nodes.
     pub nodes: BTreeMap<NodePath, Node>,
+    /// Graphs that its `graph` nodes call, by the name they call them by.
+    pub children: BTreeMap<String, Arc<Graph>>,
     /// For each node with `join`, what is needed to tell whether active work can still
     /// reach it: every node's successors over `then` and `on_error`.
     pub successors: BTreeMap<NodePath, Vec<NodePath>>,
@@ -71,7 +74,7 @@ pub enum Reducer {
     Sum,
     /// Shallow merge of objects.
     Merge,
-    /// As append, by message id. Reserved: behaves as append until messages carry ids.
+    /// As append; a message replaces the one with its `id`, `{id, remove: true}` removes it.
     Messages,
 }
 
@@ -92,6 +95,8 @@ pub struct Limits {
     pub duration_ms: Option<u64>,
     /// Tokens of its chat calls.
     pub tokens: Option<u64>,
+    /// Cost of its chat calls, in US dollars.
+    pub cost_usd: Option<f64>,
 }
 
 /// One node.
@@ -119,6 +124,44 @@ pub struct Node {
     pub deadline_ms: Option<u64>,
     /// Which of a class's queues its jobs wait in.
     pub priority: Option<Priority>,
+    /// A job that is called again until its output says that it is done.
+    pub poll: Option<Poll>,
+    /// What takes its success back when the graph fails or is cancelled. Its arguments are
+    /// fixed at the success.
+    pub undo: Option<ToolCall>,
+    /// Results that are kept for a while under a key.
+    pub cache: Option<Cache>,
+    /// A call that a person may have to approve first.
+    pub approve: Option<Approve>,
+}
+
+/// A job that is called again until its output says that it is done.
+#[derive(Debug, Clone)]
+pub struct Poll {
+    /// Whether it is done, in the scope of its output.
+    pub until: Expr,
+    /// The first pause, in milliseconds; it doubles from there.
+    pub every_min_ms: u64,
+    /// The longest pause, in milliseconds.
+    pub every_max_ms: u64,
+}
+
+/// Results that are kept for a while under a key.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    /// The key, within the tenant and the tool.
+    pub key: Template,
+    /// How long a result counts, in milliseconds.
+    pub ttl_ms: u64,
+}
+
+/// A call that a person may have to approve first.
+#[derive(Debug, Clone)]
+pub struct Approve {
+    /// Whether, in a scope with `args`.
+    pub when: Expr,
+    /// `approve`, `edit`, `reject`, `respond`.
+    pub allow: Vec<String>,
 }
 
 /// What a node does.
@@ -130,8 +173,39 @@ pub enum Work {
     Ask(Ask),
     /// A job that is not waited for and outlives the run.
     Notify(ToolCall),
+    /// A time or a signal.
+    Wait(Wait),
+    /// A run of another graph.
+    Graph(GraphCall),
     /// Only `save` and `then`.
     Local,
+}
+
+/// What a node waits for.
+#[derive(Debug, Clone)]
+pub enum Wait {
+    /// So many milliseconds.
+    For(u64),
+    /// A moment: an RFC 3339 text or a CEL timestamp.
+    Until(Expr),
+    /// A signal of that name.
+    Signal {
+        /// The name.
+        name: String,
+        /// Whether it is the one, in a scope with `event`.
+        matches: Option<Expr>,
+        /// How long, in milliseconds; then it fails with `expired`.
+        expires_ms: Option<u64>,
+    },
+}
+
+/// A call of another graph.
+#[derive(Debug, Clone)]
+pub struct GraphCall {
+    /// The name it is called by: a key of [`Graph::children`].
+    pub name: String,
+    /// Its input: a template that renders to an object.
+    pub args: Template,
 }
 
 /// A call of a tool.
@@ -145,6 +219,10 @@ pub struct ToolCall {
     pub class: Option<QueueClass>,
     /// An effect class, where the graph tightens it.
     pub effect: Option<Effect>,
+    /// The capability it needs, where the graph names a queue beyond io and cpu.
+    pub capability: Option<String>,
+    /// A business key: the same tool with the same key gives the recorded result.
+    pub key: Option<Template>,
 }
 
 /// A question to a person.
@@ -169,6 +247,8 @@ pub enum AskForm {
         edit: Expr,
         /// `approve`, `edit`, `reject`, `respond`.
         allow: Vec<String>,
+        /// JSON Schema of an edited value.
+        schema: Value,
     },
     /// A value of this JSON Schema.
     Schema(Value),
@@ -204,6 +284,8 @@ pub enum Target {
 pub enum Join {
     /// Runs once somebody arrived and nothing active can still reach it.
     All,
+    /// Runs at the first arrival; who leads nowhere else is cancelled.
+    Any,
 }
 
 /// A node that runs once for each item of a list.
@@ -219,6 +301,10 @@ pub struct ForEach {
     pub on_item_error: OnItemError,
     /// Items under way at once.
     pub max_parallel: u32,
+    /// Each item's name: the output is an object then.
+    pub by: Option<Expr>,
+    /// The names an item needs: it starts when those are done.
+    pub after: Option<Expr>,
 }
 
 /// What happens when items of a map fail.

@@ -58,7 +58,8 @@ fn form(report: &mut Report, members: &Members<'_>, view: &View<'_>) -> (Option<
         let edit = expression(report, edit, "edit", view);
         let value = edit.as_ref().map_or(Kind::Any, |(_, kind)| *kind);
         let output = vec![("action", Kind::String), ("value", value), ("comment", Kind::String), ("by", Kind::String)];
-        let form = edit.zip(allow).map(|((edit, _), allow)| AskForm::Approval { edit, allow });
+        let form =
+            edit.zip(allow).map(|((edit, _), allow)| AskForm::Approval { edit, allow, schema: serde_json::json!({}) });
         return (form, Output::Members(output));
     }
     if members.get("allow").is_some() {

@@ -63,7 +63,14 @@ pub(super) fn chat(report: &mut Report, node: &Node, view: &View<'_>) -> (Option
         }
     }
     let args = compile(report, &Value::Object(args), &LITERALS, node.at, "chat");
-    let call = args.filter(|_| sound).map(|args| ToolCall { name: "chat".to_owned(), args, class: None, effect: None });
+    let call = args.filter(|_| sound).map(|args| ToolCall {
+        name: "chat".to_owned(),
+        args,
+        class: None,
+        effect: None,
+        capability: None,
+        key: None,
+    });
     (call, schema)
 }
 

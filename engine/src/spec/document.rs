@@ -73,6 +73,7 @@ pub(super) fn graph(report: &mut Report, root: &Node) -> Option<Graph> {
         on_busy,
         successors: nodes.iter().map(|(path, node)| (path.clone(), successors(node))).collect(),
         nodes,
+        children: BTreeMap::new(),
     })
 }
 
@@ -226,7 +227,7 @@ fn output(report: &mut Report, members: &Members<'_>, declared: &Declared) -> (B
 }
 
 fn limits(report: &mut Report, members: &Members<'_>) -> Limits {
-    let mut limits = Limits { steps: STEPS, duration_ms: None, tokens: None };
+    let mut limits = Limits { steps: STEPS, duration_ms: None, tokens: None, cost_usd: None };
     let Some(node) = members.get("limits") else { return limits };
     let Some(given) = super::reader::members(report, node, "limits", &["steps", "tokens", "duration"], &["cost_usd"])
     else {

@@ -85,6 +85,10 @@ pub(super) fn node(report: &mut Report, entry: &Entry, names: &[String], declare
         timeout_ms: settings.timeout_ms,
         deadline_ms: settings.deadline_ms,
         priority: settings.priority,
+        poll: None,
+        undo: None,
+        cache: None,
+        approve: None,
     })
 }
 
@@ -146,6 +150,8 @@ fn for_each(report: &mut Report, node: &Members<'_>, declared: &Declared) -> Opt
         keep: None,
         on_item_error: on_item_error?,
         max_parallel: u32::try_from(max_parallel).unwrap_or(u32::MAX),
+        by: None,
+        after: None,
     })
 }
 

@@ -91,7 +91,7 @@ fn call(report: &mut Report, members: &Members<'_>, what: &str, view: &View<'_>)
             .help("tools have dotted names: doc.extract");
         return None;
     }
-    Some(ToolCall { name: name_text.to_owned(), args: args?, class: None, effect: None })
+    Some(ToolCall { name: name_text.to_owned(), args: args?, class: None, effect: None, capability: None, key: None })
 }
 
 fn is_tool_name(name: &str) -> bool {

@@ -81,7 +81,7 @@ impl Place<'_> {
             None => vec![scope],
         };
         match &node.work {
-            Work::Local => Ok(Activated::GoesOn(None)),
+            Work::Wait(_) | Work::Graph(_) | Work::Local => Ok(Activated::GoesOn(None)),
             Work::Tool(call) => Ok(Activated::Waits(self.group(node, id, self.jobs(node, call, &scopes)?, false)?)),
             Work::Notify(call) => {
                 Ok(Activated::GoesOn(Some(self.group(node, id, self.jobs(node, call, &scopes)?, true)?)))
@@ -188,7 +188,7 @@ fn question(ask: &Ask, scope: &Scope<'_>) -> Result<Question, Failure> {
         show.push((text.clone(), shown.eval(scope)?));
     }
     let form = match &ask.form {
-        AskForm::Approval { edit, allow } => {
+        AskForm::Approval { edit, allow, .. } => {
             QuestionForm::Approval { original: edit.eval(scope)?, allow: allow.clone() }
         }
         AskForm::Schema(schema) => QuestionForm::Schema(schema.clone()),

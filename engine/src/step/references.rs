@@ -25,7 +25,7 @@ pub(super) fn at_activation(graph: &Graph, node: &Node) -> Names {
                 add(graph, edit.paths(), &mut names);
             }
         }
-        Work::Local => {}
+        Work::Wait(_) | Work::Graph(_) | Work::Local => {}
     }
     names
 }

@@ -166,7 +166,7 @@ impl<'g> Folding<'_, 'g> {
         for path in std::mem::take(&mut self.arrivals) {
             let node = self.around.node(&path)?;
             match node.join {
-                Some(Join::All) => {
+                Some(Join::All | Join::Any) => {
                     self.control.arrived.insert(path);
                 }
                 None => activating.push(node),

@@ -41,12 +41,16 @@ fn node(name: &str, work: Work, save: &[(&str, &str)], then: &[&str]) -> Node {
         timeout_ms: 60_000,
         deadline_ms: None,
         priority: None,
+        poll: None,
+        undo: None,
+        cache: None,
+        approve: None,
     }
 }
 
 pub(crate) fn tool(name: &str, args: &Value, save: &[(&str, &str)], then: &[&str]) -> Node {
     let args = Template::compile(args).unwrap();
-    let call = ToolCall { name: "t.echo".to_owned(), args, class: None, effect: None };
+    let call = ToolCall { name: "t.echo".to_owned(), args, class: None, effect: None, capability: None, key: None };
     node(name, Work::Tool(call), save, then)
 }
 
@@ -62,6 +66,8 @@ pub(crate) fn each(mut node: Node, list: &str, max_parallel: u32) -> Node {
         keep: None,
         on_item_error: OnItemError::Fail,
         max_parallel,
+        by: None,
+        after: None,
     });
     node
 }
@@ -73,6 +79,7 @@ pub(crate) fn approval(name: &str, edit: &str, save: &[(&str, &str)], then: &[&s
         form: AskForm::Approval {
             edit: Expr::compile(edit).unwrap(),
             allow: ["approve", "edit", "reject"].map(str::to_owned).to_vec(),
+            schema: json!({}),
         },
         expires_ms: None,
     };
@@ -98,6 +105,7 @@ pub(crate) fn graph(name: &str, nodes: Vec<Node>) -> Compiled {
         input: json!({"type": "object"}),
         output: BTreeMap::from([("out".to_owned(), Expr::compile("state.out").unwrap())]),
         output_schema: json!({}),
+        children: BTreeMap::new(),
         channels: BTreeMap::from([("out".to_owned(), channel)]),
         start,
         limits: Limits { steps: 1_000, duration_ms: None, tokens: None },
