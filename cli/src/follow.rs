@@ -90,9 +90,16 @@ impl<'c> Follow<'c> {
                 Some(Item::Ended(run)) => return Ok(Some(End::Ended(Box::new(run)))),
                 Some(Item::Live(live)) => self.progress.live(&live),
                 Some(Item::Event(event)) => self.take(&event),
+                Some(Item::Gap(gap)) => self.pass(gap),
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Events nobody can show any more.
+    fn pass(&mut self, gap: v1::Gap) {
+        self.after = self.after.max(gap.last);
+        self.progress.line(&format!("! events {} to {} are not kept any more", gap.first, gap.last));
     }
 
     fn take(&mut self, event: &v1::Event) {

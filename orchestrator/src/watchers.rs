@@ -11,6 +11,8 @@ use crate::api::Live;
 
 /// Signals a slow watcher may be behind before it loses some.
 const BEHIND_MAX: usize = 256;
+/// The largest progress that is shown, in bytes of JSON. Larger ones are results, not progress.
+const LIVE_BYTES_MAX: usize = 64 * 1024;
 
 /// What a watcher is told.
 #[derive(Debug, Clone)]
@@ -38,8 +40,15 @@ impl Watchers {
         self.tell(run, || Signal::Changed);
     }
 
+    /// Shows progress to whoever watches here. Nobody watching costs nothing.
     pub(crate) fn live(&self, live: Live) {
-        self.tell(live.job.run, || Signal::Live(live));
+        if self.watched(live.job.run) && live.body.to_string().len() <= LIVE_BYTES_MAX {
+            self.tell(live.job.run, || Signal::Live(live));
+        }
+    }
+
+    fn watched(&self, run: RunId) -> bool {
+        self.runs.lock().contains_key(&run)
     }
 
     fn tell(&self, run: RunId, signal: impl FnOnce() -> Signal) {

@@ -91,6 +91,7 @@ async fn stream(args: &WatchArgs, client: &crate::client::Client) -> Result<Exit
                 });
                 (json!({ "event": value }), None)
             }
+            Item::Gap(gap) => (json!({ "gap": { "first": gap.first, "last": gap.last } }), None),
             Item::Live(live) => (json!({ "live": { "job": live.job, "body": view::parsed(&live.body_json) } }), None),
             Item::Ended(run) => (json!({ "ended": view::run_json(&run) }), Some(exit_of(&run))),
         };

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use baton_common::records::{Event, EventKind, RunStatus};
-use baton_common::{GraphHash, RequestId, RunId, ThreadId, Timestamp};
+use baton_common::{RequestId, ThreadId};
 use baton_control::grpc::convert::{self as words, Malformed};
 use baton_engine::spec;
 use baton_proto::v1;
@@ -12,19 +12,12 @@ use serde_json::Value;
 
 use crate::api::{
     ArtifactView, GraphRef, GraphSource, GraphView, GroupView, ListFilter, Live, QuestionView, QueueView, RunSummary,
-    RunView, Status, SubmitRequest, Submitted, Watched, Which, WorkerView,
+    RunView, Status, SubmitRequest, Submitted, Watched, WorkerView, page,
 };
-
-const PAGE_DEFAULT: u32 = 50;
-const PAGE_MAX: u32 = 500;
 
 /// How many a caller asks for: bounded rather than refused, but never less than nothing.
 pub(super) fn page_size(asked: i32) -> Result<u32, Malformed> {
-    match u32::try_from(asked) {
-        Ok(0) => Ok(PAGE_DEFAULT),
-        Ok(size) => Ok(size.min(PAGE_MAX)),
-        Err(_) => Err(Malformed::new("page_size", "it is negative")),
-    }
+    u32::try_from(asked).map(page::page_size).map_err(|_| Malformed::new("page_size", "it is negative"))
 }
 
 /// An id where a text stands, none where it is empty.
@@ -70,10 +63,7 @@ pub(super) fn submit(wire: v1::SubmitRequest, traceparent: Option<String>) -> Re
         words::json("input_json", &wire.input_json)?
     };
     let graph = match (wire.graph.is_empty(), wire.source.is_empty()) {
-        (false, true) => match wire.graph.split_once('@') {
-            Some((_, hash)) => GraphRef::Hash(words::parse::<GraphHash>("graph", hash)?),
-            None => GraphRef::Name(wire.graph),
-        },
+        (false, true) => GraphRef::named(&wire.graph).map_err(|error| Malformed::new("graph", error.to_string()))?,
         (true, false) => GraphRef::Source(source(wire.source, wire.includes, String::new())),
         _ => return Err(Malformed::new("graph", "either a name or a source must be given")),
     };
@@ -128,11 +118,7 @@ fn recorded_status(wire: i32) -> Result<Option<RunStatus>, Malformed> {
 pub(super) fn list_filter(wire: &v1::ListRunsRequest) -> Result<ListFilter, Malformed> {
     let before = match wire.page_token.as_str() {
         "" => None,
-        token => {
-            let refused = || Malformed::new("page_token", "it is none of ours");
-            let (at, run) = token.split_once('.').ok_or_else(refused)?;
-            Some((Timestamp(at.parse().map_err(|_| refused())?), run.parse::<RunId>().map_err(|_| refused())?))
-        }
+        token => Some(page::page_start(token).ok_or_else(|| Malformed::new("page_token", "it is none of ours"))?),
     };
     Ok(ListFilter {
         status: recorded_status(wire.status)?,
@@ -140,14 +126,6 @@ pub(super) fn list_filter(wire: &v1::ListRunsRequest) -> Result<ListFilter, Malf
         before,
         limit: page_size(wire.page_size)?,
     })
-}
-
-/// Names where the next page begins, when this one is full.
-pub(super) fn page_token(page: &[RunSummary], limit: u32) -> String {
-    match page.last() {
-        Some(last) if page.len() >= limit as usize => format!("{}.{}", last.created_at, last.run),
-        _ => String::new(),
-    }
 }
 
 pub(super) fn summary(summary: RunSummary) -> v1::Run {
@@ -208,18 +186,11 @@ pub(super) fn interrupt(view: QuestionView) -> v1::Interrupt {
     }
 }
 
-/// A question's id has 32 hexadecimal digits; anything else is a node.
-pub(super) fn which(question: String) -> Which {
-    match question.parse() {
-        Ok(id) => Which::Interrupt(id),
-        Err(_) => Which::Node(question),
-    }
-}
-
 pub(super) fn watched(item: Watched) -> v1::WatchResponse {
     use v1::watch_response::Item;
     let item = match item {
         Watched::Event(event) => Item::Event(self::event(event)),
+        Watched::Gap(gap) => Item::Gap(v1::Gap { first: gap.first, last: gap.last }),
         Watched::Live(Live { job, body }) => Item::Live(v1::Live { job: job.to_string(), body_json: body.to_string() }),
     };
     v1::WatchResponse { item: Some(item) }

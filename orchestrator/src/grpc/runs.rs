@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use v1::runs_server::Runs;
 
 use super::{Services, convert, status};
-use crate::api::Caller;
+use crate::api::{Caller, Which, page};
 use crate::auth::Scope;
 
 type Watching = Pin<Box<dyn Stream<Item = Result<v1::WatchResponse, Status>> + Send>>;
@@ -39,7 +39,7 @@ impl Runs for Services {
         let filter = convert::list_filter(request.get_ref()).map_err(status::of_malformed)?;
         let limit = filter.limit;
         let page = self.orchestrator.list(&caller, filter).await.map_err(status::of_api)?;
-        let next_page_token = convert::page_token(&page, limit);
+        let next_page_token = page::page_token(&page, limit).unwrap_or_default();
         let runs = page.into_iter().map(convert::summary).collect();
         Ok(Response::new(v1::ListRunsResponse { runs, next_page_token }))
     }
@@ -63,7 +63,7 @@ impl Runs for Services {
         let request = request.into_inner();
         let run = run_id(&request.run_id)?;
         let decision = words::json("decision_json", &request.decision_json).map_err(status::of_malformed)?;
-        let which = convert::which(request.question);
+        let which = Which::named(request.question);
         let answered = self.orchestrator.answer(&caller, run, which, decision).await.map_err(status::of_api)?;
         let interrupt_id = answered.interrupt.to_string();
         Ok(Response::new(v1::AnswerResponse { interrupt_id, existed: answered.existed }))

@@ -1,0 +1,1 @@
+//! The orchestrator over HTTP and JSON, for callers without a gRPC client.
