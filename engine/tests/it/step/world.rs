@@ -75,6 +75,8 @@ fn info(graph: &Graph, thread: &str, request: &str, input: &Value) -> RunInfo {
         priority: Priority::Normal,
         traceparent: None,
         input: input.to_string(),
+        parent: None,
+        parallel: None,
     }
 }
 
@@ -178,7 +180,7 @@ impl World {
     pub(super) fn args(&self, group: &NewGroup, index: usize) -> Value {
         match serde_json::from_str(&group.tasks[index].body).unwrap() {
             Input::Args(args) => args,
-            Input::Recipe { item } => {
+            Input::Recipe { item, .. } => {
                 render_args(&self.graph, &self.load(group.info.base), &group.info, item.as_ref()).unwrap()
             }
         }
