@@ -180,6 +180,7 @@ impl World {
     pub(super) fn args(&self, group: &NewGroup, index: usize) -> Value {
         match serde_json::from_str(&group.tasks[index].body).unwrap() {
             Input::Args(args) => args,
+            Input::Keyed { .. } => panic!("no keys here"),
             Input::Recipe { item, .. } => {
                 render_args(&self.graph, &self.load(group.info.base), &group.info, item.as_ref()).unwrap()
             }
