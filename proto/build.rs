@@ -7,10 +7,11 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "baton/v1/errors.proto",
     "baton/v1/runs.proto",
     "baton/v1/graphs.proto",
+    "baton/v1/history.proto",
     "baton/v1/operate.proto",
     "baton/v1/control.proto",
 ];

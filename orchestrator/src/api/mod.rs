@@ -29,6 +29,7 @@
 mod answer;
 mod error;
 mod graphs;
+mod history;
 mod operate;
 pub(crate) mod page;
 mod ready;
@@ -38,6 +39,7 @@ mod types;
 mod watch;
 
 pub use error::{ApiError, ErrorKind};
+pub use history::{ChannelChange, CheckpointPage, CheckpointView, DiffView, StateView};
 pub use ready::Readiness;
 pub use types::{
     Answered, Applied, ArtifactContent, ArtifactView, AuditFilter, Caller, CancelView, Gap, GraphRef, GraphSource,
