@@ -107,7 +107,8 @@ async fn ten_thousand_tasks_are_staged_opened_and_dropped() {
     commit.open.push(baton_common::commit::NewGroup { info: group.clone(), tasks: Vec::new() });
     assert_eq!(world::advance(&store, commit.clone()).await, AdvanceAnswer::Incomplete);
     world::stage(&store, &commit, &group).await;
-    let advanced = AdvanceAnswer::Advanced { ver: Version(2), again: false, next: None };
+    let advanced =
+        AdvanceAnswer::Advanced { ver: Version(2), again: false, next: None, children: Vec::new(), parent: None };
     assert_eq!(world::advance(&store, commit).await, advanced);
     let (_, tasks) = store.group(info.id, &group.id).await.unwrap().unwrap();
     assert_eq!(tasks.len(), 10_000);

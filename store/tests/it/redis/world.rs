@@ -77,10 +77,8 @@ pub(super) fn job(run: RunId, group: &GroupId, index: u32) -> JobId {
 
 /// A task's input digest follows from its job.
 pub(super) fn task(run: RunId, group: &GroupId, index: u32) -> NewTask {
-    NewTask {
-        digest: job(run, group, index).digest(),
-        body: json!({"args": {"index": index, "text": "x".repeat(200)}}).to_string(),
-    }
+    let body = json!({"args": {"index": index, "text": "x".repeat(200)}}).to_string();
+    NewTask::new(job(run, group, index).digest(), body)
 }
 
 pub(super) fn new_group(run: RunId, info: GroupInfo) -> NewGroup {
