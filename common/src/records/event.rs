@@ -39,6 +39,7 @@ pub enum EventKind {
     /// A job was claimed; number is the fence, text the worker.
     Claimed,
     /// A task ended or is tried again; number is the fence, text `ok`, `retry`, `failed` or `cancelled`.
+    /// Without an index: so many tasks of the group as the number says were `cancelled` at once.
     Recorded,
     /// A lease ran out; number is the fence, text what followed.
     LeaseExpired,

@@ -65,19 +65,39 @@ impl Machine<'_> {
         task: &mut Task,
         ending: Ending<'_>,
     ) -> Outcome<()> {
+        let text = match ending {
+            Ending::Done(_) => "ok",
+            Ending::Failed(_) => "failed",
+            Ending::Cancelled(_) => "cancelled",
+        };
+        let fence = task.fence.0;
+        self.count_end(info, state, group, job, task, ending)?;
+        self.task_event(job, state, EventKind::Recorded, fence, text)
+    }
+
+    /// The same without its event.
+    fn count_end(
+        &mut self,
+        info: &RunInfo,
+        state: &mut RunState,
+        group: &mut Group,
+        job: &JobId,
+        task: &mut Task,
+        ending: Ending<'_>,
+    ) -> Outcome<()> {
         self.clear_wakes(info, state, group, job, task)?;
-        let (end, text, counter, body) = match ending {
-            Ending::Done(body) => (TaskState::Done, "ok", &mut group.state.ok, Some(body)),
-            Ending::Failed(body) => (TaskState::Failed, "failed", &mut group.state.failed, Some(body)),
-            Ending::Cancelled(body) => (TaskState::Cancelled, "cancelled", &mut group.state.cancelled, body),
+        let (end, counter, body) = match ending {
+            Ending::Done(body) => (TaskState::Done, &mut group.state.ok, Some(body)),
+            Ending::Failed(body) => (TaskState::Failed, &mut group.state.failed, Some(body)),
+            Ending::Cancelled(body) => (TaskState::Cancelled, &mut group.state.cancelled, body),
         };
         *counter += 1;
         task.state = end;
         self.rows.put_task(job.run, &job.group, job.index, task)?;
-        if let Some(body) = body {
-            self.rows.put_result(job.run, &job.group, job.index, body)?;
+        match body {
+            Some(body) => self.rows.put_result(job.run, &job.group, job.index, body),
+            None => Ok(()),
         }
-        self.task_event(job, state, EventKind::Recorded, task.fence.0, text)
     }
 
     /// Removes whatever would wake a task in its present state: its due entry, its open
@@ -129,17 +149,7 @@ impl Machine<'_> {
         self.drop_group_due(job, group)?;
         state.closed += 1;
         state.ready_at = self.now;
-        state.events += 1;
-        self.rows.append_event(&Event {
-            run: job.run,
-            seq: state.events,
-            at: self.now,
-            kind: EventKind::Closed,
-            group: group.info.id.to_string(),
-            index: None,
-            number: u64::from(group.state.ok),
-            text: "decided".to_owned(),
-        })?;
+        self.group_event(job, state, group, EventKind::Closed, u64::from(group.state.ok), "decided")?;
         if state.status != RunStatus::Cancelling && state.status != RunStatus::Stuck && self.guards.hold(Guard::Ready) {
             let at = self.now.plus_ms(self.timings.ready_after_ms);
             self.rows.put_due(&DueKey::run(DueKind::Ready, job.run), at)?;
@@ -147,8 +157,8 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Cancels the tasks of a group that have not ended; claimed ones only when asked to.
-    /// Whether a claimed task is left.
+    /// Cancels the tasks of a group that have not ended; claimed ones only when asked to. One
+    /// event counts them all. Whether a claimed task is left.
     pub(super) fn cancel_open_tasks(
         &mut self,
         info: &RunInfo,
@@ -161,6 +171,7 @@ impl Machine<'_> {
         if group.state.ok + group.state.failed + group.state.cancelled >= group.info.count {
             return Ok(false);
         }
+        let before = group.state.cancelled;
         for index in 0..group.info.count {
             let Some(mut task) = self.rows.task(job.run, &group.info.id, index)? else { continue };
             if task.state.is_ended() {
@@ -171,10 +182,36 @@ impl Machine<'_> {
                 continue;
             }
             let each = JobId { index, group: group.info.id.clone(), ..job.clone() };
-            self.end_task(info, state, group, &each, &mut task, Ending::Cancelled(None))?;
+            self.count_end(info, state, group, &each, &mut task, Ending::Cancelled(None))?;
         }
         group.state.next_held = group.info.count;
+        let cancelled = u64::from(group.state.cancelled - before);
+        if cancelled > 0 {
+            self.group_event(job, state, group, EventKind::Recorded, cancelled, "cancelled")?;
+        }
         Ok(claimed_left)
+    }
+
+    fn group_event(
+        &mut self,
+        job: &JobId,
+        state: &mut RunState,
+        group: &Group,
+        kind: EventKind,
+        number: u64,
+        text: &str,
+    ) -> Outcome<()> {
+        state.events += 1;
+        self.rows.append_event(&Event {
+            run: job.run,
+            seq: state.events,
+            at: self.now,
+            kind,
+            group: group.info.id.to_string(),
+            index: None,
+            number,
+            text: text.to_owned(),
+        })
     }
 
     /// Removes the due entries of a group as a whole.

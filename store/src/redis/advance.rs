@@ -88,7 +88,9 @@ fn group(packer: Packer, run: RunId, generation: Gen, new: &NewGroup) -> Result<
         .flag(wide)
         .number(window)
         .moment_or_none(info.deadline)
-        .moment_or_none(new.tasks.first().and_then(|task| task.after_ms).map(|ms| baton_common::Timestamp(0).plus_ms(ms)))
+        .moment_or_none(
+            new.tasks.first().and_then(|task| task.after_ms).map(|ms| baton_common::Timestamp(0).plus_ms(ms)),
+        )
         .bytes(&info.tool);
     let packer = if wide { wide_tasks(packer, new) } else { narrow_tasks(packer, new, is_job) };
     let ids = (!is_job).then(|| question_ids(run, generation, new));
