@@ -48,6 +48,12 @@ pub struct Scope<'a> {
     pub error: Option<&'a Value>,
     /// `{id, thread, request_id, graph}`.
     pub run: Option<&'a Value>,
+    /// In the work of a map with `after`: what the items it needs kept, by their names.
+    pub deps: Option<&'a Value>,
+    /// In `match` of a wait: the signal's value.
+    pub event: Option<&'a Value>,
+    /// In `when` of an `approve`: the arguments of the call.
+    pub args: Option<&'a Value>,
 }
 
 /// Whether CEL has a type of that name.
@@ -71,6 +77,9 @@ impl<'a> Scope<'a> {
             "errors" => self.errors,
             "error" => self.error,
             "run" => self.run,
+            "deps" => self.deps,
+            "event" => self.event,
+            "args" => self.args,
             _ => None,
         }
     }
