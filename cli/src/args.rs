@@ -57,6 +57,25 @@ pub(crate) enum Command {
         /// The run
         run: String,
     },
+    /// Tell a thread something that a run of it waits for, or will
+    Signal(SignalArgs),
+    /// List the checkpoints of a run, new ones first, and who wrote what
+    History(HistoryArgs),
+    /// Show the state at a checkpoint
+    State(StateArgs),
+    /// Show what changed between two checkpoints
+    Diff(DiffArgs),
+    /// Change the state of a run's thread, as a checkpoint of its own
+    Edit(EditArgs),
+    /// Start a run that goes on from an earlier checkpoint, on a thread of its own
+    Fork(ForkArgs),
+    /// Take a run that failed, was cancelled or is stuck up again
+    Retry(RetryArgs),
+    /// Compute a run again from its recorded results, and compare every checkpoint
+    Replay {
+        /// The run
+        run: String,
+    },
     /// Let a run go on that is stuck, once its cause is gone
     Unpark {
         /// The run
@@ -103,6 +122,9 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DevArgs {
+    /// Where HTTP is served, or off; port 0 chooses a free one [BATON_HTTP_ADDR]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) http_addr: Option<String>,
     /// Where gRPC is served; port 0 chooses a free one [BATON_GRPC_ADDR]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) grpc_addr: Option<String>,
@@ -192,6 +214,90 @@ pub(crate) struct AnswerArgs {
     /// A comment beside --approve or --reject
     #[arg(long)]
     pub(crate) comment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignalArgs {
+    /// The thread, or one of its runs
+    pub(crate) target: String,
+    /// The signal's name
+    pub(crate) name: String,
+    /// What it says: JSON, or @FILE with it
+    pub(crate) value: Option<String>,
+    /// Your name for this signal: the same one is taken once
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// The run
+    pub(crate) run: String,
+    /// Only checkpoints before this one
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) before: Option<u64>,
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: i32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    /// The run
+    pub(crate) run: String,
+    /// The checkpoint; the last one otherwise
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) at: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The run
+    pub(crate) run: String,
+    /// The earlier checkpoint; 0 is before the first
+    pub(crate) from: u64,
+    /// The later checkpoint; the last one otherwise
+    pub(crate) to: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EditArgs {
+    /// The run
+    pub(crate) run: String,
+    /// A new value for a channel: JSON, a text, or @FILE; null takes the value away
+    #[arg(long, value_name = "CHANNEL=JSON", required = true)]
+    pub(crate) set: Vec<String>,
+    /// The checkpoint you saw: another one by now is a conflict
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) expected: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArgs {
+    /// The run to go on from
+    pub(crate) run: String,
+    /// Its checkpoint; the last one otherwise
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) from: Option<u64>,
+    /// A value to change first
+    #[arg(long, value_name = "CHANNEL=JSON")]
+    pub(crate) set: Vec<String>,
+    /// The thread of the new run; one of its own otherwise
+    #[arg(long, value_name = "ID")]
+    pub(crate) thread: Option<String>,
+    /// Your name for this fork: the same one answers with the same run
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The run
+    pub(crate) run: String,
+    /// The checkpoint to go on from; otherwise the failure itself is tried again, and what
+    /// succeeded beside it stays
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) from: Option<u64>,
 }
 
 #[derive(Debug, Args)]

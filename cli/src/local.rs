@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use baton_embedded::{Embedded, Options};
 use baton_orchestrator::auth::{self, Auth};
-use baton_orchestrator::grpc::{self, Services};
+use baton_orchestrator::process::listen;
+use baton_orchestrator::{Services, grpc, http};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -20,22 +20,34 @@ use crate::setup::Setup;
 
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Both planes, and the server in front of them.
+/// Where the servers listen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: Option<SocketAddr>,
+}
+
+/// Both planes, and the servers in front of them.
 pub(crate) struct Local {
     embedded: Embedded,
     pub(crate) address: SocketAddr,
+    /// Where HTTP is served, if it is.
+    pub(crate) http: Option<SocketAddr>,
     shutdown: CancellationToken,
+    /// Ends HTTP, whose probes tell of the drain meanwhile.
+    drained: CancellationToken,
     serving: JoinHandle<Result<(), grpc::Error>>,
+    web: Option<JoinHandle<()>>,
 }
 
 impl Local {
     /// Starts both planes on the folder and serves them. Without an address only this
-    /// process, which knows the key, gets in.
+    /// process, which knows the key, gets in, and only gRPC is served.
     pub(crate) async fn start(
         setup: &Setup,
         data_dir: PathBuf,
         file_roots: Vec<PathBuf>,
-        at: Option<SocketAddr>,
+        at: Option<Addresses>,
         key: Option<&str>,
     ) -> Result<Self, Failed> {
         let mut switches = setup.switches()?;
@@ -51,11 +63,13 @@ impl Local {
             ..Options::default()
         };
         // Before anything is opened: a taken address is the likelier mistake.
-        let address = at.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"));
-        let listener = listener.map_err(|error| {
-            Failed::new(Exit::Failed, "address_taken", format!("{error:#}"), "choose another BATON_GRPC_ADDR")
-        })?;
+        let own = Addresses { grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), http: None };
+        let Addresses { grpc: address, http: web } = at.unwrap_or(own);
+        let listener = bound("BATON_GRPC_ADDR", address).await?;
+        let web_listener = match web {
+            Some(web) => Some(bound("BATON_HTTP_ADDR", web).await?),
+            None => None,
+        };
         let embedded = Embedded::start(options).await.map_err(|error| {
             let cause = format!("the cluster on {} did not start: {error:#}", data_dir.display());
             Failed::new(
@@ -66,9 +80,10 @@ impl Local {
             )
         })?;
         let orchestrator = embedded.api().clone();
-        let required = at.is_none() || !address.ip().is_loopback();
+        let asked = [Some(address), web];
+        let required = at.is_none() || asked.into_iter().flatten().any(|address| !address.ip().is_loopback());
         let keys = key.is_some() || !orchestrator.store().api_keys().await.map_err(anyhow::Error::from)?.is_empty();
-        if !auth::may_listen(address, keys) {
+        if let Some(address) = asked.into_iter().flatten().find(|address| !auth::may_listen(*address, keys)) {
             let cause = format!("{address} is reachable from other machines and there are no API keys");
             return Err(Failed::usage("api_key_missing", cause, "set BATON_API_KEY, or listen on 127.0.0.1"));
         }
@@ -80,8 +95,11 @@ impl Local {
             shutdown: shutdown.clone(),
         };
         let address = listener.local_addr().map_err(anyhow::Error::from)?;
+        let http = web_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(anyhow::Error::from)?;
+        let drained = CancellationToken::new();
+        let web = web_listener.map(|web| tokio::spawn(http::serve(web, services.clone(), drained.clone())));
         let serving = tokio::spawn(grpc::serve(listener, services, GRACE));
-        Ok(Self { embedded, address, shutdown, serving })
+        Ok(Self { embedded, address, http, shutdown, drained, serving, web })
     }
 
     /// The way in.
@@ -100,5 +118,16 @@ impl Local {
         self.shutdown.cancel();
         self.embedded.stop().await;
         self.serving.abort();
+        self.drained.cancel();
+        if let Some(web) = self.web {
+            let _ = web.await;
+        }
     }
+}
+
+async fn bound(setting: &str, address: SocketAddr) -> Result<TcpListener, Failed> {
+    listen(setting, address).await.map_err(|error| {
+        let cause = format!("cannot listen on {address}: {:#}", error.root_cause());
+        Failed::new(Exit::Failed, "address_taken", cause, format!("choose another {setting}"))
+    })
 }

@@ -48,6 +48,9 @@ pub(crate) fn run_json(run: &v1::Run) -> Value {
         "questions": run.interrupts.iter().map(question_json).collect::<Vec<_>>(),
         "waits": run.waits.iter().map(|wait| json!({ "code": wait.code, "node": wait.node, "text": wait.text })).collect::<Vec<_>>(),
         "nodes": run.nodes.iter().map(node_json).collect::<Vec<_>>(),
+        "head": run.head,
+        "superstep": run.superstep,
+        "last_event": run.last_event,
     })
 }
 

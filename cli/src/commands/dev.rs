@@ -1,51 +1,41 @@
 //! `baton dev`: both planes in this process, until somebody ends it.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use anyhow::Context as _;
-use baton_orchestrator::process::cancel_at_signal;
+use baton_orchestrator::process::{self, GRPC_ADDR, cancel_at_signal};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::DevArgs;
 use crate::exit::{Exit, Failed};
-use crate::local::Local;
+use crate::local::{Addresses, Local};
 use crate::output::duration;
 use crate::paint::Paint;
 use crate::setup::Setup;
 
-const GRPC_ADDR: &str = "127.0.0.1:7420";
-
 pub(super) async fn dev(args: &DevArgs, setup: &Setup) -> Result<Exit, Failed> {
     let started = Instant::now();
-    let text =
-        args.grpc_addr.clone().or_else(|| setup.sources.get("BATON_GRPC_ADDR")).unwrap_or_else(|| GRPC_ADDR.into());
-    let address: SocketAddr = text.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
-        Failed::usage(
-            "invalid_setting",
-            format!("{text:?} is no address"),
-            format!("write an IP address and a port, such as {GRPC_ADDR}"),
-        )
-    })?;
+    let given = |flag: &Option<String>, name| flag.clone().or_else(|| setup.sources.get(name));
+    let wrong = |error: anyhow::Error| Failed::usage("invalid_setting", error, "or leave it out");
+    let text = given(&args.grpc_addr, "BATON_GRPC_ADDR").unwrap_or_else(|| GRPC_ADDR.into());
+    let grpc = process::address("BATON_GRPC_ADDR", &text).map_err(wrong)?;
+    let text = given(&args.http_addr, "BATON_HTTP_ADDR");
+    let http = process::http_address(text.as_deref(), grpc).map_err(wrong)?;
     let data_dir = setup.data_dir(args.data_dir.as_ref())?;
     let key = setup.sources.get("BATON_API_KEY");
     let shutdown = CancellationToken::new();
     let signals = tokio::spawn(cancel_at_signal(shutdown.clone()));
     let folder = std::env::current_dir().into_iter().collect();
-    let mut local = Local::start(setup, data_dir.clone(), folder, Some(address), key.as_deref()).await?;
+    let mut local =
+        Local::start(setup, data_dir.clone(), folder, Some(Addresses { grpc, http }), key.as_deref()).await?;
     if let Some(file) = setup.sources.get("BATON_ADDR_FILE") {
-        let unfinished = format!("{file}.new");
-        std::fs::write(&unfinished, local.address.to_string())
-            .and_then(|()| std::fs::rename(&unfinished, &file))
-            .with_context(|| format!("the address cannot be written to {file}"))?;
+        process::tell(file.as_ref(), local.address, local.http)?;
     }
-    let address = local.address;
+    let (address, http) = (local.address, local.http);
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(%address, ms, "serving grpc");
-    setup.output.result(&json!({ "grpc": address.to_string(), "data_dir": data_dir }), |paint| {
-        ready(address, &data_dir, ms, paint)
-    });
+    tracing::info!(%address, http = http.map(|http| http.to_string()), ms, "serving grpc");
+    let shown = json!({ "grpc": address.to_string(), "http": http.map(|http| http.to_string()), "data_dir": data_dir });
+    setup.output.result(&shown, |paint| ready(Addresses { grpc: address, http }, &data_dir, ms, paint));
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = local.ended() => {}
@@ -58,17 +48,17 @@ pub(super) async fn dev(args: &DevArgs, setup: &Setup) -> Result<Exit, Failed> {
     Ok(Exit::Succeeded)
 }
 
-fn ready(address: SocketAddr, data_dir: &std::path::Path, ms: u64, paint: Paint) -> String {
+fn ready(at: Addresses, data_dir: &std::path::Path, ms: u64, paint: Paint) -> String {
+    let Addresses { grpc, http } = at;
     let named =
-        if address.to_string() == GRPC_ADDR { String::new() } else { format!("BATON_ORCHESTRATOR=http://{address} ") };
-    format!(
-        "{} in {}\n\n  {}  {}\n  {}  {}\n\n{}\n  {named}baton graph apply GRAPH.yaml\n  {named}baton submit NAME --wait\n",
-        paint.green(paint.bold("baton is ready")),
-        duration(ms),
-        paint.dim("grpc"),
-        paint.bold(format!("http://{address}")),
-        paint.dim("data"),
-        data_dir.display(),
-        paint.dim("in another terminal:"),
-    )
+        if grpc.to_string() == GRPC_ADDR { String::new() } else { format!("BATON_ORCHESTRATOR=http://{grpc} ") };
+    let place = |name: &str, place: String| format!("  {}  {place}\n", paint.dim(name));
+    let mut text = format!("{} in {}\n\n", paint.green(paint.bold("baton is ready")), duration(ms));
+    text += &place("grpc", paint.bold(format!("http://{grpc}")));
+    if let Some(http) = http {
+        text += &place("http", format!("{}  {}", paint.bold(format!("http://{http}")), paint.dim("/openapi.json")));
+    }
+    text += &place("data", data_dir.display().to_string());
+    text += &format!("\n{}\n", paint.dim("in another terminal:"));
+    text + &format!("  {named}baton graph apply GRAPH.yaml\n  {named}baton submit NAME --wait\n")
 }

@@ -91,6 +91,7 @@ impl Cluster {
             let mut process = Process::new("baton-orchestrator", &format!("orchestrator-{number}"), folder.path())?;
             process.env_all(&shared);
             process.env("BATON_GRPC_ADDR", &format!("127.0.0.1:{port}"));
+            process.env("BATON_HTTP_ADDR", "127.0.0.1:0");
             process.address = Some(format!("http://127.0.0.1:{port}"));
             orchestrators.push(process);
         }

@@ -1,27 +1,27 @@
 //! The orchestrator as a program: settings, telemetry, serving, signals, the probe. What
 //! it serves is left to the library.
 
+mod addresses;
 mod health;
 mod options;
-mod signals;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use baton_common::failpoint;
+use baton_telemetry::{cancel_at_signal, settings};
 use clap::{Parser, Subcommand};
+use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use addresses::{GRPC_ADDR, HTTP_ADDR, address, http_address, listen, tell};
 pub use options::{Config, Options};
-pub use signals::cancel_at_signal;
 
 use crate::auth::{self, Auth};
-use crate::grpc::{self, Services};
-use crate::{Compute, Orchestrator, Parts, wiring};
+use crate::{Compute, Orchestrator, Parts, Services, grpc, http, wiring};
 
 /// Stacks of the threads that compute steps are large; so many threads are enough.
 const COMPUTE_THREADS_MAX: usize = 8;
@@ -69,7 +69,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> anyhow::Result<()> {
-    let config = cli.options.resolve(std::env::vars())?;
+    let config = cli.options.resolve(settings::environment())?;
     if let Some(Command::Health) = cli.command {
         return health::probe(config.grpc_addr, config.api_key.as_deref()).await;
     }
@@ -95,13 +95,14 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     let grace = Duration::from_millis(config.settings.grace_ms);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(COMPUTE_THREADS_MAX);
     let store = wiring::store(&config.store, &config.settings.timings).await?;
-    let auth = Auth::new(store.clone(), config.api_key.as_deref(), !config.grpc_addr.ip().is_loopback());
+    let asked = [Some(config.grpc_addr), config.http_addr];
+    let beyond = || asked.into_iter().flatten().find(|address| !address.ip().is_loopback());
+    let auth = Auth::new(store.clone(), config.api_key.as_deref(), beyond().is_some());
     let keys = config.api_key.is_some() || !store.api_keys().await?.is_empty();
-    if !auth::may_listen(config.grpc_addr, keys) {
+    if let Some(address) = asked.into_iter().flatten().find(|address| !auth::may_listen(*address, keys)) {
         bail!(
-            "{} is reachable from other machines and there are no API keys: set BATON_API_KEY, or make one with \
-             `baton keys create` on a loopback address",
-            config.grpc_addr
+            "{address} is reachable from other machines and there are no API keys: set BATON_API_KEY, or make one with \
+             `baton keys create` on a loopback address"
         );
     }
     let parts = Parts {
@@ -111,39 +112,38 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
         settings: config.settings,
         store,
     };
-    let listener = listen(config.grpc_addr).await?;
-    let address = listener.local_addr()?;
+    let listener = listen("BATON_GRPC_ADDR", config.grpc_addr).await?;
+    let web = match config.http_addr {
+        Some(address) => Some(listen("BATON_HTTP_ADDR", address).await?),
+        None => None,
+    };
     let orchestrator = Orchestrator::start(parts, shutdown.clone()).await?;
-    announce(address, config.addr_file.as_deref())?;
+    let (address, http) = (listener.local_addr()?, web.as_ref().map(TcpListener::local_addr).transpose()?);
+    tracing::info!(%address, http = http.map(|http| http.to_string()), "serving grpc");
+    if let Some(file) = &config.addr_file {
+        tell(file, address, http)?;
+    }
     let services = Services {
         plane: Arc::new(orchestrator.clone()),
         orchestrator: orchestrator.clone(),
         auth: Arc::new(auth),
         shutdown: shutdown.clone(),
     };
+    // The probes tell of the drain until it is over.
+    let drained = CancellationToken::new();
+    let web = web.map(|web| http::serve(web, services.clone(), drained.clone()));
     let serving = async {
         let served = grpc::serve(listener, services, grace).await;
         shutdown.cancel();
         served
     };
-    let (served, drained) = tokio::join!(serving, orchestrator.stopped());
+    let working = async {
+        let outcome = tokio::join!(serving, orchestrator.stopped());
+        drained.cancel();
+        outcome
+    };
+    let ((served, drained), _) = tokio::join!(working, OptionFuture::from(web));
     orchestrator.store().close().await;
     tracing::info!(drained, "stopped");
     Ok(served?)
-}
-
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}: choose another BATON_GRPC_ADDR"))
-}
-
-/// Tells the bound address: port 0 lets the system choose one.
-fn announce(address: SocketAddr, file: Option<&std::path::Path>) -> anyhow::Result<()> {
-    tracing::info!(%address, "serving grpc");
-    let Some(file) = file else { return Ok(()) };
-    let unfinished = file.with_extension("new");
-    std::fs::write(&unfinished, address.to_string())
-        .and_then(|()| std::fs::rename(&unfinished, file))
-        .with_context(|| format!("the address cannot be written to {}", file.display()))
 }

@@ -5,21 +5,20 @@
     reason = "these comments are the help on the terminal: brackets name variables"
 )]
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use baton_common::sources::Sources;
+use baton_telemetry::settings;
 use clap::Args;
 
+use super::addresses::{GRPC_ADDR, address, http_address};
 use crate::{Settings, wiring};
 
 const STORE: &str = "redis://127.0.0.1:6379";
 const BROKER: &str = "amqp://127.0.0.1:5672/%2f";
-const GRPC_ADDR: &str = "127.0.0.1:7420";
 const DATA_DIR: &str = ".baton";
-const CONFIG: &str = "baton.toml";
 
 /// Flags. Each setting is also a variable (`BATON_STORE`) and a line of `baton.toml`
 /// (`store`); secrets have no flag.
@@ -37,6 +36,9 @@ pub struct Options {
     /// Where gRPC is served; port 0 chooses a free one [BATON_GRPC_ADDR]
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub grpc_addr: Option<String>,
+    /// Where HTTP is served, or off; port 0 chooses a free one [BATON_HTTP_ADDR]
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    pub http_addr: Option<String>,
     /// Where files lie unless --blobs says so [BATON_DATA_DIR]
     #[arg(long, global = true)]
     pub data_dir: Option<PathBuf>,
@@ -61,6 +63,8 @@ pub struct Config {
     pub blobs: String,
     /// Where gRPC is served.
     pub grpc_addr: SocketAddr,
+    /// Where HTTP is served; nowhere without one.
+    pub http_addr: Option<SocketAddr>,
     /// A key of the tenant `local` with every scope; a secret.
     pub api_key: Option<String>,
     /// Where the bound address is written.
@@ -77,10 +81,7 @@ impl Options {
     /// # Errors
     /// When a name is unknown, a value is not understood or the file cannot be read.
     pub fn resolve(&self, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Config> {
-        let environment: BTreeMap<String, String> = environment.into_iter().collect();
-        let file = self.file(environment.get("BATON_CONFIG"))?;
-        let file = file.as_ref().map(|(place, text)| (place.as_str(), text.as_str()));
-        let sources = Sources::read(file, environment)?;
+        let sources = settings::read(self.config.as_deref(), environment)?;
         let text = |flag: &Option<String>, name, default: String| {
             flag.clone().or_else(|| sources.get(name)).unwrap_or(default)
         };
@@ -88,29 +89,19 @@ impl Options {
         let data_dir = data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let blobs = text(&self.blobs, "BATON_BLOBS", format!("file:{}", data_dir.join("blobs").display()));
         let broker = text(&self.broker, "BATON_BROKER", BROKER.to_owned());
-        let grpc_addr = text(&self.grpc_addr, "BATON_GRPC_ADDR", GRPC_ADDR.to_owned());
+        let grpc_addr = address("BATON_GRPC_ADDR", &text(&self.grpc_addr, "BATON_GRPC_ADDR", GRPC_ADDR.to_owned()))?;
+        let http_addr = self.http_addr.clone().or_else(|| sources.get("BATON_HTTP_ADDR"));
         Ok(Config {
             store: text(&self.store, "BATON_STORE", STORE.to_owned()),
             settings: self.settings(&sources, &broker)?,
             broker,
             blobs,
-            grpc_addr: address(&grpc_addr)?,
+            http_addr: http_address(http_addr.as_deref(), grpc_addr)?,
+            grpc_addr,
             api_key: sources.get("BATON_API_KEY"),
             addr_file: sources.get("BATON_ADDR_FILE").map(PathBuf::from),
             log: sources.get("BATON_LOG"),
         })
-    }
-
-    fn file(&self, variable: Option<&String>) -> anyhow::Result<Option<(String, String)>> {
-        let named = self.config.clone().or_else(|| variable.filter(|path| !path.is_empty()).map(PathBuf::from));
-        let path = match named {
-            Some(path) => path,
-            None if PathBuf::from(CONFIG).is_file() => PathBuf::from(CONFIG),
-            None => return Ok(None),
-        };
-        let place = path.display().to_string();
-        let text = std::fs::read_to_string(&path).with_context(|| format!("{place} cannot be read"))?;
-        Ok(Some((place, text)))
     }
 
     fn settings(&self, sources: &Sources, broker: &str) -> anyhow::Result<Settings> {
@@ -131,15 +122,6 @@ impl Options {
             seed: random.as_u64_pair().0,
             ..defaults
         })
-    }
-}
-
-/// `localhost` is spelt out: names are not looked up, so that what is bound is what is said.
-fn address(text: &str) -> anyhow::Result<SocketAddr> {
-    let spelt = text.replacen("localhost:", "127.0.0.1:", 1);
-    match spelt.parse() {
-        Ok(address) => Ok(address),
-        Err(_) => bail!("BATON_GRPC_ADDR is an IP address and a port, such as {GRPC_ADDR}"),
     }
 }
 
