@@ -9,8 +9,37 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::sources::nearest;
+
 /// The environment variable.
 pub const VARIABLE: &str = "BATON_FAIL";
+
+/// The points of an orchestrator, in the order of a step; the last two belong to people.
+pub const ORCHESTRATOR: [&str; 11] = [
+    "after_submit_script",
+    "before_advance",
+    "after_advance",
+    "before_publish",
+    "before_confirm",
+    "before_mark",
+    "before_reply_claim",
+    "after_record",
+    "before_reply_resume",
+    "after_answer_script",
+    "after_cancel_script",
+];
+
+/// The points of a worker, in the order of a job.
+pub const WORKER: [&str; 8] = [
+    "before_claim",
+    "after_claim",
+    "before_ack",
+    "after_ack",
+    "before_run",
+    "after_run",
+    "before_resume",
+    "after_resume",
+];
 
 /// What happens at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +56,25 @@ pub enum Action {
 
 /// Why a text is no list of failpoints.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("failpoint {text:?} is not point:crash, point:pause:MS, point:error or point:dup, with :COUNT if need be")]
-pub struct Error {
-    /// The part that was refused.
-    pub text: String,
+pub enum Error {
+    /// A part is not written as one.
+    #[error("failpoint {text:?} is not point:crash, point:pause:MS, point:error or point:dup, with :COUNT if need be")]
+    Form {
+        /// The part that was refused.
+        text: String,
+    },
+    /// No process passes a point of that name, so the drill would show nothing.
+    #[error("there is no failpoint {name:?}{}", hint(.nearest))]
+    Unknown {
+        /// The name as it was written.
+        name: String,
+        /// The point that looks most like it.
+        nearest: Option<&'static str>,
+    },
+}
+
+fn hint(nearest: &Option<&str>) -> String {
+    nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
 #[derive(Debug)]
@@ -114,7 +158,7 @@ fn hit_slowly(name: &str) -> Option<Action> {
 }
 
 fn point(text: &str) -> Result<Point, Error> {
-    let refused = || Error { text: text.to_owned() };
+    let refused = || Error::Form { text: text.to_owned() };
     let number = |word: &str| word.parse::<u64>().ok().filter(|number| *number > 0).ok_or_else(refused);
     let words: Vec<&str> = text.split(':').collect();
     let (action, rest) = match words.get(1..) {
@@ -130,6 +174,10 @@ fn point(text: &str) -> Result<Point, Error> {
         _ => return Err(refused()),
     };
     let name = words.first().filter(|name| !name.is_empty()).ok_or_else(refused)?;
+    let known = || ORCHESTRATOR.into_iter().chain(WORKER);
+    if !known().any(|point| point == *name) {
+        return Err(Error::Unknown { name: (*name).to_owned(), nearest: nearest(name, known()) });
+    }
     Ok(Point { name: (*name).to_owned(), action, count, passed: AtomicU64::new(0) })
 }
 
@@ -139,19 +187,22 @@ mod tests {
 
     #[test]
     fn a_point_acts_as_often_as_it_was_told() {
-        let plan = Plan::parse("a:error:2, b:crash:3,c:pause:50").unwrap();
+        let plan = Plan::parse("before_ack:error:2, after_ack:crash:3,before_run:pause:50").unwrap();
         let passes = |name: &str| (0..4).map(|_| plan.pass(name)).collect::<Vec<_>>();
-        assert_eq!(passes("a"), [Some(Action::Error), Some(Action::Error), None, None]);
-        assert_eq!(passes("b"), [None, None, Some(Action::Crash), None]);
-        assert_eq!(passes("c"), [Some(Action::Pause(Duration::from_millis(50))); 4]);
-        assert_eq!(passes("d"), [None; 4]);
+        assert_eq!(passes("before_ack"), [Some(Action::Error), Some(Action::Error), None, None]);
+        assert_eq!(passes("after_ack"), [None, None, Some(Action::Crash), None]);
+        assert_eq!(passes("before_run"), [Some(Action::Pause(Duration::from_millis(50))); 4]);
+        assert_eq!(passes("after_run"), [None; 4]);
     }
 
     #[test]
     fn what_is_misspelt_is_refused() {
-        for text in ["a", "a:boom", "a:pause", "a:pause:x", "a:error:0", ":dup", "a:dup:1:2"] {
-            assert!(Plan::parse(text).is_err(), "{text}");
+        for rest in ["", ":boom", ":pause", ":pause:x", ":error:0", ":dup:1:2"] {
+            assert!(matches!(Plan::parse(&format!("after_ack{rest}")), Err(Error::Form { .. })), "{rest}");
         }
+        assert!(matches!(Plan::parse(":dup"), Err(Error::Form { .. })));
+        let error = Plan::parse("after_akc:crash").expect_err("no such point").to_string();
+        assert!(error.contains("after_akc") && error.contains("did you mean after_ack"), "{error}");
         assert!(Plan::parse("").is_ok());
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
@@ -21,7 +22,6 @@ pub const KNOWN: &[&str] = &[
     "BATON_BLOBS",
     "BATON_BROKER",
     "BATON_CALL_TIMEOUT_MS",
-    "BATON_CLASS",
     "BATON_CLUSTER_SECRET",
     "BATON_CONFIG",
     "BATON_DATA_DIR",
@@ -36,10 +36,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_LOG",
     "BATON_ORCHESTRATOR",
     "BATON_QUEUES",
-    "BATON_SLACK_URL",
     "BATON_SLOTS",
-    "BATON_SPOOL_DIR",
-    "BATON_STATUS_FILE",
     "BATON_STORE",
     "BATON_SWEEP",
 ];
@@ -93,6 +90,8 @@ fn hint(nearest: Option<&str>) -> String {
 pub struct Sources {
     environment: BTreeMap<String, String>,
     file: toml::Table,
+    place: String,
+    text: String,
 }
 
 impl Sources {
@@ -114,9 +113,7 @@ impl Sources {
                     .chain(timing_names().map(|name| TIMING.to_owned() + &name.to_uppercase()));
                 return Err(unknown(&name, "the environment", known));
             }
-            if !value.trim().is_empty() {
-                sources.environment.insert(name, value);
-            }
+            sources.environment.insert(name, value);
         }
         if let Some((place, text)) = file {
             sources.file = toml::from_str(text).map_err(|error| Error::File {
@@ -124,6 +121,7 @@ impl Sources {
                 cause: error.to_string().trim_end().to_owned(),
             })?;
             sources.check_file(place)?;
+            (sources.place, sources.text) = (place.to_owned(), text.to_owned());
         }
         Ok(sources)
     }
@@ -131,8 +129,27 @@ impl Sources {
     /// The text of a setting by its environment name, without white space around it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
-        let text = self.environment.get(name).cloned().or_else(|| text_of(self.file.get(&key(name))?))?;
+        let text = self.said(name).map(str::to_owned).or_else(|| text_of(self.file.get(&key(name))?))?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// What the environment says, unless it is empty.
+    fn said(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str).filter(|text| !text.trim().is_empty())
+    }
+
+    /// A list of paths: in the environment as a search path is written, in the file as an
+    /// array or the same. An empty variable is an empty list, so that it can take away what
+    /// the file names.
+    #[must_use]
+    pub fn paths(&self, name: &str) -> Option<Vec<PathBuf>> {
+        let split = |text: &str| std::env::split_paths(text.trim()).collect::<Vec<_>>();
+        let written = || match self.file.get(&key(name))? {
+            toml::Value::Array(items) => Some(items.iter().filter_map(text_of).map(PathBuf::from).collect()),
+            other => text_of(other).map(|text| split(&text)),
+        };
+        let paths: Vec<PathBuf> = self.environment.get(name).map(|text| split(text)).or_else(written)?;
+        Some(paths.into_iter().filter(|path| !path.as_os_str().is_empty()).collect())
     }
 
     /// A setting of some type.
@@ -167,7 +184,7 @@ impl Sources {
         for name in timing_names() {
             let variable = TIMING.to_owned() + &name.to_uppercase();
             let written = self.file.get("timing").and_then(|table| text_of(table.get(&name)?));
-            let Some(text) = self.environment.get(&variable).cloned().or(written) else { continue };
+            let Some(text) = self.said(&variable).map(str::to_owned).or(written) else { continue };
             let number: u64 = text
                 .trim()
                 .parse()
@@ -187,6 +204,22 @@ impl Sources {
         let refused =
             |error: toml::de::Error| Error::Value { name: format!("[{name}]"), cause: error.message().to_owned() };
         table.clone().try_into().map_err(refused)
+    }
+
+    /// The whole file as one type, so that a mistake is told with its line; the default
+    /// where there is no file.
+    ///
+    /// # Errors
+    /// When a table holds something its owner does not know.
+    pub fn whole<T: DeserializeOwned + Default>(&self) -> Result<T, Error> {
+        if self.text.is_empty() {
+            return Ok(T::default());
+        }
+        let refused = |error: toml::de::Error| Error::File {
+            place: self.place.clone(),
+            cause: error.to_string().trim_end().to_owned(),
+        };
+        toml::from_str(&self.text).map_err(refused)
     }
 
     fn check_file(&self, place: &str) -> Result<(), Error> {
@@ -301,6 +334,18 @@ mod tests {
         assert_eq!(nearest(read("[route.a]", &[])).as_deref(), Some("routes"));
         assert_eq!(nearest(read("[timing]\nlease = 1", &[])).as_deref(), Some("lease_ms"));
         assert_eq!(nearest(read("something_else_entirely = 1", &[])), None);
+    }
+
+    #[test]
+    fn an_empty_variable_is_unset_and_an_empty_list_of_paths_is_empty() {
+        let paths = |file, environment: &[_]| read(file, environment).expect("known").paths("BATON_FILE_ROOTS");
+        let two = Some(vec![PathBuf::from("/a,b"), PathBuf::from("/c")]);
+        assert_eq!(paths("file_roots = [\"/a,b\", \"/c\"]", &[]), two);
+        assert_eq!(paths("file_roots = \"/x\"", &[("BATON_FILE_ROOTS", "/a,b::/c")]), two);
+        assert_eq!(paths("file_roots = \"/x\"", &[("BATON_FILE_ROOTS", " ")]), Some(Vec::new()));
+        assert_eq!(paths("", &[]), None);
+        let sources = read("store = \"memory:\"", &[("BATON_STORE", "")]).expect("known");
+        assert_eq!(sources.get("BATON_STORE").as_deref(), Some("memory:"));
     }
 
     #[test]

@@ -100,6 +100,9 @@ pub struct RunInfo {
     /// The task it is the work of, for a child.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Box<Parent>>,
+    /// Whether the results it is computed from are kept, so that it can be replayed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub record: bool,
     /// How many tasks of one group may be under way at once at most, for a child: its share
     /// of its root's cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]

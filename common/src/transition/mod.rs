@@ -25,7 +25,7 @@ pub use history::{Edit, EditAnswer, Retry, RetryAnswer};
 pub use keys::{KeyName, Reserve, ReserveAnswer, Settle};
 pub use record::{CLOSED_BYTES_MAX, Closed, ClosedGroup, Expire, ExpireAnswer, Record, RecordVerdict, Recorded, Tail};
 pub use signal::{Deliver, DeliverAnswer, Signal, SignalAnswer};
-pub use submit::{OnBusy, Submit, SubmitAnswer};
+pub use submit::{Fork, OnBusy, Submit, SubmitAnswer};
 
 /// The transitions.
 #[derive(Debug, Clone, PartialEq)]

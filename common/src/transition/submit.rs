@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::commit::Segment;
 use crate::ids::RunId;
-use crate::records::{Origin, RunInfo, SetBack};
+use crate::records::{Checkpoint, Origin, RunInfo, SetBack};
 
 /// What happens to a run on a thread that is busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub enum OnBusy {
 }
 
 /// Accepts a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Submit {
     /// The run.
     pub info: RunInfo,
@@ -30,9 +31,20 @@ pub struct Submit {
     /// For [`OnBusy::Rollback`]: the run it takes back and where its thread goes then.
     /// Another run being active by now is [`SubmitAnswer::Busy`].
     pub set_back: Option<(RunId, SetBack)>,
-    /// For a fork on a new thread: what it shares, and its head. Its first step takes the
-    /// open activations of that checkpoint up again.
-    pub fork: Option<(Origin, SetBack)>,
+    /// For a fork on a new thread.
+    pub fork: Option<Box<Fork>>,
+}
+
+/// What a fork begins with. Its first step takes the open activations of that checkpoint up
+/// again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fork {
+    /// What it shares.
+    pub origin: Origin,
+    /// The new thread's head.
+    pub head: SetBack,
+    /// An edit on top of it, the head then: a checkpoint of the new thread.
+    pub edit: Option<(Checkpoint, Vec<Segment>)>,
 }
 
 impl Submit {

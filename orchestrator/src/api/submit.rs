@@ -121,6 +121,7 @@ impl Inner {
             traceparent: request.traceparent.clone(),
             input,
             parent: None,
+            record: false,
             parallel: None,
         })
     }

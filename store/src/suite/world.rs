@@ -32,6 +32,7 @@ pub(super) fn run_info(thread: &ThreadKey, number: u64, deadline: Option<Timesta
         traceparent: None,
         input: json!({"number": number}).to_string(),
         parent: None,
+        record: false,
         parallel: None,
     }
 }

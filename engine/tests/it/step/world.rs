@@ -76,6 +76,7 @@ fn info(graph: &Graph, thread: &str, request: &str, input: &Value) -> RunInfo {
         traceparent: None,
         input: input.to_string(),
         parent: None,
+        record: false,
         parallel: None,
     }
 }

@@ -34,6 +34,7 @@ pub(super) fn run_info(number: u64) -> RunInfo {
         traceparent: None,
         input: json!({"number": number}).to_string(),
         parent: None,
+        record: false,
         parallel: None,
     }
 }
