@@ -36,7 +36,7 @@ pub(super) async fn dump(links: &Links, partition: Partition) -> Result<Dump, Er
             Some(("st", rest)) => dumper.staged(&key, rest).await?,
             Some(("l", tenant)) => dumper.listed(&key, tenant).await?,
             Some(("n", tenant)) => dumper.inbox(&key, tenant).await?,
-            Some(("b" | "wt" | "wi" | "wr" | "si" | "sg", _)) => {}
+            Some(("b" | "ww" | "wt" | "wi" | "wr" | "si" | "sg", _)) => {}
             Some(_) => return Err(broken("an unknown key")),
             None => dumper.index(&key, name).await?,
         }

@@ -90,6 +90,8 @@ fn digest_or_none(bytes: &[u8]) -> Result<Option<Digest>, Error> {
 pub(super) struct GroupRow {
     pub(super) state: GroupState,
     pub(super) is_job: bool,
+    /// Whether nothing of it starts any more: what is not at work is cancelled.
+    stopped: bool,
     /// Tasks, inputs and results lie in keys of the group's own.
     pub(super) wide: bool,
     window: u32,
@@ -114,7 +116,11 @@ pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
     let _max_failed = fields.number()?;
     let _detached = fields.flag()?;
     let _effect = fields.number()?;
-    Ok(GroupRow { state, is_job, wide: fields.flag()?, window: fields.small()?, opened_at: fields.moment()? })
+    let (wide, window, opened_at) = (fields.flag()?, fields.small()?, fields.moment()?);
+    let _deadline = fields.moment_or_none()?;
+    // Rows of the first landing end here.
+    let stopped = !fields.is_empty() && fields.flag()?;
+    Ok(GroupRow { state, is_job, stopped, wide, window, opened_at })
 }
 
 /// A group from its text and its row.
@@ -152,6 +158,10 @@ pub(super) fn task_row(group: &GroupRow, index: u32, bytes: &[u8]) -> Result<Tas
         9 => TaskState::Cancelled,
         _ => return Err(broken("an unknown state of a task")),
     };
+    // What a group that closed or stopped cancelled keeps its row.
+    let at_work = matches!(state, TaskState::Claimed { .. });
+    let over = group.state.phase == GroupPhase::Closed || group.stopped && !at_work;
+    let state = if over && !state.is_ended() { TaskState::Cancelled } else { state };
     Ok(Task { state, digest, fence, app_attempts, infra_attempts, dispatch_seq, phase: 0 })
 }
 

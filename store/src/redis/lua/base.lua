@@ -22,8 +22,8 @@ end
 -- (false removes a field).
 local U, RK, BK
 local R, B, seen = {}, {}, {}
--- Rows of wide groups' tasks: to be written, and read whole, by key and index.
-local W, whole = {}, {}
+-- Rows of wide groups' tasks to be written, by key and index.
+local W = {}
 local due, events, unlink = {}, {}, {}
 
 local function enter(uuid)

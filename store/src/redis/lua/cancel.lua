@@ -17,6 +17,7 @@ for _, id in ipairs(s.groups) do
   if not g.detached and g.phase ~= CLOSED then
     left = cancel_open_tasks(s, g, false) or left
     drop_group_due(g)
+    g.stopped = true
     write_group(g)
   end
 end

@@ -16,8 +16,7 @@ if not s or not terminal(s) then
 end
 call('ZREM', P .. 'l:' .. tenant(), U)
 for _, id in ipairs(s.groups) do
-  local g = { id = id }
-  call('UNLINK', wide_key('wt:', g), wide_key('wi:', g), wide_key('wr:', g))
+  for _, what in ipairs(WIDE) do unlink[#unlink + 1] = wide_key(what, { id = id }) end
 end
 delete_staged()
 call('UNLINK', RK, BK)

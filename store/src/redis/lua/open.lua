@@ -30,7 +30,12 @@ local function ask_all(s, g, bodies, ids, expires)
       event(s, 7, g.id, index, 0, id)
     end
   end
-  if g.wide then call('UNLINK', wide_key('wi:', g)) end
+  if g.wide then
+    call('UNLINK', wide_key('wi:', g))
+    local wakes = {}
+    for index = 0, g.count - 1 do wakes[index] = '' end
+    W[wide_key('ww:', g)] = wakes
+  end
 end
 
 local function open_group(s, new, op_name)
@@ -40,7 +45,7 @@ local function open_group(s, new, op_name)
     id = id, phase = OPEN, next_held = window, ok = 0, failed = 0, cancelled = 0,
     publishable = kind == JOB and window or 0, claimed = 0, kind = kind, count = count, need_ok = need_ok,
     max_failed = max_failed, detached = detached, effect = effect, wide = wide, window = window, opened = now,
-    deadline = deadline,
+    deadline = deadline, stopped = false,
   }
   write_group(g)
   local place = 1

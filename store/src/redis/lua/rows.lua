@@ -33,26 +33,32 @@ local function read_group(id)
   local text = get('g' .. id)
   if not text then return nil end
   local phase, next_held, ok, failed, cancelled, publishable, claimed, kind, count, need_ok, max_failed,
-    detached, effect, wide, window, opened, deadline = unrow(text)
+    detached, effect, wide, window, opened, deadline, stopped = unrow(text)
   return {
     id = id, phase = phase, next_held = next_held, ok = ok, failed = failed, cancelled = cancelled,
     publishable = publishable, claimed = claimed, kind = kind, count = count, need_ok = need_ok,
     max_failed = max_failed, detached = detached, effect = effect, wide = wide, window = window,
-    opened = opened, deadline = deadline,
+    opened = opened, deadline = deadline, stopped = stopped or false,
   }
 end
 
 local function write_group(g)
   R['g' .. g.id] = pack(g.phase, g.next_held, g.ok, g.failed, g.cancelled, g.publishable, g.claimed, g.kind,
-    g.count, g.need_ok, g.max_failed, g.detached, g.effect, g.wide, g.window, g.opened, g.deadline)
+    g.count, g.need_ok, g.max_failed, g.detached, g.effect, g.wide, g.window, g.opened, g.deadline, g.stopped)
 end
 
--- Keys of a wide group: its tasks ('wt:'), inputs ('wi:') and results ('wr:').
+-- Keys of a wide group: its tasks ('wt:'), inputs ('wi:') and results ('wr:'), and which
+-- indexes something wakes ('ww:').
+local WIDE = { 'wt:', 'wi:', 'wr:', 'ww:' }
 local function wide_key(what, g) return P .. what .. U .. ':' .. g.id end
+
+-- States in which something of a task's own wakes it: a due entry or a question.
+local WAKES = { [PUBLISHABLE] = true, [CLAIMED] = true, [PARKED] = true, [UNKNOWN] = true }
 
 local function read_row(g, index, text)
   if not text then return nil end
   local state, time, digest, fence, app, infra, seq, worker, request = unrow(text)
+  local wakes = WAKES[state] or state == FRESH and g.kind ~= JOB
   if state == FRESH then
     if g.kind == ASK then
       state = PARKED
@@ -62,16 +68,20 @@ local function read_row(g, index, text)
       state = HELD
     end
   end
+  -- What a group that closed or stopped cancelled keeps its row.
+  if state < DONE and (g.phase == CLOSED or g.stopped and state ~= CLAIMED) then
+    state, time, worker, request = CANCELLED, 0, '', ''
+  end
   return {
     state = state, time = time, digest = digest, fence = fence, app = app, infra = infra, seq = seq,
-    worker = worker, request = request,
+    worker = worker, request = request, wakes = wakes,
   }
 end
 
 local function read_task(g, index)
   if g.wide then
     local key = wide_key('wt:', g)
-    local text = W[key] and W[key][index] or whole[key] and whole[key][index]
+    local text = W[key] and W[key][index]
     return read_row(g, index, text or call('HGET', key, index))
   end
   return read_row(g, index, get('t' .. g.id .. '/' .. index))
@@ -81,9 +91,15 @@ local function write_task(g, index, t)
   if t.state ~= CLAIMED then t.worker, t.request = '', '' end
   local row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request)
   if g.wide then
-    local key = wide_key('wt:', g)
+    local key, wakes = wide_key('wt:', g), WAKES[t.state]
     W[key] = W[key] or {}
     W[key][index] = row
+    if not wakes ~= not t.wakes then
+      key = wide_key('ww:', g)
+      W[key] = W[key] or {}
+      W[key][index] = wakes and '' or false
+    end
+    t.wakes = wakes
   else
     R['t' .. g.id .. '/' .. index] = row
   end
@@ -101,9 +117,11 @@ end
 local function delete_group(s, g)
   R['g' .. g.id], R['G' .. g.id], R['p' .. g.id] = false, false, false
   if g.wide then
-    local n = #unlink
-    W[wide_key('wt:', g)] = nil
-    unlink[n + 1], unlink[n + 2], unlink[n + 3] = wide_key('wt:', g), wide_key('wi:', g), wide_key('wr:', g)
+    for _, what in ipairs(WIDE) do
+      local key = wide_key(what, g)
+      W[key] = nil
+      unlink[#unlink + 1] = key
+    end
   else
     for index = 0, g.count - 1 do
       local place = g.id .. '/' .. index

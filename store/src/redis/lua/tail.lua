@@ -38,29 +38,37 @@ local function end_task(s, g, index, t, ending, body)
   event(s, 4, g.id, index, t.fence, text)
 end
 
--- Cancels the tasks of a group that have not ended; claimed ones only when asked to.
--- Whether a claimed task is left.
+-- The indexes of a group that something may wake, in their order.
+local function woken(g)
+  local list = {}
+  if not g.wide then
+    for index = 0, g.count - 1 do list[index + 1] = index end
+    return list
+  end
+  local key = wide_key('ww:', g)
+  local pending = W[key] or {}
+  for _, index in ipairs(call('HKEYS', key)) do
+    index = tonumber(index)
+    if pending[index] ~= false then list[#list + 1] = index end
+  end
+  table.sort(list)
+  return list
+end
+
+-- Cancels the tasks of a group that have not ended; claimed ones only when asked to. Their
+-- rows stay as they are: what the caller writes of the group, that it is closed or stopped,
+-- says it of them. Whether a claimed task is left.
 local function cancel_open_tasks(s, g, claimed_too)
-  local left = false
-  if g.ok + g.failed + g.cancelled >= g.count then return false end
-  if g.wide then
-    local key, rows = wide_key('wt:', g), {}
-    local list = call('HGETALL', key)
-    for at = 1, #list, 2 do rows[tonumber(list[at])] = list[at + 1] end
-    whole[key] = rows
-  end
-  for index = 0, g.count - 1 do
+  local left = not claimed_too and g.claimed or 0
+  local cancelled = g.count - g.ok - g.failed - g.cancelled - left
+  if cancelled + left <= 0 then return false end
+  for _, index in ipairs(woken(g)) do
     local t = read_task(g, index)
-    if t and t.state < DONE then
-      if t.state == CLAIMED and not claimed_too then
-        left = true
-      else
-        end_task(s, g, index, t, CANCELLED, false)
-      end
-    end
+    if t and t.state < DONE and (claimed_too or t.state ~= CLAIMED) then clear_wakes(s, g, index, t) end
   end
-  g.next_held = g.count
-  return left
+  g.next_held, g.cancelled, g.publishable = g.count, g.cancelled + cancelled, 0
+  if cancelled > 0 then event(s, 4, g.id, false, cancelled, 'cancelled') end
+  return left > 0
 end
 
 local function drop_group_due(g)
