@@ -12,7 +12,7 @@ use super::world;
 const RUNS: u64 = 1_000;
 
 /// Microseconds of the server's main thread so far, sockets, parsing and log included.
-fn cpu_usec(server: &Redis) -> f64 {
+pub(super) fn cpu_usec(server: &Redis) -> f64 {
     let pid = server.pid().unwrap();
     let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
     text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1_000.0
@@ -76,37 +76,6 @@ async fn a_tool_step_takes_at_most_four_scripts() {
     let scripts = store.script_counts().values().sum::<u64>() - before;
     assert!(scripts <= 4 * RUNS, "{:?}", store.script_counts());
     assert!(total < 5_000.0, "a step takes {total} µs");
-}
-
-#[tokio::test]
-async fn a_wide_group_costs_no_script_a_second() {
-    let server = Redis::start(baton_testbed::RedisOptions::default()).unwrap();
-    let store = RedisStore::connect(RedisOptions::new(server.url(), Timings::default())).await.unwrap();
-    let info = world::run_info(1);
-    world::submit(&store, &info).await;
-    let mut group = world::group_info(world::group_id("wide", 1), 10_000);
-    (group.window, group.need_ok, group.max_failed) = (100, 2, 9_999);
-    let mut commit = world::commit(&info, 0, Vec::new(), Vec::new());
-    commit.staged = group.count;
-    commit.open.push(baton_common::commit::NewGroup { info: group.clone(), tasks: Vec::new() });
-    usec_per_call(&server);
-    world::stage(&store, &commit, &group).await;
-    println!("STAGE of 500 {:.0}", usec_per_call(&server));
-    world::advance(&store, commit).await;
-    println!("ADVANCE that opens 10,000 {:.0}", usec_per_call(&server));
-    let jobs = [0, 1].map(|index| world::job(info.id, &group.id, index));
-    for job in &jobs {
-        world::claim(&store, job).await;
-    }
-    usec_per_call(&server);
-    world::record(&store, &jobs[0], Fence(1), world::ok()).await;
-    println!("RECORD {:.0}", usec_per_call(&server));
-    world::record(&store, &jobs[1], Fence(1), world::ok()).await;
-    let closing = usec_per_call(&server);
-    println!("RECORD that cancels 9,998 {closing:.0}");
-    world::advance(&store, world::commit(&info, 1, vec![group.id.clone()], Vec::new())).await;
-    println!("ADVANCE that drops 10,000 {:.0}", usec_per_call(&server));
-    assert!(closing < 1_000_000.0, "{closing} µs");
 }
 
 #[tokio::test]

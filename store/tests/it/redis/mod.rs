@@ -3,6 +3,7 @@
 mod cost;
 mod reading;
 mod trouble;
+mod wide;
 mod world;
 
 use std::sync::atomic::{AtomicU32, Ordering};

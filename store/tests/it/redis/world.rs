@@ -173,12 +173,18 @@ pub(super) async fn mark(store: &dyn Store, job: &JobId) -> bool {
     store.apply(op).await.unwrap() == Reply::Changed(true)
 }
 
+/// Stages the `place`-th chunk of 500 tasks of a group.
+pub(super) async fn stage_chunk(store: &dyn Store, commit: &Commit, info: &GroupInfo, place: u32) {
+    let first = place * 500;
+    let tasks: Vec<NewTask> =
+        (first..info.count.min(first + 500)).map(|index| task(commit.run, &info.id, index)).collect();
+    let op = Stage { run: commit.run, op: commit.op, group: info.id.clone(), first, tasks };
+    assert_eq!(store.apply(Op::Stage(op)).await.unwrap(), Reply::Changed(true));
+}
+
 /// Stages all tasks of a group in chunks of 500.
 pub(super) async fn stage(store: &dyn Store, commit: &Commit, info: &GroupInfo) {
-    let tasks: Vec<NewTask> = (0..info.count).map(|index| task(commit.run, &info.id, index)).collect();
-    for (place, chunk) in tasks.chunks(500).enumerate() {
-        let first = u32::try_from(place * 500).unwrap();
-        let op = Stage { run: commit.run, op: commit.op, group: info.id.clone(), first, tasks: chunk.to_vec() };
-        assert_eq!(store.apply(Op::Stage(op)).await.unwrap(), Reply::Changed(true));
+    for place in 0..info.count.div_ceil(500) {
+        stage_chunk(store, commit, info, place).await;
     }
 }

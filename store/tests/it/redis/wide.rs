@@ -1,0 +1,142 @@
+//! Groups of ten thousand tasks: no script of theirs is long, and each of their jobs costs
+//! what one of a hundred does. Work is counted in commands of the server; time is its CPU's.
+
+use baton_common::commit::{NewGroup, RunEnd};
+use baton_common::ids::Actor;
+use baton_common::records::{GroupInfo, RunInfo, RunStatus};
+use baton_common::settings::Timings;
+use baton_common::transition::{Cancel, CancelAnswer, Fire, FireAnswer, Op, RecordVerdict, Reply};
+use baton_common::{Fence, JobId, Timestamp};
+use baton_store::{RedisOptions, RedisStore, Store as _};
+use baton_testbed::Redis;
+use futures_util::{StreamExt as _, stream};
+
+use super::cost::cpu_usec;
+use super::world;
+
+const WIDE: u32 = 10_000;
+
+/// The longest a script may keep its server from others, in microseconds.
+const SCRIPT_USEC_MAX: f64 = 20_000.0;
+
+struct Bench {
+    server: Redis,
+    store: RedisStore,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let server = Redis::start(baton_testbed::RedisOptions::default()).unwrap();
+        let store = RedisStore::connect(RedisOptions::new(server.url(), Timings::default())).await.unwrap();
+        Self { server, store }
+    }
+
+    /// Commands that scripts made since the last call.
+    fn commands(&self) -> u64 {
+        let stats = self.server.cli(&["info", "commandstats"]).unwrap();
+        self.server.cli(&["config", "resetstat"]).unwrap();
+        let own = ["cmdstat_evalsha", "cmdstat_info", "cmdstat_config"];
+        let lines = stats.lines().filter(|line| !own.iter().any(|name| line.starts_with(name)));
+        lines.filter_map(|line| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok()).sum()
+    }
+
+    /// What one call took of the server, in microseconds.
+    async fn timed<T>(&self, name: &str, call: impl Future<Output = T>) -> T {
+        let before = cpu_usec(&self.server);
+        let answer = call.await;
+        let took = cpu_usec(&self.server) - before;
+        println!("{name} {took:.0} µs");
+        assert!(took < SCRIPT_USEC_MAX, "{name} takes {took:.0} µs");
+        answer
+    }
+
+    /// A run with one group of so many tasks open, of which `claimed` are claimed.
+    async fn open(&self, number: u64, change: impl FnOnce(&mut GroupInfo), claimed: u32) -> (RunInfo, GroupInfo) {
+        let info = world::run_info(number);
+        world::submit(&self.store, &info).await;
+        let mut group = world::group_info(world::group_id("wide", 1), WIDE);
+        change(&mut group);
+        let mut commit = world::commit(&info, 0, Vec::new(), Vec::new());
+        commit.staged = group.count;
+        commit.open.push(NewGroup { info: group.clone(), tasks: Vec::new() });
+        self.timed("first STAGE", world::stage_chunk(&self.store, &commit, &group, 0)).await;
+        world::stage(&self.store, &commit, &group).await;
+        self.timed("ADVANCE that opens", world::advance(&self.store, commit)).await;
+        let jobs: Vec<JobId> = (0..claimed).map(|index| world::job(info.id, &group.id, index)).collect();
+        stream::iter(&jobs).map(|job| world::claim(&self.store, job)).buffered(50).for_each(async |_| {}).await;
+        self.commands();
+        (info, group)
+    }
+}
+
+#[tokio::test]
+async fn a_quorum_of_ten_thousand_closes_at_once() {
+    let bench = Bench::start().await;
+    let quorum = |group: &mut GroupInfo| (group.need_ok, group.max_failed) = (2, WIDE);
+    let (info, group) = bench.open(1, quorum, 300).await;
+    let jobs = [0, 1].map(|index| world::job(info.id, &group.id, index));
+    world::record(&bench.store, &jobs[0], Fence(1), world::ok()).await;
+    bench.commands();
+    let verdict =
+        bench.timed("RECORD that cancels 9,998", world::record(&bench.store, &jobs[1], Fence(1), world::ok()));
+    assert!(matches!(verdict.await, RecordVerdict::Ok(tail) if tail.closed.is_some()));
+    // Those that were claimed have a row and a lease each, the others nothing.
+    let commands = bench.commands();
+    assert!(commands < 300 * 2, "{commands} commands");
+    let next = world::commit(&info, 1, vec![group.id.clone()], Vec::new());
+    bench.timed("ADVANCE that consumes 10,000", world::advance(&bench.store, next)).await;
+    assert!(bench.commands() < 60);
+}
+
+#[tokio::test]
+async fn cancels_drops_and_deadlines_of_ten_thousand_are_short() {
+    let bench = Bench::start().await;
+    let (info, _) = bench.open(1, |_| {}, 100).await;
+    let cancel = Op::Cancel(Cancel { run: info.id, actor: Actor::local() });
+    let answer = bench.timed("CANCEL", bench.store.apply(cancel)).await.unwrap();
+    assert_eq!(answer, Reply::Cancel(CancelAnswer::Cancelling));
+    assert!(bench.commands() < 100 + 60);
+    let mut end = world::commit(&info, 2, Vec::new(), Vec::new());
+    (end.checkpoints, end.segments) = (Vec::new(), Vec::new());
+    end.end = Some(RunEnd { status: RunStatus::Cancelled, output: None, failure: None, owed: None });
+    end.seen = baton_common::Version(3);
+    let answer = bench.timed("terminal ADVANCE", world::advance(&bench.store, end)).await;
+    assert!(matches!(answer, baton_common::transition::AdvanceAnswer::Advanced { .. }), "{answer:?}");
+    assert!(bench.commands() < 100 + 60);
+
+    let (info, group) = bench.open(2, |_| {}, 100).await;
+    let mut next = world::commit(&info, 1, Vec::new(), Vec::new());
+    next.cancelled.push(group.id);
+    bench.timed("ADVANCE that drops 10,000", world::advance(&bench.store, next)).await;
+    assert!(bench.commands() < 100 + 60);
+
+    let (info, group) = bench.open(3, |group| group.deadline = Some(Timestamp(1)), 100).await;
+    let fire = Op::Fire(Fire { run: info.id, group: Some(group.id), index: None });
+    let answer = bench.timed("FIRE of a deadline", bench.store.apply(fire)).await.unwrap();
+    assert!(matches!(answer, Reply::Fire(FireAnswer::Fired(_))));
+    assert!(bench.commands() < 100 + 60);
+}
+
+/// Commands and microseconds of each job of a group of so many.
+async fn cost_of_each(bench: &Bench, number: u64, count: u32) -> (f64, f64) {
+    let change = |group: &mut GroupInfo| (group.count, group.need_ok, group.window) = (count, count, 50);
+    let (info, group) = bench.open(number, change, 0).await;
+    let cpu = cpu_usec(&bench.server);
+    let jobs: Vec<JobId> = (0..count).map(|index| world::job(info.id, &group.id, index)).collect();
+    for jobs in jobs.chunks(50) {
+        stream::iter(jobs).map(|job| world::claim(&bench.store, job)).buffered(50).for_each(async |_| {}).await;
+        let ended = stream::iter(jobs).map(|job| world::record(&bench.store, job, Fence(1), world::ok()));
+        ended.buffered(50).for_each(async |_| {}).await;
+    }
+    let cpu = cpu_usec(&bench.server) - cpu;
+    (bench.commands() as f64 / f64::from(count), cpu / f64::from(count))
+}
+
+#[tokio::test]
+async fn a_job_among_ten_thousand_costs_what_one_among_a_hundred_does() {
+    let bench = Bench::start().await;
+    let (small, small_usec) = cost_of_each(&bench, 1, 100).await;
+    let (large, large_usec) = cost_of_each(&bench, 2, WIDE).await;
+    println!("a job of 100 {small:.2} commands {small_usec:.0} µs, of 10,000 {large:.2} commands {large_usec:.0} µs");
+    assert!(large < small * 1.25, "{large:.2} commands, {small:.2} in a group of 100");
+}
