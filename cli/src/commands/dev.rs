@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use baton_orchestrator::process::{self, GRPC_ADDR, cancel_at_signal};
+use baton_orchestrator::process::{self, GRPC_ADDR};
+use baton_telemetry::cancel_at_signal;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 

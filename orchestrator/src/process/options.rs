@@ -8,7 +8,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use baton_common::sources::Sources;
 use baton_telemetry::settings;
 use clap::Args;
