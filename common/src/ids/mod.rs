@@ -164,10 +164,18 @@ impl ThreadId {
         Self(name_uuid(&[tenant.as_str(), request.as_str()]).to_string())
     }
 
-    /// The thread of a child or a fork, in the partition of what it belongs to.
+    /// The thread of a child, in the partition of what it belongs to.
     #[must_use]
     pub fn beside(run: RunId) -> Self {
         Self(format!("~{}~{}", run.partition, run.uuid))
+    }
+
+    /// A thread of that name in a partition: a fork lies where its origin does.
+    ///
+    /// # Errors
+    /// When the name is too long.
+    pub fn within(partition: Partition, name: &str) -> Result<Self, Error> {
+        Self::parse(&format!("~{partition}~{name}"))
     }
 
     /// A thread that nothing else will name.

@@ -77,21 +77,27 @@ pub struct GroupInfo {
 }
 
 /// Where a group stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupPhase {
     /// Indexes are under way.
+    #[default]
     Open,
-    /// It has its outcome and waits to be folded. Consumed groups leave no row.
+    /// A cancel or the run's compensations ended it: what is at work is waited for, nothing
+    /// starts any more, and what has neither ended nor is at work counts as cancelled.
+    Stopping,
+    /// It has its outcome and waits to be folded; what had not ended counts as cancelled.
+    /// Consumed groups leave no row.
     Closed,
 }
 
 /// What changes about a group: counters that decide in O(1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupState {
     /// Open or closed.
     pub phase: GroupPhase,
-    /// The first index that is still held; `count` when none is.
+    /// The first index that is still held; `count` when none is. Where indexes need one
+    /// another: how many were released, or failed because of others.
     pub next_held: u32,
     /// Indexes that succeeded.
     pub ok: u32,
@@ -101,6 +107,20 @@ pub struct GroupState {
     pub cancelled: u32,
     /// Indexes that are to be published.
     pub publishable: u32,
+    /// Indexes at work, which a cancel waits for: claimed jobs, and children that have not ended.
+    #[serde(default)]
+    pub at_work: u32,
+    /// Whether its indexes need one another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub linked: bool,
+}
+
+impl GroupState {
+    /// Indexes that have an outcome.
+    #[must_use]
+    pub fn ended(&self) -> u32 {
+        self.ok + self.failed + self.cancelled
+    }
 }
 
 /// A group, whole.
@@ -116,7 +136,7 @@ impl Group {
     /// Whether nothing more is to come: enough successes, too many failures, or all ended.
     #[must_use]
     pub fn is_decided(&self) -> bool {
-        let GroupState { ok, failed, cancelled, .. } = self.state;
-        ok >= self.info.need_ok || failed > self.info.max_failed || ok + failed + cancelled >= self.info.count
+        let GroupState { ok, failed, .. } = self.state;
+        ok >= self.info.need_ok || failed > self.info.max_failed || self.state.ended() >= self.info.count
     }
 }

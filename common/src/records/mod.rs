@@ -10,6 +10,7 @@ mod due;
 mod event;
 mod group;
 mod interrupt;
+mod key;
 mod run;
 mod signal;
 mod task;
@@ -21,10 +22,16 @@ pub use due::{DueKey, DueKind};
 pub use event::{Event, EventKind};
 pub use group::{Group, GroupInfo, GroupPhase, GroupState, Policy, TaskKind};
 pub use interrupt::{Interrupt, InterruptState};
+pub use key::{KeyRow, KeyState};
 pub use run::{Parent, Run, RunInfo, RunState, RunStatus};
 pub use signal::{SIGNALS_MAX, Signal};
-pub use task::{Task, TaskState};
+pub use task::{Task, TaskState, Terms};
 pub use thread::{Origin, SetBack, Thread};
 
 /// A JSON text that transitions carry and never look into.
 pub type Body = String;
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

@@ -109,6 +109,14 @@ pub struct RunInfo {
     pub parallel: Option<u32>,
 }
 
+impl RunInfo {
+    /// The thread whose signals it waits for: that of its root.
+    #[must_use]
+    pub fn signals_to(&self) -> &ThreadKey {
+        self.parent.as_ref().map_or(&self.thread, |parent| &parent.root_thread)
+    }
+}
+
 /// Where a child belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
@@ -158,6 +166,43 @@ pub struct RunState {
     /// Open waits for a signal.
     #[serde(default)]
     pub awaiting: u32,
+    /// Waits for a signal that were released so far: who looked at the signals says up to which.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub waits: u32,
+    /// Children that have not ended.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub children: u32,
+    /// Whether it turned to its compensations: where a parked run goes back to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undoing: bool,
+}
+
+impl RunState {
+    /// A run at its submit.
+    #[must_use]
+    pub fn new(status: RunStatus, now: Timestamp) -> Self {
+        Self {
+            status,
+            r#gen: Gen(0),
+            ver: Version(1),
+            head: Seq(0),
+            superstep: 0,
+            created_at: now,
+            ready_at: now,
+            ended_at: None,
+            last_op: None,
+            advance_attempts: 0,
+            events: 0,
+            closed: 0,
+            detached_open: 0,
+            base: Seq(0),
+            resumed: false,
+            awaiting: 0,
+            waits: 0,
+            children: 0,
+            undoing: false,
+        }
+    }
 }
 
 /// A run, whole: what is fixed, what changes, and its end.

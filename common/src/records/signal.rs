@@ -6,7 +6,8 @@ use super::Body;
 use crate::Timestamp;
 use crate::ids::JobId;
 
-/// Signals of a thread that no wait has taken, at most.
+/// Signals of a thread that no wait has taken, at most. One that was taken stays, so that its
+/// repetition is known, until so many came after it.
 pub const SIGNALS_MAX: u32 = 1000;
 
 /// A signal to a thread.
@@ -22,6 +23,6 @@ pub struct Signal {
     pub at: Timestamp,
     /// What it says, as JSON.
     pub value: Body,
-    /// The wait that took it. Such a signal stays for a while, so that a repetition is known.
+    /// The wait that took it.
     pub taken: Option<JobId>,
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Group, GroupPhase, TaskKind};
 use crate::ids::{ClaimRequest, DispatchSeq, Fence, WorkerId};
 use crate::{Digest, Timestamp};
 
@@ -68,4 +69,69 @@ pub struct Task {
     /// How often it asked or waited and went on; each has a digest of its own.
     #[serde(default)]
     pub phase: u32,
+}
+
+impl Task {
+    /// Whether it has its outcome: its own, or that of its group, which closed or stops
+    /// without writing each of its tasks.
+    #[must_use]
+    pub fn is_over(&self, group: &Group) -> bool {
+        self.state.is_ended()
+            || match group.state.phase {
+                GroupPhase::Open => false,
+                GroupPhase::Stopping => !self.is_at_work(group.info.kind),
+                GroupPhase::Closed => true,
+            }
+    }
+
+    /// Whether it is claimed, or its child has not ended.
+    #[must_use]
+    pub fn is_at_work(&self, kind: TaskKind) -> bool {
+        match self.state {
+            TaskState::Claimed { .. } => true,
+            TaskState::Parked => kind == TaskKind::Child,
+            _ => false,
+        }
+    }
+
+    /// The task as it stands for those who look: what its group cancelled is cancelled.
+    #[must_use]
+    pub fn seen_in(mut self, group: &Group) -> Self {
+        if self.is_over(group) && !self.state.is_ended() {
+            self.state = TaskState::Cancelled;
+        }
+        self
+    }
+}
+
+/// What a task waits for, of the few that wait for more than a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Terms {
+    /// When its question expires or its wait is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// The same in milliseconds from its release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
+    /// The signal it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// Of a wait that was released: the moment that ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// How many indexes of its group must still succeed before it is released.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub needs: u32,
+    /// The indexes that need it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needed_by: Vec<u32>,
+}
+
+impl Terms {
+    /// The earlier of both its times, for a release at that moment.
+    #[must_use]
+    pub fn over_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let after = self.after_ms.map(|ms| now.plus_ms(ms));
+        self.at.into_iter().chain(after).min()
+    }
 }

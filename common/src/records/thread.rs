@@ -31,6 +31,9 @@ pub struct Thread {
     /// The number of the last signal.
     #[serde(default)]
     pub signals: u64,
+    /// Signals that no wait has taken.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub untaken: u32,
 }
 
 /// What a fork shares with the thread it was made from.
@@ -65,6 +68,7 @@ impl Thread {
             set_back: None,
             awaiting: Vec::new(),
             signals: 0,
+            untaken: 0,
         }
     }
 }

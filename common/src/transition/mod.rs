@@ -89,6 +89,34 @@ pub enum Op {
         /// The run.
         run: RunId,
     },
+    /// See [`Signal`].
+    Signal(Box<Signal>),
+    /// See [`Deliver`].
+    Deliver(Box<Deliver>),
+    /// Takes a run's signal entry out of the due index once somebody has looked at its
+    /// signals, unless there are newer ones or it has waits that were released since.
+    Heard {
+        /// The run.
+        run: RunId,
+        /// The root's thread's last signal as it was looked at.
+        signals: u64,
+        /// [`crate::records::RunState::waits`] as it was looked at.
+        waits: u32,
+    },
+    /// Waits no longer for what a run that is cancelled or turned to its compensations has
+    /// at work: its groups close without it.
+    Force {
+        /// The run.
+        run: RunId,
+    },
+    /// See [`Edit`].
+    Edit(Box<Edit>),
+    /// See [`Retry`].
+    Retry(Box<Retry>),
+    /// See [`Reserve`].
+    Reserve(Reserve),
+    /// See [`Settle`].
+    Settle(Box<Settle>),
 }
 
 impl Op {
@@ -113,7 +141,15 @@ impl Op {
             | Self::Park { run, .. }
             | Self::Unpark { run }
             | Self::Recheck { run, .. }
+            | Self::Heard { run, .. }
+            | Self::Force { run }
             | Self::Gc { run } => run.partition,
+            Self::Signal(op) => op.thread.partition(),
+            Self::Deliver(op) => op.job.run.partition,
+            Self::Edit(op) => op.thread.partition(),
+            Self::Retry(op) => op.run.partition,
+            Self::Reserve(op) => op.name.partition(),
+            Self::Settle(op) => op.name.partition(),
         }
     }
 }
@@ -141,6 +177,16 @@ pub enum Reply {
     Fire(FireAnswer),
     /// To [`Op::PopDue`].
     PopDue(DuePage),
+    /// To [`Op::Signal`].
+    Signal(SignalAnswer),
+    /// To [`Op::Deliver`].
+    Deliver(DeliverAnswer),
+    /// To [`Op::Edit`].
+    Edit(EditAnswer),
+    /// To [`Op::Retry`].
+    Retry(RetryAnswer),
+    /// To [`Op::Reserve`].
+    Reserve(ReserveAnswer),
     /// To the others: whether something changed.
     Changed(bool),
 }

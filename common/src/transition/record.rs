@@ -100,7 +100,7 @@ pub enum RecordVerdict {
     },
     /// It asked or waits, and goes on later.
     Parked {
-        /// Its question.
+        /// Its question: the id of the phase that ended with it, [`InterruptId::of`] (job, phase).
         interrupt: Option<InterruptId>,
     },
     /// It had ended already.
