@@ -85,14 +85,29 @@ impl Inner {
         graph: Graph,
     ) -> Result<Arc<Compiled>, ApiError> {
         let tools = self.resolve_tools(&graph).await?;
-        let stored = Stored { source: graph.source.clone(), tools: tools.values().cloned().collect() };
-        let body = serde_json::to_string(&stored).map_err(ApiError::internal)?;
-        let applied_at = self.store.now().await?;
-        let hash = graph.hash;
-        self.store.put_graph(StoredGraph { tenant: tenant.clone(), name, hash, source: body, applied_at }).await?;
         let compiled = Arc::new(Compiled { graph, tools });
-        self.graphs.compiled.lock().put((tenant.clone(), hash), compiled.clone());
+        self.put_graph(tenant, name, &compiled).await?;
+        self.graphs.compiled.lock().put((tenant.clone(), compiled.graph.hash), compiled.clone());
         Ok(compiled)
+    }
+
+    /// Keeps a version that a run was pinned to once more, should the store have lost it: a
+    /// store that went back forgets what this process still knows.
+    pub(crate) async fn hold_graph(&self, tenant: &TenantId, compiled: &Compiled) -> Result<(), ApiError> {
+        if self.store.graph(tenant, compiled.graph.hash).await?.is_some() {
+            return Ok(());
+        }
+        tracing::warn!(graph = %compiled.graph.hash, "graph was gone and is kept anew");
+        self.put_graph(tenant, inline_name(&compiled.graph), compiled).await
+    }
+
+    async fn put_graph(&self, tenant: &TenantId, name: String, compiled: &Compiled) -> Result<(), ApiError> {
+        let Compiled { graph, tools } = compiled;
+        let stored = Stored { source: graph.source.clone(), tools: tools.values().cloned().collect() };
+        let source = serde_json::to_string(&stored).map_err(ApiError::internal)?;
+        let applied_at = self.store.now().await?;
+        let kept = StoredGraph { tenant: tenant.clone(), name, hash: graph.hash, source, applied_at };
+        Ok(self.store.put_graph(kept).await?)
     }
 
     /// Reads and validates a text, on a large stack.

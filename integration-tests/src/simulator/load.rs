@@ -186,7 +186,7 @@ impl Load {
             if !state.status.is_terminal() || state.detached_open > 0 {
                 let due = cluster.memory.due(run.partition).await.unwrap_or_default();
                 let due: Vec<_> = due.iter().map(|(at, due)| format!("{} at {at}", due.key.member())).collect();
-                text.push_str(&format!("\n{name} {run} {state:?}\n  due {due:?}\n  groups {:#?}", detail.groups));
+                text.push_str(&format!("\n{name} {run} {state:?}\n  due {due:?}\n  groups {:?}", detail.groups));
             }
         }
         text

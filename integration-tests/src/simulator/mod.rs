@@ -98,11 +98,11 @@ async fn world(seed: u64, sabotage: Sabotage) -> Report {
     };
     let memory = MemoryStore::with(timings(), guards, Box::new(NoFaults), &format!("sim-{seed}"));
     let chaos = Arc::new(Chaos::new(seed));
-    let ledger = Ledger::default();
     let checker = Arc::new(Checker::new(memory.clone(), timings()));
+    let ledger = Ledger::new(checker.clone());
     let broker = Memory::default();
     broker.set_faults(Some(Arc::new(messages::MessageFaults(chaos.clone()))));
-    let cluster = Cluster::new(memory, broker, chaos.clone(), checker.clone(), ledger.clone(), sabotage);
+    let cluster = Cluster::new(memory, broker, chaos.clone(), checker.clone(), ledger, sabotage);
     cluster.start().await;
     let load = load::submit(&cluster, seed).await;
     tokio::select! {
@@ -119,7 +119,7 @@ async fn world(seed: u64, sabotage: Sabotage) -> Report {
         ended = tokio::time::timeout(QUIET_FOR, load.ended(&cluster)) => ended.is_ok(),
     };
     let lost = if ended { None } else { Some(load.unfinished(&cluster).await) };
-    let violation = checker.violation().or(lost).or_else(|| ledger.violation(&checker));
+    let violation = checker.violation().or(lost);
     let report = Report {
         seed,
         violation,

@@ -183,7 +183,7 @@ impl Cluster {
     /// Kills, empties queues, blocks the broker and takes the store back, until it is dropped.
     pub(super) async fn nemesis(&self) {
         let goes_back = self.chaos.below(3) == 0;
-        let mut snapshot: Option<Snapshot> = None;
+        let mut backup: Option<Snapshot> = None;
         loop {
             tokio::time::sleep(Duration::from_millis(300 + self.chaos.below(2_500))).await;
             if self.chaos.strikes("orchestrator killed", 150.0) {
@@ -200,21 +200,40 @@ impl Cluster {
                 tokio::time::sleep(Duration::from_millis(self.chaos.below(4_000))).await;
                 self.broker.set_blocked(false);
             }
-            if goes_back && self.chaos.strikes("snapshot", 250.0) {
-                snapshot = Some(self.memory.snapshot());
+            if !goes_back {
+                continue;
             }
-            if snapshot.is_some() && self.chaos.strikes("store went back", 80.0) {
-                self.go_back(snapshot.take());
+            if self.chaos.strikes("backup made", 250.0) {
+                backup = Some(self.memory.snapshot());
+            }
+            if backup.is_some() && self.chaos.strikes("store restored from a backup", 80.0) {
+                self.restore(backup.take());
+            }
+            if self.chaos.strikes("store lost its tail", 120.0) {
+                self.lose_tail(1_000).await;
+            }
+            if self.chaos.strikes("stale replica promoted", 60.0) {
+                self.lose_tail(10_000).await;
             }
         }
     }
 
     /// The store is restored from a backup: it restarts, and with it who holds its state.
-    fn go_back(&self, snapshot: Option<Snapshot>) {
-        let Some(snapshot) = snapshot else { return };
-        self.memory.roll_back(snapshot);
+    fn restore(&self, backup: Option<Snapshot>) {
+        let Some(backup) = backup else { return };
+        self.memory.roll_back(backup);
         self.checker.rolled_back();
         self.living.lock().iter().flatten().for_each(|(gate, _)| gate.die());
+    }
+
+    /// The store forgets its last moments, `ms` milliseconds at most: it crashed and read its
+    /// log again, or a replica took its place. Nobody else notices: orchestrators go on with
+    /// what they remember, workers with the jobs they hold, calls under way arrive later.
+    async fn lose_tail(&self, ms: u64) {
+        let earlier = self.memory.snapshot();
+        tokio::time::sleep(Duration::from_millis(1 + self.chaos.below(ms))).await;
+        self.memory.roll_back(earlier);
+        self.checker.rolled_back();
     }
 
     fn kill_orchestrator(&self) {

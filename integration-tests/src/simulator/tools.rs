@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use baton_common::tool::{Effect, QueueClass, ToolSpec};
-use baton_common::{ErrorClass, Failure, JobId};
+use baton_common::{ErrorClass, Failure};
 use baton_tools::{Call, Catalogue, CpuTool, IoTool, Tool};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -15,39 +15,44 @@ use super::chaos::Chaos;
 use super::checker::Checker;
 
 /// What was really executed, as the outside world saw it.
-#[derive(Clone, Default)]
-pub(super) struct Ledger(Arc<Mutex<BTreeMap<String, Executions>>>);
+#[derive(Clone)]
+pub(super) struct Ledger {
+    checker: Arc<Checker>,
+    keys: Arc<Mutex<BTreeMap<String, Executions>>>,
+}
 
 #[derive(Default)]
 struct Executions {
-    job: Option<JobId>,
-    once: bool,
+    args: Value,
     starts: u64,
 }
 
 impl Ledger {
-    fn started(&self, call: &Call, effect: Effect) {
-        let mut ledger = self.0.lock();
-        let entry = ledger.entry(call.idempotency_key.to_string()).or_default();
-        entry.job = Some(call.job.clone());
-        entry.once = effect == Effect::Once;
-        entry.starts += 1;
+    /// An empty one, that tells `checker` what should not have been executed.
+    pub(super) fn new(checker: Arc<Checker>) -> Self {
+        Self { checker, keys: Arc::default() }
     }
 
-    /// I9: no key is executed more often than it was granted, a `once` key at most once.
-    /// A store that went back forgets grants, so that lives with one are judged by grants alone.
-    pub(super) fn violation(&self, checker: &Checker) -> Option<String> {
-        for (key, executions) in self.0.lock().iter() {
-            let Some(job) = &executions.job else { continue };
-            let granted = checker.grants(job);
-            if executions.starts > granted {
-                return Some(format!("I9: {job} ran {} times under {key}, granted {granted}", executions.starts));
-            }
-            if executions.once && executions.starts > 1 && !checker.was_rolled_back() {
-                return Some(format!("I9: {job} may run once and ran {} times", executions.starts));
-            }
+    fn started(&self, args: &Value, call: &Call, effect: Effect) {
+        let mut keys = self.keys.lock();
+        let key = call.idempotency_key.to_string();
+        let entry = keys.entry(key.clone()).or_default();
+        entry.starts += 1;
+        let (job, starts) = (&call.job, entry.starts);
+        let granted = self.checker.grants(job);
+        // A store that went back forgets grants of a `once` job, though it was executed.
+        let once = effect == Effect::Once && !self.checker.was_rolled_back();
+        if starts > granted {
+            self.checker.report(format!("I9: {job} ran {starts} times under {key}, granted {granted}"));
+        } else if once && starts > 1 {
+            self.checker.report(format!("I9: {job} may run once and ran {starts} times"));
         }
-        None
+        if starts == 1 {
+            entry.args = args.clone();
+        } else if entry.args != *args {
+            let first = &entry.args;
+            self.checker.report(format!("I5: {job} ran on {first} and on {args} under one key, {key}"));
+        }
     }
 }
 
@@ -66,7 +71,7 @@ impl IoTool for SimTool {
     }
 
     async fn call(&self, args: Value, call: &Call) -> Result<Value, Failure> {
-        self.ledger.started(call, self.effect);
+        self.ledger.started(&args, call, self.effect);
         let usual = args["ms"].as_u64().unwrap_or(10);
         let ms = if self.chaos.strikes("tool slow", 30.0) { usual + self.chaos.below(9_000) } else { usual };
         tokio::select! {
@@ -96,7 +101,7 @@ impl CpuTool for SimCpuTool {
     }
 
     fn call(&self, args: Value, call: &Call, _runtime: &tokio::runtime::Handle) -> Result<Value, Failure> {
-        self.ledger.started(call, Effect::Pure);
+        self.ledger.started(&args, call, Effect::Pure);
         if self.chaos.strikes("tool failed for now", 60.0) {
             return Err(Failure::transient("busy", "try again"));
         }

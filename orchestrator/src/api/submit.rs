@@ -54,6 +54,7 @@ impl Orchestrator {
         if !queued {
             inner.advance_soon(info.id, Cue::Look);
         }
+        inner.hold_graph(&caller.tenant, &compiled).await?;
         Ok(Submitted { run: info.id, thread: info.thread.thread, graph: info.graph, existed, queued })
     }
 }
@@ -77,6 +78,7 @@ impl Inner {
     async fn graph_from(&self, caller: &Caller, source: GraphSource) -> Result<Arc<Compiled>, ApiError> {
         let graph = self.compile(source).await?;
         if let Some(known) = self.graph(&caller.tenant, graph.hash).await? {
+            self.hold_graph(&caller.tenant, &known).await?;
             return Ok(known);
         }
         let name = inline_name(&graph);

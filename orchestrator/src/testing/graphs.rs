@@ -108,7 +108,7 @@ pub(crate) fn graph(name: &str, nodes: Vec<Node>) -> Compiled {
         children: BTreeMap::new(),
         channels: BTreeMap::from([("out".to_owned(), channel)]),
         start,
-        limits: Limits { steps: 1_000, duration_ms: None, tokens: None },
+        limits: Limits { steps: 1_000, duration_ms: None, tokens: None, cost_usd: None },
         on_busy: OnBusy::Reject,
         nodes: nodes.into_iter().map(|node| (node.path.clone(), node)).collect(),
         successors,

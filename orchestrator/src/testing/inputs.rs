@@ -2,11 +2,12 @@
 
 use baton_common::GraphHash;
 use baton_engine::graph::Reducer;
+use baton_store::Registry as _;
 use serde_json::json;
 
 use super::graphs::{graph, tool};
 use super::*;
-use crate::api::Status;
+use crate::api::{GraphSource, Status};
 
 fn hello() -> Compiled {
     let first = tool("a", &json!({"text": "{{ input.name }}"}), &[("out", "output.text")], &["b"]);
@@ -111,5 +112,35 @@ async fn a_busy_thread_refuses_and_a_used_request_id_conflicts() {
         let refused = rig.orchestrator.submit(&Caller::local(), request).await.unwrap_err();
         assert_eq!((refused.kind, refused.code.as_str()), (crate::api::ErrorKind::Conflict, code));
     }
+    rig.stop().await;
+}
+
+/// Needs no worker's tools, so that it can be submitted as a text.
+const QUESTION: &str =
+    "baton: 1\ngraph: question\nstart: ask\nnodes:\n  ask:\n    ask: { title: Good? }\n    then: end\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_graph_the_store_forgot_is_kept_anew_with_the_next_run() {
+    let memory = MemoryStore::new(Timings::default());
+    let rig = Rig::over(Counting::new(memory.clone()), Memory::default(), Vec::new(), Settings::default()).await;
+    let submit = async |request: &str| {
+        let files = BTreeMap::new();
+        let source = GraphSource { text: QUESTION.to_owned(), name: "question.yaml".to_owned(), files };
+        let request = SubmitRequest {
+            graph: GraphRef::Source(source),
+            input: json!({}),
+            request_id: RequestId::parse(request).ok(),
+            thread: None,
+            traceparent: None,
+        };
+        rig.orchestrator.submit(&Caller::local(), request).await.unwrap()
+    };
+    let before = memory.snapshot();
+    let first = submit("one").await;
+    memory.roll_back(before);
+    let tenant = Caller::local().tenant;
+    assert_eq!(memory.graph(&tenant, first.graph).await.unwrap(), None);
+    let second = submit("two").await;
+    assert!(memory.graph(&tenant, second.graph).await.unwrap().is_some(), "another process finds it");
     rig.stop().await;
 }

@@ -282,7 +282,7 @@ async fn a_run_that_cannot_advance_is_parked_and_goes_on_when_it_can() {
     rig.orchestrator.inner.graphs.forget_all();
     rig.work(echo);
     let view = rig.until(run, |view| view.summary.status == Status::Stuck).await;
-    assert_eq!((view.waits[0].code.as_str(), view.waits[0].text.as_str()), ("parked", "graph_missing"));
+    assert_eq!((view.waits[0].code.as_str(), view.waits[0].text.as_str()), ("parked", "graph_unreadable"));
     rig.orchestrator.inner.graphs.insert(Caller::local().tenant, hello());
     assert!(rig.orchestrator.unpark(&Caller::local(), run).await.unwrap());
     assert_eq!(rig.end(run).await.output, Some(json!({"out": "hi Ada"})));

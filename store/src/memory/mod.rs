@@ -54,7 +54,10 @@ struct Data {
 
 /// What a memory store holds at one moment, for going back to it.
 #[derive(Clone)]
-pub struct Snapshot(BTreeMap<Partition, PartitionRows>);
+pub struct Snapshot {
+    partitions: BTreeMap<Partition, PartitionRows>,
+    registry: RegistryRows,
+}
 
 impl MemoryStore {
     /// An empty store without faults.
@@ -82,12 +85,15 @@ impl MemoryStore {
     /// What it holds now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot(self.shared.data.lock().partitions.clone())
+        let data = self.shared.data.lock();
+        Snapshot { partitions: data.partitions.clone(), registry: data.registry.clone() }
     }
 
     /// Goes back to an earlier moment, as a restore from a backup does. The clock goes on.
     pub fn roll_back(&self, snapshot: Snapshot) {
-        self.shared.data.lock().partitions = snapshot.0;
+        let mut data = self.shared.data.lock();
+        data.partitions = snapshot.partitions;
+        data.registry = snapshot.registry;
     }
 
     /// Every row of a partition as text, for comparing stores: the row's name and its JSON.

@@ -10,7 +10,7 @@ use baton_common::{Digest, TenantId, Timestamp};
 use super::MemoryStore;
 use crate::{ApiKey, Error, Registry, StoredGraph, StoredWorker};
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct RegistryRows {
     cluster: String,
     graphs: BTreeMap<(TenantId, GraphHash), StoredGraph>,

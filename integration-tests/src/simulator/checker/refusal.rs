@@ -1,0 +1,66 @@
+//! I10: what is refused, or was made before, changes nothing. Looking at a timer that has
+//! nothing to do may move or remove due entries, and nothing else.
+
+use baton_common::job::RenewAnswer;
+use baton_common::records::{Task, TaskState};
+use baton_common::transition::{
+    AdvanceAnswer, AnswerVerdict, CancelAnswer, ClaimVerdict, ExpireAnswer, FireAnswer, Op, RecordVerdict, Reply,
+    SubmitAnswer,
+};
+use baton_store::memory::Changes;
+
+use super::{Made, Verdict};
+
+/// What an answered transition may have written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum May {
+    Anything,
+    DueEntries,
+    Nothing,
+}
+
+pub(super) fn judge(made: &Made<'_>, changes: &Changes) -> Verdict {
+    let held = match may(made) {
+        May::Anything => true,
+        May::DueEntries => changes.rows == 0,
+        May::Nothing => changes.rows == 0 && changes.due == 0,
+    };
+    if held { Ok(()) } else { Err(format!("I10: what changes nothing wrote {changes:?}")) }
+}
+
+fn may(made: &Made<'_>) -> May {
+    let yes = |changes: bool| if changes { May::Anything } else { May::Nothing };
+    match (made.op, made.reply) {
+        (_, Reply::Submit(answer)) => yes(matches!(answer, SubmitAnswer::Accepted | SubmitAnswer::Queued)),
+        (_, Reply::Advance(answer)) => yes(matches!(answer, AdvanceAnswer::Advanced { .. })),
+        (Op::Claim(claim), Reply::Claim(verdict)) => {
+            let task = made.task(&claim.job);
+            match verdict {
+                ClaimVerdict::Granted(_) => yes(!task.is_some_and(|task| is_held_by(task, made))),
+                ClaimVerdict::OutcomeUnknown => {
+                    yes(task.is_some_and(|task| matches!(task.state, TaskState::Claimed { .. })))
+                }
+                ClaimVerdict::Poison(_) => May::Anything,
+                _ => May::Nothing,
+            }
+        }
+        (_, Reply::Renew(answers)) => yes(answers.iter().any(|answer| matches!(answer, RenewAnswer::Held(_)))),
+        (_, Reply::Record(verdict)) => {
+            yes(matches!(verdict, RecordVerdict::Ok(_) | RecordVerdict::Retry { .. } | RecordVerdict::Parked { .. }))
+        }
+        (_, Reply::Answer(verdict)) => yes(matches!(verdict, AnswerVerdict::Ok(_))),
+        (_, Reply::Cancel(answer)) => yes(*answer == CancelAnswer::Cancelling),
+        (_, Reply::Expire(ExpireAnswer::Kept) | Reply::Fire(FireAnswer::Kept)) => May::DueEntries,
+        (_, Reply::PopDue(page)) if page.due.is_empty() => May::DueEntries,
+        (Op::Recheck { .. }, Reply::Changed(_)) | (Op::Gc { .. }, Reply::Changed(false)) => May::DueEntries,
+        (_, Reply::Changed(changed)) => yes(*changed),
+        _ => May::Anything,
+    }
+}
+
+/// Whether the asking that a claim repeats was granted and still counts.
+fn is_held_by(task: &Task, made: &Made<'_>) -> bool {
+    let Op::Claim(claim) = made.op else { return false };
+    matches!(task.state, TaskState::Claimed { lease_until, request, .. }
+        if lease_until > made.now && request == claim.request)
+}
