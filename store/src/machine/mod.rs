@@ -69,6 +69,14 @@ pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Repl
         Op::Republish(op) => Reply::Changed(machine.republish(op)?),
         Op::Recheck { run, group, ms } => Reply::Changed(machine.recheck(*run, group, *ms)?),
         Op::Gc { run } => Reply::Changed(machine.gc(*run)?),
+        Op::Signal(_)
+        | Op::Deliver(_)
+        | Op::Heard { .. }
+        | Op::Force { .. }
+        | Op::Edit(_)
+        | Op::Retry(_)
+        | Op::Reserve(_)
+        | Op::Settle(_) => return Err(crate::Error::Broken("not implemented".to_owned())),
     })
 }
 

@@ -4,8 +4,8 @@
 use baton_common::commit::NewGroup;
 use baton_common::ids::{DispatchSeq, InterruptId};
 use baton_common::records::{
-    DueKey, DueKind, Event, EventKind, Group, GroupInfo, GroupPhase, GroupState, Interrupt, InterruptState, RunInfo,
-    RunState, Task, TaskKind, TaskState,
+    DueKey, DueKind, Event, EventKind, Group, GroupInfo, GroupState, Interrupt, InterruptState, RunInfo, RunState,
+    Task, TaskKind, TaskState,
 };
 use baton_common::transition::Stage;
 use baton_common::{Digest, Fence, JobId};
@@ -42,12 +42,9 @@ impl Machine<'_> {
         let is_job = new.info.kind == TaskKind::Job;
         let under_way = if is_job { new.info.window.clamp(1, new.info.count) } else { new.info.count };
         let group = GroupState {
-            phase: GroupPhase::Open,
             next_held: under_way,
-            ok: 0,
-            failed: 0,
-            cancelled: 0,
             publishable: if is_job { under_way } else { 0 },
+            ..GroupState::default()
         };
         self.rows.put_group_info(run, &new.info)?;
         self.rows.put_group_state(run, &new.info.id, &group)?;

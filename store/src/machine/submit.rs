@@ -1,8 +1,8 @@
 //! SUBMIT: accepts a run, once per id.
 
+use baton_common::Version;
 use baton_common::records::{Audit, DueKey, DueKind, EventKind, RunState, RunStatus, Thread};
 use baton_common::transition::{OnBusy, Submit, SubmitAnswer};
-use baton_common::{Gen, Seq, Version};
 
 use super::{Machine, Outcome};
 
@@ -24,24 +24,7 @@ impl Machine<'_> {
             thread.active = Some(info.id);
         }
         let status = if queued { RunStatus::Queued } else { RunStatus::Running };
-        let mut state = RunState {
-            status,
-            r#gen: Gen(0),
-            ver: Version(1),
-            head: Seq(0),
-            superstep: 0,
-            created_at: self.now,
-            ready_at: self.now,
-            ended_at: None,
-            last_op: None,
-            advance_attempts: 0,
-            events: 0,
-            closed: 0,
-            detached_open: 0,
-            base: thread.head,
-            resumed: false,
-            awaiting: 0,
-        };
+        let mut state = RunState { base: thread.head, ..RunState::new(status, self.now) };
         self.run_event(info.id, &mut state, EventKind::Submitted, 0, status.name())?;
         self.rows.put_thread(&thread)?;
         self.rows.put_run_info(info)?;

@@ -168,7 +168,7 @@ impl Machine<'_> {
         claimed_too: bool,
     ) -> Outcome<bool> {
         let mut claimed_left = false;
-        if group.state.ok + group.state.failed + group.state.cancelled >= group.info.count {
+        if group.state.ended() >= group.info.count {
             return Ok(false);
         }
         let before = group.state.cancelled;

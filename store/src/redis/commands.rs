@@ -39,6 +39,7 @@ pub(super) fn command(op: &Op, timings: &Timings, generation: Gen) -> Result<(Sc
         Op::Republish(op) => (Script::Republish, republish(op)),
         Op::Recheck { run: id, group, ms } => (Script::Recheck, run(*id).bytes(group.to_string()).number(*ms).finish()),
         Op::Gc { run: id } => (Script::Gc, run(*id).finish()),
+        other => return Err(Error::Broken(format!("not implemented: {other:?}"))),
     })
 }
 

@@ -49,6 +49,7 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
         | Op::Republish(_)
         | Op::Recheck { .. }
         | Op::Gc { .. } => Reply::Changed(fields.flag()?),
+        other => return Err(Error::Broken(format!("not implemented: {other:?}"))),
     })
 }
 

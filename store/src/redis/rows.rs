@@ -63,6 +63,9 @@ pub(super) fn state_row(bytes: &[u8]) -> Result<StateRow, Error> {
         base: Seq(0),
         resumed: false,
         awaiting: 0,
+        waits: 0,
+        children: 0,
+        undoing: false,
     };
     let mut groups = Vec::new();
     let mut list = fields.list()?;
@@ -108,8 +111,9 @@ pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
         failed: fields.small()?,
         cancelled: fields.small()?,
         publishable: fields.small()?,
+        at_work: fields.small()?,
+        ..GroupState::default()
     };
-    let _claimed = fields.number()?;
     let is_job = fields.small()? == 0;
     let _count = fields.number()?;
     let _need_ok = fields.number()?;
