@@ -7,6 +7,7 @@ use baton_control::grpc::{Carrier, Endpoints};
 use baton_proto::{MESSAGE_BYTES_MAX, v1};
 use tonic::{Code, Status};
 use v1::graphs_client::GraphsClient;
+use v1::history_client::HistoryClient;
 use v1::operate_client::OperateClient;
 use v1::runs_client::RunsClient;
 
@@ -41,6 +42,14 @@ impl Client {
         F: Future<Output = Result<T, Status>>,
     {
         self.ask(|carrier| call(GraphsClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
+    }
+
+    /// A call of `History`.
+    pub(crate) async fn history<T, F>(&self, call: impl Fn(HistoryClient<Carrier>) -> F) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.ask(|carrier| call(HistoryClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
     }
 
     /// A call of `Operate`.

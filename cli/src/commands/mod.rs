@@ -3,6 +3,7 @@
 mod answer;
 mod dev;
 mod graph;
+mod history;
 mod operate;
 mod run;
 mod runs;
@@ -23,6 +24,13 @@ pub(crate) async fn execute(command: &Command, setup: &Setup) -> Result<Exit, Fa
         Command::List(args) => runs::list(args, setup).await,
         Command::Answer(args) => answer::answer(args, setup).await,
         Command::Cancel { run } => runs::cancel(run, setup).await,
+        Command::History(args) => history::history(args, setup).await,
+        Command::State(args) => history::state(args, setup).await,
+        Command::Diff(args) => history::diff(args, setup).await,
+        Command::Edit(args) => history::edit(args, setup).await,
+        Command::Fork(args) => history::fork(args, setup).await,
+        Command::Retry(args) => history::retry(args, setup).await,
+        Command::Replay { run } => history::replay(run, setup).await,
         Command::Unpark { run } => operate::unpark(run, setup).await,
         Command::Workers => operate::workers(setup).await,
         Command::Queues => operate::queues(setup).await,
