@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use baton_proto::{detail, v1};
+use baton_telemetry::settings;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
@@ -68,6 +69,17 @@ impl From<anyhow::Error> for Failed {
 impl From<baton_common::sources::Error> for Failed {
     fn from(error: baton_common::sources::Error) -> Self {
         Self::usage("invalid_setting", error, "")
+    }
+}
+
+impl From<settings::Error> for Failed {
+    fn from(error: settings::Error) -> Self {
+        match error {
+            settings::Error::NotUnderstood(error) => error.into(),
+            settings::Error::Unreadable { ref source, .. } => {
+                Self::usage("config_unreadable", format!("{error}: {source}"), "check --config and BATON_CONFIG")
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use baton_common::sources::Sources;
 use baton_control::grpc::DEFAULT_ADDRESS;
+use baton_telemetry::settings;
 use baton_worker::config::{FileConfig, ToolSwitches};
 
 use crate::args::Cli;
@@ -11,36 +12,17 @@ use crate::client::Client;
 use crate::exit::Failed;
 use crate::output::Output;
 
-const CONFIG: &str = "baton.toml";
-
 /// Settings of this call.
 pub(crate) struct Setup {
     pub(crate) output: Output,
     pub(crate) sources: Sources,
     orchestrator: Option<String>,
-    file: Option<PathBuf>,
 }
 
 impl Setup {
     pub(crate) fn new(cli: &Cli) -> Result<Self, Failed> {
-        let named = cli
-            .config
-            .clone()
-            .or_else(|| std::env::var_os("BATON_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
-        let file = named.or_else(|| Some(PathBuf::from(CONFIG)).filter(|path| path.is_file()));
-        let text = file.as_ref().map(|path| {
-            let text = std::fs::read_to_string(path);
-            text.map(|text| (path.display().to_string(), text)).map_err(|error| {
-                let cause = format!("{} cannot be read: {error}", path.display());
-                Failed::usage("config_unreadable", cause, "check --config and BATON_CONFIG")
-            })
-        });
-        let text = text.transpose()?;
-        let text = text.as_ref().map(|(place, text)| (place.as_str(), text.as_str()));
-        let environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let sources = Sources::read(text, environment)?;
-        Ok(Self { output: Output { json: cli.json }, sources, orchestrator: cli.orchestrator.clone(), file })
+        let sources = settings::read(cli.config.as_deref(), settings::environment())?;
+        Ok(Self { output: Output { json: cli.json }, sources, orchestrator: cli.orchestrator.clone() })
     }
 
     /// The server that was named, or the one on this machine.
@@ -51,15 +33,13 @@ impl Setup {
 
     /// The worker's tables of the settings file.
     pub(crate) fn worker_config(&self) -> Result<FileConfig, Failed> {
-        let read = |path: &PathBuf| FileConfig::read(path).map_err(|error| Failed::usage("invalid_setting", error, ""));
-        self.file.as_ref().map(read).transpose().map(Option::unwrap_or_default)
+        Ok(FileConfig::from_sources(&self.sources)?)
     }
 
     /// Which tools there are, and what they may read beyond the settings file.
     pub(crate) fn switches(&self) -> Result<ToolSwitches, Failed> {
-        let roots = self.sources.get("BATON_FILE_ROOTS").unwrap_or_default();
         Ok(ToolSwitches {
-            file_roots: std::env::split_paths(&roots).filter(|path| !path.as_os_str().is_empty()).collect(),
+            file_roots: Vec::new(),
             debug_tools: self.debug_tools()?,
             debug_dir: self.sources.get("BATON_DEBUG_DIR").map(PathBuf::from),
         })

@@ -27,12 +27,13 @@ pub struct Opened {
 }
 
 impl Roots {
-    /// These folders. One that does not exist yet is looked at again at each call.
+    /// These folders; an empty name is none. One that does not exist yet is looked at again at each call.
     #[must_use]
     pub fn new(folders: &[PathBuf]) -> Self {
         let absolute = |folder: &PathBuf| std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
         let real = |folder: &PathBuf| std::fs::canonicalize(folder).unwrap_or_else(|_| absolute(folder));
-        Self { folders: folders.iter().map(|folder| (absolute(folder), real(folder))).collect() }
+        let named = folders.iter().filter(|folder| !folder.as_os_str().is_empty());
+        Self { folders: named.map(|folder| (absolute(folder), real(folder))).collect() }
     }
 
     /// Opens a file for reading. A relative path is looked for beneath each root in turn.

@@ -1,15 +1,13 @@
-//! The part of `baton.toml` that speaks to workers. Other parts of the file belong to
-//! other planes; a key that looks like a misspelt one of ours is an error.
+//! The part of `baton.toml` that speaks to workers. Where the file comes from, and which
+//! tables there are at all, is decided where settings are read.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use baton_common::Failure;
+use baton_common::sources::{self, Sources};
 use baton_inference::{ModelConfig, ProviderConfig, RouteConfig};
 use serde::Deserialize;
-
-/// Tables that workers read.
-const OURS: [&str; 7] = ["routes", "providers", "egress", "slack", "webhooks", "documents", "files"];
 
 /// The worker's tables.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -47,30 +45,6 @@ pub struct Files {
     pub roots: Vec<PathBuf>,
 }
 
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read.
-    #[error("{path} cannot be read")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is no such TOML.
-    #[error("{path}: {reason}")]
-    Form {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with its place.
-        reason: String,
-    },
-    /// What it names cannot be used.
-    #[error(transparent)]
-    Use(#[from] Failure),
-}
-
 /// What flags and environment say of tools.
 #[derive(Debug, Clone, Default)]
 pub struct ToolSwitches {
@@ -83,30 +57,24 @@ pub struct ToolSwitches {
 }
 
 impl FileConfig {
-    /// Reads the file.
+    /// The worker's tables. What `BATON_FILE_ROOTS` says, even if that is nothing, stands in
+    /// place of the roots of `[files]`.
     ///
     /// # Errors
-    /// When it cannot be read or understood.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|reason| Error::Form { path: path.to_owned(), reason })
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-        for key in table.keys().filter(|key| !OURS.contains(&key.as_str())) {
-            if let Some(meant) = OURS.iter().find(|ours| distance(ours, key) <= 2) {
-                return Err(format!("unknown table [{key}]: did you mean [{meant}]?"));
-            }
+    /// With the place in the file that is not understood.
+    pub fn from_sources(sources: &Sources) -> Result<Self, sources::Error> {
+        let mut config: Self = sources.whole()?;
+        if let Some(roots) = sources.paths("BATON_FILE_ROOTS") {
+            config.files.roots = roots;
         }
-        toml::from_str(text).map_err(|error| error.to_string())
+        Ok(config)
     }
 
     /// What the built-in tools are made from.
     ///
     /// # Errors
     /// When a secret is missing or a route cannot be used.
-    pub fn builtin(&self, switches: ToolSwitches) -> Result<crate::builtin::Config, Error> {
+    pub fn builtin(&self, switches: ToolSwitches) -> Result<crate::builtin::Config, Failure> {
         let models = ModelConfig { providers: self.providers.clone(), routes: self.routes.clone() };
         let http = baton_inference::egress::client(&models, &self.egress);
         let routes = baton_inference::Routes::from_config(&models, &http)?;
@@ -130,29 +98,18 @@ impl FileConfig {
     }
 }
 
-/// Insertions, deletions and changes between two words.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[right.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<FileConfig, String> {
+        let sources = Sources::read(Some(("baton.toml", text)), []).map_err(|error| error.to_string())?;
+        FileConfig::from_sources(&sources).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn a_file_names_routes_exceptions_and_roots() {
-        let config = FileConfig::parse(
+        let config = parse(
             r#"
             [routes.writer]
             candidates = ["local/m", "extractive"]
@@ -162,8 +119,8 @@ mod tests {
             allow = ["127.0.0.1:9"]
             [files]
             roots = ["/data"]
-            [store]
-            url = "redis://x"
+            [secrets]
+            other = "env:PLANE"
             "#,
         )
         .unwrap();
@@ -175,14 +132,15 @@ mod tests {
 
     #[test]
     fn misspelt_tables_and_keys_are_errors() {
-        assert!(FileConfig::parse("[route.writer]\ncandidates = []").unwrap_err().contains("[routes]"));
-        assert!(FileConfig::parse("[routes.w]\ncandidate = []").unwrap_err().contains("candidate"));
-        assert!(FileConfig::parse("[slack]\nurl = 1").is_err());
+        assert!(parse("[route.writer]\ncandidates = []").unwrap_err().contains("did you mean routes?"));
+        let error = parse("[routes.w]\ncandidate = []").unwrap_err();
+        assert!(error.contains("candidate") && error.contains("line 2") && error.contains("baton.toml"), "{error}");
+        assert!(parse("[slack]\nurl = 1").is_err());
     }
 
     #[test]
     fn a_missing_secret_is_named() {
-        let config = FileConfig::parse("[slack]\nurl = \"env:BATON_TEST_NO_SUCH_URL\"").unwrap();
+        let config = parse("[slack]\nurl = \"env:BATON_TEST_NO_SUCH_URL\"").unwrap();
         let error = config.builtin(ToolSwitches::default()).err().unwrap();
         assert!(error.to_string().contains("BATON_TEST_NO_SUCH_URL"), "{error}");
     }

@@ -20,12 +20,12 @@ pub mod builtin;
 pub mod chat;
 mod claim;
 pub mod config;
-mod fail;
 mod held;
 mod intake;
 mod job;
 mod job_blobs;
 mod lease;
+mod options;
 mod outcome;
 pub mod process;
 mod reach;
@@ -41,6 +41,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+use baton_telemetry::drill as fail;
 pub use builtin::builtin_tools;
 pub use lease::{Connect, Renewal};
 pub use settings::Settings;

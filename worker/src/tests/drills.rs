@@ -4,22 +4,11 @@
 use std::process::Command;
 use std::time::Duration;
 
-use baton_common::failpoint::VARIABLE;
+use baton_common::failpoint::{self, VARIABLE};
 use baton_common::tool::QueueClass;
 use serde_json::json;
 
 use crate::testing::Bench;
-
-const POINTS: [&str; 8] = [
-    "before_claim",
-    "after_claim",
-    "before_ack",
-    "after_ack",
-    "before_run",
-    "after_run",
-    "before_resume",
-    "after_resume",
-];
 
 /// Run by itself it is a plain job; run by the other test, one under a drill.
 #[tokio::test(start_paused = true)]
@@ -49,7 +38,7 @@ fn drill(setting: &str) -> Option<String> {
 
 #[test]
 fn every_failpoint_is_passed_on_the_way() {
-    for point in POINTS {
+    for point in failpoint::WORKER {
         assert_eq!(drill(&format!("{point}:crash")), None, "{point}");
         assert!(drill(&format!("{point}:crash:2")).is_some(), "one job passes {point} once");
         assert!(drill(&format!("{point}:pause:100")).is_some(), "{point}");

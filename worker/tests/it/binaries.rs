@@ -30,6 +30,13 @@ fn what_cannot_be_meant_is_refused_at_the_start() {
         assert!(with("BATON_BROKER", "http://x").contains("RabbitMQ"));
         assert!(with("BATON_ORCHESTRATOR", "::").contains("orchestrator"));
         assert!(with("BATON_CONFIG", "/no/such/baton.toml").contains("/no/such/baton.toml"));
+        assert!(with("BATON_FAIL", "after_clam:crash").contains("did you mean after_claim"));
+        assert!(with("BATON_SLOT", "3").contains("did you mean BATON_SLOTS"));
+        assert!(with("BATON_SLOTS", "three").contains("BATON_SLOTS"));
+        std::fs::write(folder.path().join("own.toml"), "[route.writer]\ncandidates = []").unwrap();
+        let own = folder.path().join("own.toml").display().to_string();
+        let said = with("BATON_CONFIG", &own);
+        assert!(said.contains("own.toml") && said.contains("did you mean routes"), "{said}");
         assert!(refusal(command(binary, folder.path()).arg("--slot=3")).contains("--slots"));
     }
 }

@@ -1,0 +1,190 @@
+//! The settings of the worker binaries: flags before environment before `baton.toml`
+//! before defaults, by one list of names. What a worker makes of them is left to the
+//! process.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these comments are the help on the terminal: brackets name variables"
+)]
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use baton_common::sources::{self, Sources};
+use baton_common::tool::QueueClass;
+use clap::Args;
+use clap::builder::BoolishValueParser;
+
+use crate::config::{FileConfig, ToolSwitches};
+use crate::settings::Settings;
+
+const BROKER: &str = "amqp://127.0.0.1:5672/%2f";
+const ORCHESTRATOR: &str = "http://127.0.0.1:7420";
+const DATA_DIR: &str = ".baton";
+
+/// Flags. Each setting is also a variable (`BATON_SLOTS`) and a line of `baton.toml`
+/// (`slots`); secrets have no flag.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Options {
+    /// The broker: amqp://… or amqps://… [BATON_BROKER]
+    #[arg(long, global = true)]
+    broker: Option<String>,
+    /// The orchestrators, separated by commas [BATON_ORCHESTRATOR]
+    #[arg(long, global = true)]
+    orchestrator: Option<String>,
+    /// Jobs at once; 64 for io, one for each core for cpu [BATON_SLOTS]
+    #[arg(long, global = true)]
+    slots: Option<usize>,
+    /// Where the spool and the probe's file lie [BATON_DATA_DIR]
+    #[arg(long, global = true)]
+    data_dir: Option<PathBuf>,
+    /// Offer the debug.* tools [BATON_DEBUG_TOOLS]
+    #[arg(
+        long, global = true, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new()
+    )]
+    debug_tools: Option<bool>,
+    /// Where debug.ledger writes [BATON_DEBUG_DIR]
+    #[arg(long, global = true)]
+    debug_dir: Option<PathBuf>,
+    /// Folders that file tools may read, separated by colons [BATON_FILE_ROOTS]
+    #[arg(long, global = true)]
+    file_roots: Option<OsString>,
+    /// Queues beyond those of the class, such as cap.gpu, separated by commas [BATON_QUEUES]
+    #[arg(long, value_delimiter = ',', global = true)]
+    queues: Option<Vec<String>>,
+    /// Jobs may go on this long after a shutdown, in milliseconds [BATON_DRAIN_MS]
+    #[arg(long, global = true)]
+    drain_ms: Option<u64>,
+    /// A call without an answer is repeated after this long, in milliseconds [BATON_CALL_TIMEOUT_MS]
+    #[arg(long, global = true)]
+    call_timeout_ms: Option<u64>,
+    /// The longest pause before a call is repeated, in milliseconds [BATON_BACKOFF_MS_MAX]
+    #[arg(long, global = true)]
+    backoff_ms_max: Option<u64>,
+    /// The settings file; baton.toml in this folder where there is one [BATON_CONFIG]
+    #[arg(long, global = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The settings, resolved.
+pub(crate) struct Config {
+    /// Address of the broker.
+    pub(crate) broker: String,
+    /// Addresses of the orchestrators.
+    pub(crate) orchestrator: String,
+    /// This worker's key; a secret.
+    pub(crate) api_key: Option<String>,
+    /// Where the spool and the probe's file lie.
+    pub(crate) data_dir: PathBuf,
+    /// The log filter.
+    pub(crate) log: Option<String>,
+    /// The file's tables, with the file roots that were said elsewhere in place of its own.
+    pub(crate) file: FileConfig,
+    /// Which tools there are beyond those of the file.
+    pub(crate) switches: ToolSwitches,
+    /// What the loop is told.
+    pub(crate) settings: Settings,
+}
+
+impl Options {
+    /// Puts the flags before what environment and file say.
+    ///
+    /// # Errors
+    /// When a value is not understood.
+    pub(crate) fn resolve(&self, class: QueueClass, sources: &Sources) -> Result<Config, sources::Error> {
+        let text = |flag: &Option<String>, name, default: &str| {
+            flag.clone().or_else(|| sources.get(name)).unwrap_or_else(|| default.to_owned())
+        };
+        let path = |flag: &Option<PathBuf>, name| flag.clone().or_else(|| sources.get(name).map(PathBuf::from));
+        let mut file = FileConfig::from_sources(sources)?;
+        if let Some(roots) = &self.file_roots {
+            file.files.roots = std::env::split_paths(roots).filter(|root| !root.as_os_str().is_empty()).collect();
+        }
+        Ok(Config {
+            broker: text(&self.broker, "BATON_BROKER", BROKER),
+            orchestrator: text(&self.orchestrator, "BATON_ORCHESTRATOR", ORCHESTRATOR),
+            api_key: sources.get("BATON_API_KEY"),
+            data_dir: path(&self.data_dir, "BATON_DATA_DIR").unwrap_or_else(|| PathBuf::from(DATA_DIR)),
+            log: sources.get("BATON_LOG"),
+            file,
+            switches: ToolSwitches {
+                file_roots: Vec::new(),
+                debug_tools: self
+                    .debug_tools
+                    .map_or_else(|| sources.switch("BATON_DEBUG_TOOLS"), |flag| Ok(Some(flag)))?
+                    == Some(true),
+                debug_dir: path(&self.debug_dir, "BATON_DEBUG_DIR"),
+            },
+            settings: self.settings(class, sources)?,
+        })
+    }
+
+    fn settings(&self, class: QueueClass, sources: &Sources) -> Result<Settings, sources::Error> {
+        let defaults = Settings::new(class);
+        let queues = || sources.get("BATON_QUEUES").map(|text| text.split(',').map(str::to_owned).collect());
+        let queues: Vec<String> = self.queues.clone().or_else(queues).unwrap_or_default();
+        let queues = queues.iter().map(|queue| queue.trim()).filter(|queue| !queue.is_empty());
+        let number = |flag, name, default: u64| Ok(or_said(flag, sources, name)?.unwrap_or(default).max(1));
+        Ok(Settings {
+            slots: or_said(self.slots, sources, "BATON_SLOTS")?.unwrap_or(defaults.slots).max(1),
+            extra_queues: queues.map(str::to_owned).collect(),
+            drain_grace_ms: or_said(self.drain_ms, sources, "BATON_DRAIN_MS")?.unwrap_or(defaults.drain_grace_ms),
+            call_timeout_ms: number(self.call_timeout_ms, "BATON_CALL_TIMEOUT_MS", defaults.call_timeout_ms)?,
+            backoff_ms_max: number(self.backoff_ms_max, "BATON_BACKOFF_MS_MAX", defaults.backoff_ms_max)?,
+            ..defaults
+        })
+    }
+}
+
+/// The flag, or what environment and file say.
+fn or_said<T: FromStr<Err: Display>>(
+    flag: Option<T>,
+    sources: &Sources,
+    name: &str,
+) -> Result<Option<T>, sources::Error> {
+    flag.map_or_else(|| sources.parse(name), |flag| Ok(Some(flag)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn resolve(flags: &[&str], file: &str, environment: &[(&str, &str)]) -> Config {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let sources = Sources::read(Some(("baton.toml", file)), environment).unwrap();
+        let flags = Flags::parse_from(["worker"].iter().chain(flags)).options;
+        flags.resolve(QueueClass::Io, &sources).unwrap()
+    }
+
+    #[test]
+    fn flags_go_before_the_environment_and_that_before_the_file() {
+        let file = "slots = 3\ndrain_ms = 7\nqueues = [\"cap.gpu\", \"cap.tpu\"]\ndebug_tools = true";
+        let config = resolve(&["--slots=5"], file, &[("BATON_SLOTS", "4"), ("BATON_DRAIN_MS", "8")]);
+        assert_eq!((config.settings.slots, config.settings.drain_grace_ms), (5, 8));
+        assert_eq!(config.settings.extra_queues, ["cap.gpu", "cap.tpu"]);
+        assert_eq!((config.switches.debug_tools, config.settings.call_timeout_ms), (true, 5_000));
+        assert!(!resolve(&["--debug-tools=false"], file, &[]).switches.debug_tools);
+        assert!(resolve(&["--debug-tools"], "", &[]).switches.debug_tools);
+    }
+
+    #[test]
+    fn no_file_roots_means_none_wherever_it_is_said() {
+        let roots = |flags: &[&str], environment: &[_]| {
+            resolve(flags, "[files]\nroots = [\"/data\"]", environment).file.files.roots
+        };
+        assert_eq!(roots(&[], &[]), [PathBuf::from("/data")]);
+        assert_eq!(roots(&[], &[("BATON_FILE_ROOTS", "/a:/b")]), [PathBuf::from("/a"), PathBuf::from("/b")]);
+        assert_eq!(roots(&[], &[("BATON_FILE_ROOTS", "")]), Vec::<PathBuf>::new());
+        assert_eq!(roots(&["--file-roots="], &[("BATON_FILE_ROOTS", "/a")]), Vec::<PathBuf>::new());
+    }
+}
