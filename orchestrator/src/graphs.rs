@@ -84,6 +84,10 @@ impl Inner {
         name: String,
         graph: Graph,
     ) -> Result<Arc<Compiled>, ApiError> {
+        // Children first: a run of this graph finds theirs.
+        for child in graph.children.values() {
+            Box::pin(self.keep_child(tenant, child)).await?;
+        }
         let tools = self.resolve_tools(&graph).await?;
         let compiled = Arc::new(Compiled { graph, tools });
         self.put_graph(tenant, name, &compiled).await?;
@@ -91,9 +95,20 @@ impl Inner {
         Ok(compiled)
     }
 
+    /// Keeps a graph that another calls, unless it is there, under a name no caller can say.
+    async fn keep_child(&self, tenant: &TenantId, child: &Graph) -> Result<(), ApiError> {
+        if self.store.graph(tenant, child.hash).await?.is_none() {
+            self.keep_graph(tenant, inline_name(child), child.clone()).await?;
+        }
+        Ok(())
+    }
+
     /// Keeps a version that a run was pinned to once more, should the store have lost it: a
     /// store that went back forgets what this process still knows.
     pub(crate) async fn hold_graph(&self, tenant: &TenantId, compiled: &Compiled) -> Result<(), ApiError> {
+        for child in compiled.graph.children.values() {
+            Box::pin(self.keep_child(tenant, child)).await?;
+        }
         if self.store.graph(tenant, compiled.graph.hash).await?.is_some() {
             return Ok(());
         }
@@ -128,12 +143,18 @@ impl Inner {
         let known = self.catalogue().await?;
         let mut tools = Tools::new();
         for node in graph.nodes.values() {
-            let (Work::Tool(call) | Work::Notify(call)) = &node.work else { continue };
-            let Some(tool) = known.get(&call.name) else {
-                let cause = format!("node {}: no worker that was seen lately has the tool {}", node.path, call.name);
-                return Err(ApiError::invalid("unknown_tool", cause, nearest(&call.name, &known)));
+            let work = match &node.work {
+                Work::Tool(call) | Work::Notify(call) => Some(call),
+                _ => None,
             };
-            tools.insert(call.name.clone(), tool.clone());
+            for call in work.into_iter().chain(&node.undo) {
+                let Some(tool) = known.get(&call.name) else {
+                    let cause =
+                        format!("node {}: no worker that was seen lately has the tool {}", node.path, call.name);
+                    return Err(ApiError::invalid("unknown_tool", cause, nearest(&call.name, &known)));
+                };
+                tools.insert(call.name.clone(), tool.clone());
+            }
         }
         Ok(tools)
     }
