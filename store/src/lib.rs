@@ -7,9 +7,11 @@
 
 use async_trait::async_trait;
 use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
-use baton_common::records::{Audit, Body, Checkpoint, Event, Group, Interrupt, Run, RunStatus, Span, Task, Thread};
+use baton_common::records::{
+    Audit, Body, Checkpoint, Event, Group, GroupInfo, Interrupt, Run, RunStatus, Signal, Span, Task, Thread,
+};
 use baton_common::transition::{ClosedGroup, Due, DuePage, Op, PopDue, Reply};
-use baton_common::{Partition, TenantId, Timestamp};
+use baton_common::{JobId, Partition, TenantId, Timestamp};
 
 pub mod machine;
 pub mod memory;
@@ -108,6 +110,19 @@ pub struct RunDetail {
     pub interrupts: Vec<Interrupt>,
 }
 
+/// A wait for a signal that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenWait {
+    /// The wait.
+    pub job: JobId,
+    /// What is fixed about its group; its base is the checkpoint an expression sees.
+    pub group: GroupInfo,
+    /// The signal's name.
+    pub signal: String,
+    /// [`baton_common::commit::Awaited`] as JSON.
+    pub body: Body,
+}
+
 /// The records as they stand. Reads may be a moment behind one another.
 #[async_trait]
 pub trait Reader: Send + Sync {
@@ -125,6 +140,10 @@ pub trait Reader: Send + Sync {
     async fn checkpoint(&self, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error>;
     /// Pieces of an append-like channel, in order.
     async fn segments(&self, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error>;
+    /// The signals a thread keeps, in order, taken ones among them.
+    async fn signals(&self, key: &ThreadKey) -> Result<Vec<Signal>, Error>;
+    /// The open waits of a run for a signal, in order of group and index.
+    async fn waits(&self, run: RunId) -> Result<Vec<OpenWait>, Error>;
     /// Runs of a tenant, new ones first.
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<Run>, Error>;
     /// Open questions of a tenant, old ones first.

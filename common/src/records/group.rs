@@ -96,8 +96,8 @@ pub enum GroupPhase {
 pub struct GroupState {
     /// Open or closed.
     pub phase: GroupPhase,
-    /// The first index that is still held; `count` when none is. Where indexes need one
-    /// another: how many were released, or failed because of others.
+    /// The first index that is still held; `count` when none is. Of a linked group: how
+    /// many were released, or failed because of others.
     pub next_held: u32,
     /// Indexes that succeeded.
     pub ok: u32,
@@ -110,7 +110,8 @@ pub struct GroupState {
     /// Indexes at work, which a cancel waits for: claimed jobs, and children that have not ended.
     #[serde(default)]
     pub at_work: u32,
-    /// Whether its indexes need one another.
+    /// Whether the next index is picked from those that may go instead of by counting: some
+    /// need others, or the group was taken up again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub linked: bool,
 }

@@ -24,6 +24,33 @@ pub fn expired() -> Body {
     outcome(Failure::new(ErrorClass::Expired, "expired", "nobody answered in time"))
 }
 
+/// The outcome of a wait whose signal did not come in time.
+#[must_use]
+pub fn unsignalled() -> Body {
+    outcome(Failure::new(ErrorClass::Expired, "expired", "no signal came in time"))
+}
+
+/// The outcome of a wait for a time.
+#[must_use]
+pub fn nothing() -> Body {
+    serde_json::to_string(&Outcome::value(serde_json::Value::Null)).unwrap_or_default()
+}
+
+/// The outcome of an index that needed one which failed.
+#[must_use]
+pub fn dependency_failed() -> Body {
+    outcome(Failure::permanent("dependency_failed", "an item it needs did not succeed"))
+}
+
+/// What a job that asked goes on with as long as nobody has answered: [`Continued`] as JSON,
+/// around the JSON text of what it wanted back.
+///
+/// [`Continued`]: baton_common::commit::Continued
+#[must_use]
+pub fn continued(continuation: Option<&str>) -> Body {
+    format!("{{\"continuation\":{},\"answer\":null}}", continuation.unwrap_or("null"))
+}
+
 /// What is asked when the worker of a `once` job was lost.
 #[must_use]
 pub fn outcome_unknown(tool: &str) -> Body {

@@ -2,9 +2,7 @@
 
 use baton_common::JobId;
 use baton_common::ids::InterruptId;
-use baton_common::records::{
-    DueKey, DueKind, EventKind, Group, Interrupt, InterruptState, RunInfo, RunState, RunStatus, Task, TaskState,
-};
+use baton_common::records::{Body, DueKey, DueKind, EventKind, Group, RunInfo, RunState, RunStatus, Task, TaskState};
 use baton_common::tool::Effect;
 use baton_common::transition::{Claim, ClaimVerdict, Granted};
 
@@ -23,6 +21,9 @@ impl Machine<'_> {
             return Ok(ClaimVerdict::RunTerminal);
         }
         let Some(mut group) = group else { return Ok(ClaimVerdict::Unknown) };
+        if super::stopped(&state, &group) {
+            return Ok(ClaimVerdict::RunTerminal);
+        }
         let Some(mut task) = self.rows.task(job.run, &job.group, job.index)? else {
             return Ok(ClaimVerdict::Unknown);
         };
@@ -30,7 +31,7 @@ impl Machine<'_> {
             return Ok(ClaimVerdict::Stale);
         }
         match task.state {
-            state if state.is_ended() => return Ok(ClaimVerdict::Done),
+            _ if task.is_over(&group) => return Ok(ClaimVerdict::Done),
             TaskState::Claimed { lease_until, request, .. } if lease_until > self.now => {
                 let same = request == op.request;
                 return if same { self.grant_again(op, group, &task, lease_until) } else { Ok(ClaimVerdict::Busy) };
@@ -68,22 +69,30 @@ impl Machine<'_> {
         let Some(body) = self.rows.input(job.run, &job.group, job.index)? else {
             return Ok(ClaimVerdict::Unknown);
         };
+        let continued = self.continuation(job, &task)?;
         let lease_until = self.now.plus_ms(op.lease_ms);
         let was_publishable = matches!(task.state, TaskState::Publishable { .. });
         self.clear_wakes(info, state, &mut group, job, &task)?;
+        group.state.at_work += 1;
         task.fence = task.fence.next();
         task.state = TaskState::Claimed { lease_until, worker: op.worker, request: op.request };
         self.rows.put_task(job.run, &job.group, job.index, &task)?;
-        if was_publishable {
-            self.rows.put_group_state(job.run, &job.group, &group.state)?;
-            if group.state.publishable == 0 {
-                self.rows.delete_due(&DueKey::group(DueKind::Publish, job.run, &job.group))?;
-            }
+        self.rows.put_group_state(job.run, &job.group, &group.state)?;
+        if was_publishable && group.state.publishable == 0 {
+            self.rows.delete_due(&DueKey::group(DueKind::Publish, job.run, &job.group))?;
         }
         self.rows.put_due(&DueKey::task(DueKind::Lease, job), lease_until)?;
         self.task_event(job, state, EventKind::Claimed, task.fence.0, &op.worker.to_string())?;
         self.rows.put_run_state(job.run, state)?;
-        Ok(granted(group, &task, lease_until, body))
+        Ok(granted(group, &task, lease_until, body, continued))
+    }
+
+    /// What a job goes on with, if it asked or waited before.
+    fn continuation(&mut self, job: &JobId, task: &Task) -> Outcome<Option<Body>> {
+        if task.phase == 0 {
+            return Ok(None);
+        }
+        self.rows.continued(job.run, &job.group, job.index)
     }
 
     fn grant_again(
@@ -94,7 +103,8 @@ impl Machine<'_> {
         lease_until: baton_common::Timestamp,
     ) -> Outcome<ClaimVerdict> {
         let body = self.rows.input(op.job.run, &op.job.group, op.job.index)?;
-        Ok(body.map_or(ClaimVerdict::Unknown, |body| granted(group, task, lease_until, body)))
+        let continued = self.continuation(&op.job, task)?;
+        Ok(body.map_or(ClaimVerdict::Unknown, |body| granted(group, task, lease_until, body, continued)))
     }
 
     /// A `once` job whose lease is over: it is never publishable again, and a person is asked.
@@ -110,29 +120,26 @@ impl Machine<'_> {
         self.clear_wakes(info, state, group, job, task)?;
         task.state = TaskState::OutcomeUnknown;
         self.rows.put_task(job.run, &job.group, job.index, task)?;
-        let id = InterruptId::of(job, 0);
-        self.rows.put_interrupt(&Interrupt {
-            id,
-            job: job.clone(),
-            state: InterruptState::Open,
-            opened_at: self.now,
-            expires_at: None,
-            question: bodies::outcome_unknown(&group.info.tool),
-        })?;
-        self.rows.put_inbox(&info.thread.tenant, self.now, id, job)?;
+        self.rows.put_group_state(job.run, &job.group, &group.state)?;
         self.task_event(job, state, EventKind::LeaseExpired, task.fence.0, "outcome_unknown")?;
-        self.task_event(job, state, EventKind::Asked, 0, &id.to_string())?;
-        Ok(id)
+        let question = bodies::outcome_unknown(&group.info.tool);
+        self.ask(info, state, job, task.phase, &question, None)
     }
 }
 
-fn granted(group: Group, task: &Task, lease_until: baton_common::Timestamp, body: String) -> ClaimVerdict {
+fn granted(
+    group: Group,
+    task: &Task,
+    lease_until: baton_common::Timestamp,
+    body: Body,
+    continued: Option<Body>,
+) -> ClaimVerdict {
     ClaimVerdict::Granted(Box::new(Granted {
         fence: task.fence,
         attempt: task.app_attempts + task.infra_attempts + 1,
         lease_until,
         group: group.info,
         body,
-        continued: None,
+        continued,
     }))
 }

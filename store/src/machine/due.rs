@@ -25,6 +25,10 @@ impl Machine<'_> {
                 attempts = state.advance_attempts;
                 self.rows.put_run_state(key.run, &state)?;
             }
+            if key.kind == DueKind::Signal && !self.rows.run_state(key.run)?.is_some_and(|state| state.awaiting > 0) {
+                self.rows.delete_due(&key)?;
+                continue;
+            }
             self.rows.put_due(&key, hidden_until)?;
             due.push(Due { key, attempts });
         }
@@ -36,6 +40,9 @@ impl Machine<'_> {
         Ok(match state.status {
             RunStatus::Running | RunStatus::Undoing if state.closed > 0 || state.superstep == 0 => true,
             RunStatus::Running | RunStatus::Undoing => {
+                if state.undoing && !self.has_groups(run)? {
+                    return Ok(true);
+                }
                 let info = self.rows.run_info(run)?;
                 info.and_then(|info| info.deadline).is_some_and(|deadline| deadline <= self.now)
             }
@@ -71,7 +78,7 @@ impl Machine<'_> {
         if state.status != RunStatus::Stuck {
             return Ok(false);
         }
-        state.status = RunStatus::Running;
+        state.status = if state.undoing { RunStatus::Undoing } else { RunStatus::Running };
         state.advance_attempts = 0;
         state.ready_at = self.now;
         self.rows.put_run_state(run, &state)?;
@@ -90,11 +97,14 @@ impl Machine<'_> {
             self.rows.delete_due(&entry)?;
             return Ok(false);
         }
-        if state.detached_open > 0 {
+        if state.detached_open > 0 || state.children > 0 {
             self.rows.put_due(&entry, self.now.plus_ms(self.timings.hide_ms))?;
             return Ok(false);
         }
-        self.rows.delete_listed(&info.thread.tenant, state.created_at, run)?;
+        match info.parent {
+            Some(_) => self.rows.delete_thread(&info.thread)?,
+            None => self.rows.delete_listed(&info.thread.tenant, state.created_at, run)?,
+        }
         self.rows.delete_run(run)?;
         self.rows.delete_due(&entry)?;
         Ok(true)

@@ -1,6 +1,6 @@
 //! EXPIRE: the end of a lease that nobody renewed.
 
-use baton_common::records::{DueKey, DueKind, EventKind, RunStatus, TaskState};
+use baton_common::records::{DueKey, DueKind, EventKind, TaskState};
 use baton_common::tool::Effect;
 use baton_common::transition::{Expire, ExpireAnswer, Tail};
 
@@ -21,7 +21,7 @@ impl Machine<'_> {
             self.rows.delete_due(&entry)?;
             return Ok(ExpireAnswer::Kept);
         };
-        let TaskState::Claimed { lease_until, .. } = task.state else {
+        let TaskState::Claimed { lease_until, .. } = task.clone().seen_in(&group).state else {
             self.rows.delete_due(&entry)?;
             return Ok(ExpireAnswer::Kept);
         };
@@ -29,7 +29,7 @@ impl Machine<'_> {
             self.rows.put_due(&entry, lease_until)?;
             return Ok(ExpireAnswer::Kept);
         }
-        if state.status == RunStatus::Cancelling && !group.info.detached {
+        if super::stopped(&state, &group) {
             let tail = self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(None))?;
             return Ok(ExpireAnswer::Ended(tail));
         }

@@ -19,10 +19,12 @@ impl Machine<'_> {
         if !detached && (state.status.is_terminal() || state.status == RunStatus::Cancelling) {
             return Ok(RenewAnswer::Cancel);
         }
-        if group.is_none() || job.r#gen != state.r#gen {
-            return Ok(RenewAnswer::Lost);
+        let Some(group) = group.filter(|_| job.r#gen == state.r#gen) else { return Ok(RenewAnswer::Lost) };
+        if super::stopped(&state, &group) {
+            return Ok(RenewAnswer::Cancel);
         }
-        let Some(mut task) = self.rows.task(job.run, &job.group, job.index)? else { return Ok(RenewAnswer::Lost) };
+        let Some(task) = self.rows.task(job.run, &job.group, job.index)? else { return Ok(RenewAnswer::Lost) };
+        let mut task = task.seen_in(&group);
         let TaskState::Claimed { worker, request, .. } = task.state else {
             let cancelled = task.state == TaskState::Cancelled;
             return Ok(if cancelled { RenewAnswer::Cancel } else { RenewAnswer::Lost });

@@ -14,7 +14,8 @@ impl Machine<'_> {
         for (id, index, seq) in &op.tasks {
             let Some(mut group) = self.rows.group(op.run, id)? else { continue };
             let Some(mut task) = self.rows.task(op.run, id, *index)? else { continue };
-            if !matches!(task.state, TaskState::Publishable { .. }) || task.dispatch_seq != *seq {
+            let publishable = matches!(task.state, TaskState::Publishable { .. }) && !task.is_over(&group);
+            if !publishable || task.dispatch_seq != *seq {
                 continue;
             }
             task.state = TaskState::Dispatched { at: self.now };
@@ -39,7 +40,8 @@ impl Machine<'_> {
         let job = &op.job;
         let Some(mut group) = self.rows.group(job.run, &job.group)? else { return Ok(false) };
         let Some(mut task) = self.rows.task(job.run, &job.group, job.index)? else { return Ok(false) };
-        if !matches!(task.state, TaskState::Dispatched { .. }) || task.dispatch_seq != op.seq {
+        let dispatched = matches!(task.state, TaskState::Dispatched { .. }) && !task.is_over(&group);
+        if !dispatched || task.dispatch_seq != op.seq {
             return Ok(false);
         }
         task.state = TaskState::Publishable { not_before: self.now };

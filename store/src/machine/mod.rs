@@ -11,27 +11,37 @@ mod advance;
 mod answer;
 pub mod bodies;
 mod cancel;
+mod child;
 mod claim;
 mod due;
+mod ending;
 mod expire;
+mod fire;
 mod guards;
 mod lease;
 mod mark;
+mod needs;
 mod open;
+mod pause;
 mod record;
+mod release;
 mod rows;
+mod signal;
+mod stop;
 mod submit;
 mod tail;
+mod wait;
 
 use baton_common::Timestamp;
 use baton_common::records::{Event, EventKind, RunState};
 use baton_common::settings::Timings;
 use baton_common::transition::{Op, Reply};
-use baton_common::{JobId, RunId};
+use baton_common::{GroupId, JobId, Partition, RunId};
 
 pub use guards::{Guard, Guards};
 pub use record::retry_at;
 pub use rows::{Outcome, Rows};
+use stop::stopped;
 
 /// What a transition knows beside its rows and its arguments.
 #[derive(Debug, Clone, Copy)]
@@ -69,14 +79,13 @@ pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Repl
         Op::Republish(op) => Reply::Changed(machine.republish(op)?),
         Op::Recheck { run, group, ms } => Reply::Changed(machine.recheck(*run, group, *ms)?),
         Op::Gc { run } => Reply::Changed(machine.gc(*run)?),
-        Op::Signal(_)
-        | Op::Deliver(_)
-        | Op::Heard { .. }
-        | Op::Force { .. }
-        | Op::Edit(_)
-        | Op::Retry(_)
-        | Op::Reserve(_)
-        | Op::Settle(_) => return Err(crate::Error::Broken("not implemented".to_owned())),
+        Op::Signal(op) => Reply::Signal(machine.signal(op)?),
+        Op::Deliver(op) => Reply::Deliver(machine.deliver(op)?),
+        Op::Heard { run, signals, waits } => Reply::Changed(machine.heard(*run, *signals, *waits)?),
+        Op::Force { run } => Reply::Changed(machine.force(*run)?),
+        Op::Edit(_) | Op::Retry(_) | Op::Reserve(_) | Op::Settle(_) => {
+            return Err(crate::Error::Broken("not implemented".to_owned()));
+        }
     })
 }
 
@@ -104,6 +113,29 @@ impl Machine<'_> {
         })
     }
 
+    /// Appends an event of a group.
+    fn group_event(
+        &mut self,
+        run: RunId,
+        state: &mut RunState,
+        kind: EventKind,
+        group: &GroupId,
+        number: u64,
+        text: &str,
+    ) -> Outcome<()> {
+        state.events += 1;
+        self.rows.append_event(&Event {
+            run,
+            seq: state.events,
+            at: self.now,
+            kind,
+            group: group.to_string(),
+            index: None,
+            number,
+            text: text.to_owned(),
+        })
+    }
+
     /// Appends an event of one task.
     fn task_event(
         &mut self,
@@ -125,4 +157,9 @@ impl Machine<'_> {
             text: text.to_owned(),
         })
     }
+}
+
+/// The run of audit entries that are about a thread which nobody runs on.
+fn nobody(partition: Partition) -> RunId {
+    RunId { partition, uuid: uuid::Uuid::nil() }
 }

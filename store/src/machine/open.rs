@@ -1,13 +1,15 @@
 //! Opening groups: their tasks come in within the window, the rest is held. STAGE brings
 //! the tasks of wide groups in ahead of the advance that opens them.
 
-use baton_common::commit::NewGroup;
-use baton_common::ids::{DispatchSeq, InterruptId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use baton_common::commit::{NewGroup, NewTask};
+use baton_common::ids::DispatchSeq;
 use baton_common::records::{
-    DueKey, DueKind, Event, EventKind, Group, GroupInfo, GroupState, Interrupt, InterruptState, RunInfo, RunState,
-    Task, TaskKind, TaskState,
+    DueKey, DueKind, Event, EventKind, Group, GroupInfo, GroupState, RunInfo, RunState, Task, TaskKind, TaskState,
+    Terms,
 };
-use baton_common::transition::Stage;
+use baton_common::transition::{Stage, Tail};
 use baton_common::{Digest, Fence, JobId};
 
 use super::{Machine, Outcome};
@@ -30,6 +32,7 @@ impl Machine<'_> {
         state: &mut RunState,
         new: &NewGroup,
         op: Digest,
+        tail: &mut Tail,
     ) -> Outcome<()> {
         let run = info.id;
         let staged;
@@ -40,17 +43,18 @@ impl Machine<'_> {
             &new.tasks
         };
         let is_job = new.info.kind == TaskKind::Job;
-        let under_way = if is_job { new.info.window.clamp(1, new.info.count) } else { new.info.count };
-        let group = GroupState {
-            next_held: under_way,
-            publishable: if is_job { under_way } else { 0 },
-            ..GroupState::default()
-        };
-        self.rows.put_group_info(run, &new.info)?;
-        self.rows.put_group_state(run, &new.info.id, &group)?;
-        self.opened_event(info, state, &new.info)?;
+        let linked = tasks.iter().any(|task| !task.needs.is_empty());
+        let window = new.info.window.clamp(1, new.info.count);
+        let first = if linked { free_of_needs(tasks, window) } else { (0..window).collect() };
+        let under_way = u32::try_from(first.len()).unwrap_or(u32::MAX);
+        let publishable = if is_job { under_way } else { 0 };
+        let fresh = GroupState { next_held: under_way, publishable, linked, ..GroupState::default() };
+        let mut group = Group { info: new.info.clone(), state: fresh };
+        self.rows.put_group_info(run, &group.info)?;
+        self.opened_event(info, state, &group.info)?;
+        let mut needed_by = needed_by(tasks);
         for (index, task) in (0_u32..).zip(tasks) {
-            let released = index < under_way;
+            let released = first.contains(&index);
             let row = Task {
                 state: match (released, is_job) {
                     (false, _) => TaskState::Held,
@@ -66,12 +70,19 @@ impl Machine<'_> {
             };
             self.rows.put_task(run, &new.info.id, index, &row)?;
             self.rows.put_input(run, &new.info.id, index, &task.body)?;
+            let terms = terms(task, needed_by.remove(&index).unwrap_or_default());
+            if terms != Terms::default() {
+                self.rows.put_terms(run, &new.info.id, index, &terms)?;
+            }
+            if linked && terms.needs == 0 && !released {
+                self.rows.put_waiting(run, &new.info.id, index)?;
+            }
             if released && !is_job {
-                let job = JobId { run, r#gen: state.r#gen, group: new.info.id.clone(), index };
-                let expires_at = task.after_ms.map(|ms| self.now.plus_ms(ms));
-                self.ask(info, state, &job, &task.body, expires_at)?;
+                let job = JobId { index, ..self.first_job(info, state, &group) };
+                self.begin(info, state, &mut group, &job, 0, tail)?;
             }
         }
+        self.rows.put_group_state(run, &group.info.id, &group.state)?;
         if is_job {
             let entry = DueKey::group(DueKind::Publish, run, &new.info.id);
             self.rows.put_due(&entry, self.now.plus_ms(self.timings.publish_after_ms))?;
@@ -83,53 +94,6 @@ impl Machine<'_> {
             state.detached_open += 1;
         }
         Ok(())
-    }
-
-    /// Opens the question of a task.
-    pub(super) fn ask(
-        &mut self,
-        info: &RunInfo,
-        state: &mut RunState,
-        job: &JobId,
-        question: &str,
-        expires_at: Option<baton_common::Timestamp>,
-    ) -> Outcome<()> {
-        let id = InterruptId::of(job, 0);
-        self.rows.put_interrupt(&Interrupt {
-            id,
-            job: job.clone(),
-            state: InterruptState::Open,
-            opened_at: self.now,
-            expires_at,
-            question: question.to_owned(),
-        })?;
-        self.rows.put_inbox(&info.thread.tenant, self.now, id, job)?;
-        if let Some(at) = expires_at {
-            self.rows.put_due(&DueKey::task(DueKind::Timer, job), at)?;
-        }
-        self.task_event(job, state, EventKind::Asked, 0, &id.to_string())
-    }
-
-    /// Lets the next held task of an open group go, and tells which it was.
-    pub(super) fn release_next(
-        &mut self,
-        job: &JobId,
-        group: &mut Group,
-    ) -> Outcome<Option<baton_common::transition::Publishable>> {
-        let index = group.state.next_held;
-        if index >= group.info.count || group.info.kind != TaskKind::Job {
-            return Ok(None);
-        }
-        group.state.next_held += 1;
-        let Some(mut task) = self.rows.task(job.run, &group.info.id, index)? else { return Ok(None) };
-        task.state = TaskState::Publishable { not_before: self.now };
-        task.dispatch_seq = task.dispatch_seq.next();
-        group.state.publishable += 1;
-        self.rows.put_task(job.run, &group.info.id, index, &task)?;
-        let next = JobId { index, ..job.clone() };
-        let entry = DueKey::task(DueKind::Publish, &next);
-        self.rows.put_due(&entry, self.now.plus_ms(self.timings.publish_after_ms))?;
-        Ok(Some(baton_common::transition::Publishable { job: next, seq: task.dispatch_seq }))
     }
 
     fn opened_event(&mut self, info: &RunInfo, state: &mut RunState, group: &GroupInfo) -> Outcome<()> {
@@ -144,5 +108,34 @@ impl Machine<'_> {
             number: u64::from(group.count),
             text: group.tool.clone(),
         })
+    }
+}
+
+/// The indexes that need no other, as many as the window has room for.
+fn free_of_needs(tasks: &[NewTask], window: u32) -> BTreeSet<u32> {
+    let free = (0_u32..).zip(tasks).filter(|(_, task)| task.needs.is_empty());
+    free.map(|(index, _)| index).take(usize::try_from(window).unwrap_or(usize::MAX)).collect()
+}
+
+/// For each index the ones that need it, in order.
+fn needed_by(tasks: &[NewTask]) -> BTreeMap<u32, Vec<u32>> {
+    let mut needed_by: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (index, task) in (0_u32..).zip(tasks) {
+        for need in task.needs.iter().copied().collect::<BTreeSet<u32>>() {
+            needed_by.entry(need).or_default().push(index);
+        }
+    }
+    needed_by
+}
+
+fn terms(task: &NewTask, needed_by: Vec<u32>) -> Terms {
+    let needs = task.needs.iter().collect::<BTreeSet<_>>().len();
+    Terms {
+        at: task.at,
+        after_ms: task.after_ms,
+        signal: task.signal.clone(),
+        until: None,
+        needs: u32::try_from(needs).unwrap_or(u32::MAX),
+        needed_by,
     }
 }

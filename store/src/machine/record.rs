@@ -2,9 +2,7 @@
 //! a failure counts only from the attempt that holds the job.
 
 use baton_common::ids::DispatchSeq;
-use baton_common::records::{
-    DueKey, DueKind, EventKind, Group, GroupPhase, Policy, RunInfo, RunState, RunStatus, Task, TaskState,
-};
+use baton_common::records::{DueKey, DueKind, EventKind, Group, Policy, RunInfo, RunState, Task, TaskState};
 use baton_common::tool::Effect;
 use baton_common::transition::{Record, RecordVerdict, Recorded};
 use baton_common::{ErrorClass, JobId, Timestamp};
@@ -30,20 +28,27 @@ impl Machine<'_> {
         if self.guards.hold(Guard::Digest) && (job.r#gen != state.r#gen || op.digest != task.digest) {
             return Ok(RecordVerdict::Stale);
         }
-        let ended = task.state.is_ended() || group.state.phase != GroupPhase::Open;
-        if ended && self.guards.hold(Guard::Dedup) {
+        if task.is_over(&group) && self.guards.hold(Guard::Dedup) {
             return Ok(RecordVerdict::Duplicate);
         }
-        let held = matches!(task.state, TaskState::Claimed { .. } | TaskState::OutcomeUnknown);
+        let claimed = matches!(task.state, TaskState::Claimed { .. });
+        let held = claimed || task.state == TaskState::OutcomeUnknown;
         let current = held && op.fence == task.fence;
+        let stopped = super::stopped(&state, &group);
         match &op.outcome {
             Recorded::Ok(_) if op.fence.0 == 0 || op.fence > task.fence => Ok(RecordVerdict::StaleFence),
             Recorded::Ok(body) => {
                 self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Done(body)).map(RecordVerdict::Ok)
             }
-            Recorded::Ask { .. } | Recorded::Wait { .. } => Ok(RecordVerdict::StaleFence),
+            Recorded::Ask { .. } | Recorded::Wait { .. } if !current || !claimed => Ok(RecordVerdict::StaleFence),
+            Recorded::Ask { .. } | Recorded::Wait { .. } if stopped => self
+                .finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(None))
+                .map(RecordVerdict::Ok),
+            Recorded::Ask { .. } | Recorded::Wait { .. } => {
+                self.pause(&info, &mut state, &mut group, job, &mut task, &op.outcome)
+            }
             Recorded::Error { .. } if !current && self.guards.hold(Guard::Fence) => Ok(RecordVerdict::StaleFence),
-            Recorded::Error { body, .. } if state.status == RunStatus::Cancelling && !detached => self
+            Recorded::Error { body, .. } if stopped => self
                 .finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(Some(body)))
                 .map(RecordVerdict::Ok),
             Recorded::Error { class, code, retry_after_ms, body } => {

@@ -4,10 +4,12 @@
 //! it writes, so an adapter never has to undo a refused one.
 
 use baton_common::commit::{NewTask, Segment};
-use baton_common::ids::{GroupId, InterruptId, RunId, ThreadKey};
+use baton_common::ids::{GroupId, InterruptId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, RunInfo, RunState, Task, Thread,
+    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo, RunState, Signal,
+    Task, Terms, Thread,
 };
+use baton_common::transition::KeyName;
 use baton_common::{Digest, JobId, TenantId, Timestamp};
 
 use crate::Error;
@@ -21,10 +23,23 @@ pub trait Rows {
     fn thread(&mut self, key: &ThreadKey) -> Outcome<Option<Thread>>;
     /// Writes a thread.
     fn put_thread(&mut self, thread: &Thread) -> Outcome<()>;
+    /// Removes a thread with its checkpoints, pieces and signals.
+    fn delete_thread(&mut self, key: &ThreadKey) -> Outcome<()>;
+    /// A checkpoint.
+    fn checkpoint(&mut self, key: &ThreadKey, seq: Seq) -> Outcome<Option<Checkpoint>>;
     /// Writes a checkpoint.
     fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Checkpoint) -> Outcome<()>;
     /// Writes a piece of an append-like channel.
     fn put_segment(&mut self, key: &ThreadKey, segment: &Segment) -> Outcome<()>;
+
+    /// A signal of a thread.
+    fn signal(&mut self, key: &ThreadKey, number: u64) -> Outcome<Option<Signal>>;
+    /// The number of the signal of that id.
+    fn signal_number(&mut self, key: &ThreadKey, id: &str) -> Outcome<Option<u64>>;
+    /// Writes a signal.
+    fn put_signal(&mut self, key: &ThreadKey, signal: &Signal) -> Outcome<()>;
+    /// Removes a signal.
+    fn delete_signal(&mut self, key: &ThreadKey, number: u64) -> Outcome<()>;
 
     /// What is fixed about a run.
     fn run_info(&mut self, run: RunId) -> Outcome<Option<RunInfo>>;
@@ -36,6 +51,8 @@ pub trait Rows {
     fn put_run_state(&mut self, run: RunId, state: &RunState) -> Outcome<()>;
     /// Writes a run's end.
     fn put_run_end(&mut self, run: RunId, end: &Body) -> Outcome<()>;
+    /// Removes a run's end: it was taken up again.
+    fn delete_run_end(&mut self, run: RunId) -> Outcome<()>;
     /// Removes a run with all its groups, tasks, questions and staged tasks. Its events may
     /// stay until a cap removes them.
     fn delete_run(&mut self, run: RunId) -> Outcome<()>;
@@ -48,11 +65,13 @@ pub trait Rows {
     fn put_group_info(&mut self, run: RunId, info: &GroupInfo) -> Outcome<()>;
     /// Writes what changes about a group.
     fn put_group_state(&mut self, run: RunId, group: &GroupId, state: &GroupState) -> Outcome<()>;
-    /// Removes a group with its tasks, inputs and results.
+    /// Removes a group with its tasks and whatever is kept beside them.
     fn delete_group(&mut self, run: RunId, group: &GroupId) -> Outcome<()>;
 
     /// A task.
     fn task(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Task>>;
+    /// The tasks of a group, by index.
+    fn tasks(&mut self, run: RunId, group: &GroupId) -> Outcome<Vec<Task>>;
     /// Writes a task.
     fn put_task(&mut self, run: RunId, group: &GroupId, index: u32, task: &Task) -> Outcome<()>;
     /// A task's input or question.
@@ -63,6 +82,22 @@ pub trait Rows {
     fn result(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>>;
     /// Writes a task's outcome.
     fn put_result(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()>;
+    /// Removes a task's outcome.
+    fn delete_result(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()>;
+    /// What a job goes on with.
+    fn continued(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>>;
+    /// Writes what a job goes on with.
+    fn put_continued(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()>;
+    /// What a task waits for; most have none. Adapters keep it as they like: no dump shows it.
+    fn terms(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Terms>>;
+    /// Writes what a task waits for.
+    fn put_terms(&mut self, run: RunId, group: &GroupId, index: u32, terms: &Terms) -> Outcome<()>;
+    /// The lowest index of a group that may go once its window has room. No dump shows these.
+    fn first_waiting(&mut self, run: RunId, group: &GroupId) -> Outcome<Option<u32>>;
+    /// Notes that an index may go.
+    fn put_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()>;
+    /// Notes that it went.
+    fn delete_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()>;
 
     /// Writes staged tasks.
     fn put_staged(&mut self, run: RunId, op: Digest, group: &GroupId, first: u32, tasks: &[NewTask]) -> Outcome<()>;
@@ -77,6 +112,15 @@ pub trait Rows {
     fn interrupt(&mut self, job: &JobId) -> Outcome<Option<Interrupt>>;
     /// Writes the question of a task.
     fn put_interrupt(&mut self, interrupt: &Interrupt) -> Outcome<()>;
+
+    /// A key.
+    fn key_row(&mut self, name: &KeyName) -> Outcome<Option<KeyRow>>;
+    /// Writes a key.
+    fn put_key_row(&mut self, name: &KeyName, row: &KeyRow) -> Outcome<()>;
+    /// Removes a key.
+    fn delete_key_row(&mut self, name: &KeyName) -> Outcome<()>;
+    /// Keys whose time was over by then, by time and then by name.
+    fn keys_until(&mut self, at: Timestamp, limit: u32) -> Outcome<Vec<KeyName>>;
 
     /// When an entry is due.
     fn due(&mut self, key: &DueKey) -> Outcome<Option<Timestamp>>;

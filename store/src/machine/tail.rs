@@ -3,7 +3,7 @@
 
 use baton_common::JobId;
 use baton_common::records::{
-    Body, DueKey, DueKind, Event, EventKind, Group, GroupPhase, InterruptState, RunInfo, RunState, RunStatus, Task,
+    Body, DueKey, DueKind, EventKind, Group, GroupPhase, InterruptState, RunInfo, RunState, RunStatus, Task, TaskKind,
     TaskState,
 };
 use baton_common::transition::{CLOSED_BYTES_MAX, Closed, ClosedGroup, Tail};
@@ -29,30 +29,53 @@ impl Machine<'_> {
         task: &mut Task,
         ending: Ending<'_>,
     ) -> Outcome<Tail> {
+        let succeeded = matches!(ending, Ending::Done(_));
         self.end_task(info, state, group, job, task, ending)?;
         let mut tail = Tail::default();
         if group.info.detached {
             state.detached_open = state.detached_open.saturating_sub(1);
             self.drop_group_due(job, group)?;
             self.rows.delete_group(job.run, &group.info.id)?;
-        } else if group.state.phase == GroupPhase::Open && group.is_decided() {
-            self.close_group(info, state, group, job)?;
-            if matches!(state.status, RunStatus::Running | RunStatus::Undoing) {
-                tail.closed = Some(Box::new(self.closed(info, state)?));
-            }
-        } else if group.state.phase == GroupPhase::Open {
-            if state.status != RunStatus::Cancelling {
-                tail.released.extend(self.release_next(job, group)?);
-            }
-            self.rows.put_group_state(job.run, &group.info.id, &group.state)?;
-        } else {
-            self.rows.put_group_state(job.run, &group.info.id, &group.state)?;
+        } else if self.follow_group(info, state, group, job, succeeded, &mut tail)?
+            && matches!(state.status, RunStatus::Running | RunStatus::Undoing)
+        {
+            tail.closed = Some(Box::new(self.closed(info, state)?));
         }
         if state.status == RunStatus::Cancelling && !group.info.detached {
             self.hasten_cancel(info)?;
         }
         self.rows.put_run_state(job.run, state)?;
         Ok(tail)
+    }
+
+    /// What the end of a task leads to in its group, which is written. Whether it closed.
+    fn follow_group(
+        &mut self,
+        info: &RunInfo,
+        state: &mut RunState,
+        group: &mut Group,
+        job: &JobId,
+        succeeded: bool,
+        tail: &mut Tail,
+    ) -> Outcome<bool> {
+        let open = group.state.phase == GroupPhase::Open;
+        if open && group.state.linked {
+            self.settle_needs(info, state, group, job, succeeded)?;
+        }
+        let closes = match group.state.phase {
+            GroupPhase::Open => group.is_decided(),
+            GroupPhase::Stopping => group.state.at_work == 0,
+            GroupPhase::Closed => false,
+        };
+        if closes {
+            self.close_group(info, state, group, job)?;
+            return Ok(true);
+        }
+        if open && !super::stopped(state, group) {
+            self.release_next(info, state, group, tail)?;
+        }
+        self.rows.put_group_state(job.run, &group.info.id, &group.state)?;
+        Ok(false)
     }
 
     /// Ends a task and counts it. Leaves the group's row to the caller.
@@ -115,8 +138,16 @@ impl Machine<'_> {
                 group.state.publishable = group.state.publishable.saturating_sub(1);
                 self.rows.delete_due(&DueKey::task(DueKind::Publish, job))?;
             }
-            TaskState::Claimed { .. } => self.rows.delete_due(&DueKey::task(DueKind::Lease, job))?,
-            TaskState::Parked | TaskState::OutcomeUnknown => self.withdraw(info, state, job)?,
+            TaskState::Claimed { .. } => {
+                group.state.at_work = group.state.at_work.saturating_sub(1);
+                self.rows.delete_due(&DueKey::task(DueKind::Lease, job))?;
+            }
+            TaskState::OutcomeUnknown => self.withdraw(info, state, job)?,
+            TaskState::Parked => match group.info.kind {
+                TaskKind::Job | TaskKind::Ask => self.withdraw(info, state, job)?,
+                TaskKind::Wait => self.stop_wait(info, state, job)?,
+                TaskKind::Child => group.state.at_work = group.state.at_work.saturating_sub(1),
+            },
             _ => {}
         }
         Ok(())
@@ -124,8 +155,8 @@ impl Machine<'_> {
 
     /// Withdraws the open question of a task, if it has one.
     fn withdraw(&mut self, info: &RunInfo, state: &mut RunState, job: &JobId) -> Outcome<()> {
-        let Some(mut interrupt) = self.rows.interrupt(job)? else { return Ok(()) };
         self.rows.delete_due(&DueKey::task(DueKind::Timer, job))?;
+        let Some(mut interrupt) = self.rows.interrupt(job)? else { return Ok(()) };
         if interrupt.state == InterruptState::Open {
             interrupt.state = InterruptState::Withdrawn;
             self.rows.put_interrupt(&interrupt)?;
@@ -143,75 +174,69 @@ impl Machine<'_> {
         group: &mut Group,
         job: &JobId,
     ) -> Outcome<()> {
-        self.cancel_open_tasks(info, state, group, job, true)?;
-        group.state.phase = GroupPhase::Closed;
+        let why = if group.state.phase == GroupPhase::Stopping { "cancelled" } else { "decided" };
+        self.cancel_rest(info, state, group, job, true)?;
+        self.write_closed(state, group, job, why)?;
         self.rows.put_group_state(job.run, &group.info.id, &group.state)?;
         self.drop_group_due(job, group)?;
-        state.closed += 1;
-        state.ready_at = self.now;
-        self.group_event(job, state, group, EventKind::Closed, u64::from(group.state.ok), "decided")?;
-        if state.status != RunStatus::Cancelling && state.status != RunStatus::Stuck && self.guards.hold(Guard::Ready) {
+        let waits = matches!(state.status, RunStatus::Cancelling | RunStatus::Stuck);
+        if !waits && self.guards.hold(Guard::Ready) {
             let at = self.now.plus_ms(self.timings.ready_after_ms);
             self.rows.put_due(&DueKey::run(DueKind::Ready, job.run), at)?;
         }
         Ok(())
     }
 
-    /// Cancels the tasks of a group that have not ended; claimed ones only when asked to. One
-    /// event counts them all. Whether a claimed task is left.
-    pub(super) fn cancel_open_tasks(
+    /// Counts a group as closed. Its row is the caller's to write.
+    pub(super) fn write_closed(
+        &mut self,
+        state: &mut RunState,
+        group: &mut Group,
+        job: &JobId,
+        why: &str,
+    ) -> Outcome<()> {
+        group.state.phase = GroupPhase::Closed;
+        state.closed += 1;
+        state.ready_at = self.now;
+        let ok = u64::from(group.state.ok);
+        self.group_event(job.run, state, EventKind::Closed, &group.info.id, ok, why)
+    }
+
+    /// Cancels what has not ended of a group, and what is at work only when asked to; runs of
+    /// children are cancelled either way. The tasks' rows stay as they are: the phase that
+    /// the caller gives the group says it of them.
+    pub(super) fn cancel_rest(
         &mut self,
         info: &RunInfo,
         state: &mut RunState,
         group: &mut Group,
         job: &JobId,
-        claimed_too: bool,
-    ) -> Outcome<bool> {
-        let mut claimed_left = false;
+        at_work_too: bool,
+    ) -> Outcome<()> {
         if group.state.ended() >= group.info.count {
-            return Ok(false);
+            return Ok(());
         }
-        let before = group.state.cancelled;
-        for index in 0..group.info.count {
-            let Some(mut task) = self.rows.task(job.run, &group.info.id, index)? else { continue };
-            if task.state.is_ended() {
-                continue;
-            }
-            if matches!(task.state, TaskState::Claimed { .. }) && !claimed_too {
-                claimed_left = true;
+        for (index, task) in (0_u32..).zip(self.rows.tasks(job.run, &group.info.id)?) {
+            if task.is_over(group) || task.state == TaskState::Held {
                 continue;
             }
             let each = JobId { index, group: group.info.id.clone(), ..job.clone() };
-            self.count_end(info, state, group, &each, &mut task, Ending::Cancelled(None))?;
+            let at_work = task.is_at_work(group.info.kind);
+            if at_work && group.info.kind == TaskKind::Child {
+                self.cancel_child(&each)?;
+            }
+            if at_work_too || !at_work {
+                self.clear_wakes(info, state, group, &each, &task)?;
+            }
         }
+        let rest = group.info.count.saturating_sub(group.state.ended() + group.state.at_work);
+        group.state.cancelled += rest;
+        group.state.publishable = 0;
         group.state.next_held = group.info.count;
-        let cancelled = u64::from(group.state.cancelled - before);
-        if cancelled > 0 {
-            self.group_event(job, state, group, EventKind::Recorded, cancelled, "cancelled")?;
+        if rest == 0 {
+            return Ok(());
         }
-        Ok(claimed_left)
-    }
-
-    fn group_event(
-        &mut self,
-        job: &JobId,
-        state: &mut RunState,
-        group: &Group,
-        kind: EventKind,
-        number: u64,
-        text: &str,
-    ) -> Outcome<()> {
-        state.events += 1;
-        self.rows.append_event(&Event {
-            run: job.run,
-            seq: state.events,
-            at: self.now,
-            kind,
-            group: group.info.id.to_string(),
-            index: None,
-            number,
-            text: text.to_owned(),
-        })
+        self.group_event(job.run, state, EventKind::Recorded, &group.info.id, u64::from(rest), "cancelled")
     }
 
     /// Removes the due entries of a group as a whole.
@@ -220,23 +245,6 @@ impl Machine<'_> {
             self.rows.delete_due(&DueKey::group(kind, job.run, &group.info.id))?;
         }
         Ok(())
-    }
-
-    /// Makes a run that is being cancelled ready once no claimed task is left.
-    pub(super) fn hasten_cancel(&mut self, info: &RunInfo) -> Outcome<()> {
-        for group in self.rows.groups(info.id)? {
-            if group.info.detached || group.state.phase == GroupPhase::Closed {
-                continue;
-            }
-            for index in 0..group.info.count {
-                if let Some(task) = self.rows.task(info.id, &group.info.id, index)?
-                    && matches!(task.state, TaskState::Claimed { .. })
-                {
-                    return Ok(());
-                }
-            }
-        }
-        self.rows.put_due(&DueKey::run(DueKind::Ready, info.id), self.now)
     }
 
     /// The closed groups of a run with their outcomes, as long as these are small.

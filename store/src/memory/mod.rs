@@ -4,6 +4,7 @@
 //! runs in virtual time under a paused runtime.
 
 mod changes;
+mod dump;
 mod faults;
 mod reader;
 mod registry;
@@ -115,7 +116,7 @@ impl MemoryStore {
     pub fn apply_at(&self, op: &Op, now: Timestamp) -> Result<Reply, Error> {
         let context = Context { now, timings: &self.shared.timings, guards: self.shared.guards };
         let mut data = self.shared.data.lock();
-        let rows = data.partitions.entry(op.partition()).or_insert_with(PartitionRows::new);
+        let rows = data.partitions.entry(op.partition()).or_default();
         machine::apply(rows, context, op)
     }
 
@@ -126,7 +127,7 @@ impl MemoryStore {
     pub fn apply_watched(&self, op: &Op, now: Timestamp) -> Result<(Reply, Changes), Error> {
         let context = Context { now, timings: &self.shared.timings, guards: self.shared.guards };
         let mut data = self.shared.data.lock();
-        let rows = data.partitions.entry(op.partition()).or_insert_with(PartitionRows::new);
+        let rows = data.partitions.entry(op.partition()).or_default();
         rows.changes = Some(Changes::default());
         let reply = machine::apply(rows, context, op);
         let changes = rows.changes.take().unwrap_or_default();

@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, Event, Group, GroupPhase, Interrupt, InterruptState, Run, Span, Task, Thread,
+    Audit, Body, Checkpoint, Event, Group, GroupPhase, Interrupt, InterruptState, Run, Signal, Span, Task, TaskKind,
+    TaskState, Thread,
 };
 use baton_common::transition::{ClosedGroup, Due};
-use baton_common::{Partition, TenantId, Timestamp};
+use baton_common::{JobId, Partition, TenantId, Timestamp};
 
 use super::MemoryStore;
 use super::rows::PartitionRows;
-use crate::{Error, Loaded, Reader, RunDetail, RunFilter};
+use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter};
 
 #[async_trait]
 impl Reader for MemoryStore {
@@ -28,7 +29,7 @@ impl Reader for MemoryStore {
             .read(run.partition, |rows| {
                 let groups = rows.groups_of(run).into_iter();
                 let groups = groups.map(|group| {
-                    let tasks = rows.tasks_of(run, &group.info.id);
+                    let tasks = seen(rows, run, &group);
                     (group, tasks)
                 });
                 let interrupts = rows.interrupts.iter().filter(|((of, _, _), _)| *of == run);
@@ -45,7 +46,8 @@ impl Reader for MemoryStore {
         Ok(self
             .read(run.partition, |rows| {
                 let found = rows.groups_of(run).into_iter().find(|known| known.info.id == *group)?;
-                Some((found, rows.tasks_of(run, group)))
+                let tasks = seen(rows, run, &found);
+                Some((found, tasks))
             })
             .flatten())
     }
@@ -64,6 +66,17 @@ impl Reader for MemoryStore {
         Ok(self
             .read(key.partition(), |rows| rows.segments.range(from..to).map(|(_, body)| body.clone()).collect())
             .unwrap_or_default())
+    }
+
+    async fn signals(&self, key: &ThreadKey) -> Result<Vec<Signal>, Error> {
+        let span = (key.clone(), 0)..=(key.clone(), u64::MAX);
+        Ok(self
+            .read(key.partition(), |rows| rows.signals.range(span).map(|(_, signal)| signal.clone()).collect())
+            .unwrap_or_default())
+    }
+
+    async fn waits(&self, run: RunId) -> Result<Vec<OpenWait>, Error> {
+        Ok(self.read(run.partition, |rows| waits(rows, run)).unwrap_or_default())
     }
 
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<Run>, Error> {
@@ -129,6 +142,27 @@ impl Reader for MemoryStore {
     }
 }
 
+/// The tasks of a group as they stand for those who look.
+fn seen(rows: &PartitionRows, run: RunId, group: &Group) -> Vec<Task> {
+    rows.tasks_of(run, &group.info.id).into_iter().map(|task| task.seen_in(group)).collect()
+}
+
+fn waits(rows: &PartitionRows, run: RunId) -> Vec<OpenWait> {
+    let Some(generation) = rows.states.get(&run).map(|state| state.r#gen) else { return Vec::new() };
+    let mut waits = Vec::new();
+    for group in rows.groups_of(run).into_iter().filter(|group| group.info.kind == TaskKind::Wait) {
+        for (index, task) in (0_u32..).zip(seen(rows, run, &group)) {
+            let key = (run, group.info.id.clone(), index);
+            let signal = rows.terms.get(&key).and_then(|terms| terms.signal.clone());
+            if let (TaskState::Parked, Some(signal), Some(body)) = (task.state, signal, rows.inputs.get(&key)) {
+                let job = JobId { run, r#gen: generation, group: group.info.id.clone(), index };
+                waits.push(OpenWait { job, group: group.info.clone(), signal, body: body.clone() });
+            }
+        }
+    }
+    waits
+}
+
 fn whole_run(rows: &PartitionRows, run: RunId) -> Option<Run> {
     Some(Run {
         info: rows.infos.get(&run)?.clone(),
@@ -145,7 +179,7 @@ fn load(rows: &PartitionRows, run: RunId, now: Timestamp) -> Option<Loaded> {
         if group.info.detached {
             continue;
         }
-        if group.state.phase == GroupPhase::Open {
+        if group.state.phase != GroupPhase::Closed {
             open.push(group.info.id);
             continue;
         }

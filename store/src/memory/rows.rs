@@ -1,14 +1,15 @@
 //! The rows of one partition as ordered maps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use baton_common::commit::{NewTask, Segment};
 use baton_common::ids::{GroupId, InterruptId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, RunInfo, RunState, Task, Thread,
+    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo, RunState, Signal,
+    Task, Terms, Thread,
 };
+use baton_common::transition::KeyName;
 use baton_common::{Digest, JobId, TenantId, Timestamp};
-use serde::Serialize;
 
 use super::changes::Changes;
 use crate::machine::{Outcome, Rows};
@@ -16,7 +17,7 @@ use crate::machine::{Outcome, Rows};
 type TaskKey = (RunId, GroupId, u32);
 
 /// Rows of one partition.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PartitionRows {
     pub(super) threads: BTreeMap<ThreadKey, Thread>,
     pub(super) checkpoints: BTreeMap<(ThreadKey, Seq), Checkpoint>,
@@ -29,6 +30,11 @@ pub(super) struct PartitionRows {
     pub(super) tasks: BTreeMap<TaskKey, Task>,
     pub(super) inputs: BTreeMap<TaskKey, Body>,
     pub(super) results: BTreeMap<TaskKey, Body>,
+    pub(super) continued: BTreeMap<TaskKey, Body>,
+    pub(super) terms: BTreeMap<TaskKey, Terms>,
+    pub(super) waiting: BTreeSet<TaskKey>,
+    pub(super) signals: BTreeMap<(ThreadKey, u64), Signal>,
+    pub(super) keys: BTreeMap<KeyName, KeyRow>,
     pub(super) staged: BTreeMap<(RunId, Digest, GroupId, u32), NewTask>,
     pub(super) interrupts: BTreeMap<TaskKey, Interrupt>,
     /// By member's text.
@@ -44,32 +50,6 @@ pub(super) struct PartitionRows {
 }
 
 impl PartitionRows {
-    pub(super) fn new() -> Self {
-        Self {
-            threads: BTreeMap::new(),
-            checkpoints: BTreeMap::new(),
-            segments: BTreeMap::new(),
-            infos: BTreeMap::new(),
-            states: BTreeMap::new(),
-            ends: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            group_states: BTreeMap::new(),
-            tasks: BTreeMap::new(),
-            inputs: BTreeMap::new(),
-            results: BTreeMap::new(),
-            staged: BTreeMap::new(),
-            interrupts: BTreeMap::new(),
-            due: BTreeMap::new(),
-            due_order: BTreeMap::new(),
-            listed: BTreeMap::new(),
-            inbox: BTreeMap::new(),
-            parked: BTreeMap::new(),
-            events: BTreeMap::new(),
-            audit: Vec::new(),
-            changes: None,
-        }
-    }
-
     fn wrote(&mut self, run: impl Into<Option<RunId>>) {
         if let Some(changes) = &mut self.changes {
             changes.rows += 1;
@@ -93,64 +73,19 @@ impl PartitionRows {
             .collect()
     }
 
+    /// A task as it stands for those who look.
+    pub(super) fn seen(&self, run: RunId, group: &GroupId, task: &Task) -> Task {
+        let key = (run, group.clone());
+        match (self.groups.get(&key), self.group_states.get(&key)) {
+            (Some(info), Some(state)) => task.clone().seen_in(&Group { info: info.clone(), state: state.clone() }),
+            _ => task.clone(),
+        }
+    }
+
     /// The tasks of a group, by index.
     pub(super) fn tasks_of(&self, run: RunId, group: &GroupId) -> Vec<Task> {
         self.tasks.range(span(run, group)).map(|(_, task)| task.clone()).collect()
     }
-
-    /// Every row as text.
-    pub(super) fn dump(&self) -> BTreeMap<String, String> {
-        let mut dump = BTreeMap::new();
-        let mut row = |name: String, value: String| dump.insert(name, value);
-        self.threads.iter().for_each(|(key, value)| drop(row(format!("thread {key}"), text(value))));
-        for ((key, seq), value) in &self.checkpoints {
-            row(format!("checkpoint {key} {seq}"), text(value));
-        }
-        for ((key, channel, number), value) in &self.segments {
-            row(format!("segment {key} {channel}#{number}"), value.clone());
-        }
-        self.infos.iter().for_each(|(run, value)| drop(row(format!("run {run} info"), text(value))));
-        self.states.iter().for_each(|(run, value)| drop(row(format!("run {run} state"), text(value))));
-        self.ends.iter().for_each(|(run, value)| drop(row(format!("run {run} end"), value.clone())));
-        for ((run, group), value) in &self.groups {
-            row(format!("group {run} {group} info"), text(value));
-        }
-        for ((run, group), value) in &self.group_states {
-            row(format!("group {run} {group} state"), text(value));
-        }
-        for ((run, group, index), value) in &self.tasks {
-            row(format!("task {run} {group} {index}"), text(value));
-        }
-        for ((run, group, index), value) in &self.inputs {
-            row(format!("input {run} {group} {index}"), value.clone());
-        }
-        for ((run, group, index), value) in &self.results {
-            row(format!("result {run} {group} {index}"), value.clone());
-        }
-        for ((run, op, group, index), value) in &self.staged {
-            row(format!("staged {run} {op} {group} {index}"), text(value));
-        }
-        for ((run, group, index), value) in &self.interrupts {
-            row(format!("interrupt {run} {group} {index}"), text(value));
-        }
-        self.due.iter().for_each(|(member, at)| drop(row(format!("due {member}"), at.to_string())));
-        self.listed.keys().for_each(|(tenant, at, run)| drop(row(format!("listed {tenant} {run}"), at.to_string())));
-        for ((tenant, interrupt), (at, job)) in &self.inbox {
-            row(format!("inbox {tenant} {interrupt}"), format!("{at} {job}"));
-        }
-        self.parked.iter().for_each(|(run, (at, why))| drop(row(format!("parked {run}"), format!("{at} {why}"))));
-        for ((run, seq), value) in &self.events {
-            row(format!("event {run} {seq:010}"), text(value));
-        }
-        for (place, value) in self.audit.iter().enumerate() {
-            row(format!("audit {place:010}"), text(value));
-        }
-        dump
-    }
-}
-
-fn text(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn key(run: RunId, group: &GroupId, index: u32) -> TaskKey {
@@ -176,6 +111,19 @@ impl Rows for PartitionRows {
         Ok(())
     }
 
+    fn delete_thread(&mut self, key: &ThreadKey) -> Outcome<()> {
+        self.wrote(None);
+        self.threads.remove(key);
+        self.checkpoints.retain(|(of, _), _| of != key);
+        self.segments.retain(|(of, _, _), _| of != key);
+        self.signals.retain(|(of, _), _| of != key);
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, key: &ThreadKey, seq: Seq) -> Outcome<Option<Checkpoint>> {
+        Ok(self.checkpoints.get(&(key.clone(), seq)).cloned())
+    }
+
     fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Checkpoint) -> Outcome<()> {
         self.wrote(checkpoint.run);
         self.checkpoints.insert((key.clone(), checkpoint.seq), checkpoint.clone());
@@ -185,6 +133,27 @@ impl Rows for PartitionRows {
     fn put_segment(&mut self, key: &ThreadKey, segment: &Segment) -> Outcome<()> {
         self.wrote(None);
         self.segments.insert((key.clone(), segment.channel.clone(), segment.number), segment.body.clone());
+        Ok(())
+    }
+
+    fn signal(&mut self, key: &ThreadKey, number: u64) -> Outcome<Option<Signal>> {
+        Ok(self.signals.get(&(key.clone(), number)).cloned())
+    }
+
+    fn signal_number(&mut self, key: &ThreadKey, id: &str) -> Outcome<Option<u64>> {
+        let of_thread = self.signals.range((key.clone(), 0)..=(key.clone(), u64::MAX));
+        Ok(of_thread.map(|(_, signal)| signal).find(|signal| signal.id == id).map(|signal| signal.number))
+    }
+
+    fn put_signal(&mut self, key: &ThreadKey, signal: &Signal) -> Outcome<()> {
+        self.wrote(None);
+        self.signals.insert((key.clone(), signal.number), signal.clone());
+        Ok(())
+    }
+
+    fn delete_signal(&mut self, key: &ThreadKey, number: u64) -> Outcome<()> {
+        self.wrote(None);
+        self.signals.remove(&(key.clone(), number));
         Ok(())
     }
 
@@ -211,6 +180,12 @@ impl Rows for PartitionRows {
     fn put_run_end(&mut self, run: RunId, end: &Body) -> Outcome<()> {
         self.wrote(run);
         self.ends.insert(run, end.clone());
+        Ok(())
+    }
+
+    fn delete_run_end(&mut self, run: RunId) -> Outcome<()> {
+        self.wrote(run);
+        self.ends.remove(&run);
         Ok(())
     }
 
@@ -262,12 +237,19 @@ impl Rows for PartitionRows {
             self.tasks.remove(&key);
             self.inputs.remove(&key);
             self.results.remove(&key);
+            self.continued.remove(&key);
+            self.terms.remove(&key);
+            self.waiting.remove(&key);
         }
         Ok(())
     }
 
     fn task(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Task>> {
         Ok(self.tasks.get(&key(run, group, index)).cloned())
+    }
+
+    fn tasks(&mut self, run: RunId, group: &GroupId) -> Outcome<Vec<Task>> {
+        Ok(self.tasks_of(run, group))
     }
 
     fn put_task(&mut self, run: RunId, group: &GroupId, index: u32, task: &Task) -> Outcome<()> {
@@ -293,6 +275,49 @@ impl Rows for PartitionRows {
     fn put_result(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
         self.wrote(run);
         self.results.insert(key(run, group, index), body.clone());
+        Ok(())
+    }
+
+    fn delete_result(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
+        if self.results.remove(&key(run, group, index)).is_some() {
+            self.wrote(run);
+        }
+        Ok(())
+    }
+
+    fn continued(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>> {
+        Ok(self.continued.get(&key(run, group, index)).cloned())
+    }
+
+    fn put_continued(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
+        self.wrote(run);
+        self.continued.insert(key(run, group, index), body.clone());
+        Ok(())
+    }
+
+    fn terms(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Terms>> {
+        Ok(self.terms.get(&key(run, group, index)).cloned())
+    }
+
+    fn put_terms(&mut self, run: RunId, group: &GroupId, index: u32, terms: &Terms) -> Outcome<()> {
+        self.wrote(run);
+        self.terms.insert(key(run, group, index), terms.clone());
+        Ok(())
+    }
+
+    fn first_waiting(&mut self, run: RunId, group: &GroupId) -> Outcome<Option<u32>> {
+        Ok(self.waiting.range(span(run, group)).next().map(|(_, _, index)| *index))
+    }
+
+    fn put_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
+        self.wrote(run);
+        self.waiting.insert(key(run, group, index));
+        Ok(())
+    }
+
+    fn delete_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
+        self.wrote(run);
+        self.waiting.remove(&key(run, group, index));
         Ok(())
     }
 
@@ -331,6 +356,30 @@ impl Rows for PartitionRows {
         self.wrote(interrupt.job.run);
         self.interrupts.insert(job_key(&interrupt.job), interrupt.clone());
         Ok(())
+    }
+
+    fn key_row(&mut self, name: &KeyName) -> Outcome<Option<KeyRow>> {
+        Ok(self.keys.get(name).cloned())
+    }
+
+    fn put_key_row(&mut self, name: &KeyName, row: &KeyRow) -> Outcome<()> {
+        self.wrote(None);
+        self.keys.insert(name.clone(), row.clone());
+        Ok(())
+    }
+
+    fn delete_key_row(&mut self, name: &KeyName) -> Outcome<()> {
+        self.wrote(None);
+        self.keys.remove(name);
+        Ok(())
+    }
+
+    fn keys_until(&mut self, at: Timestamp, limit: u32) -> Outcome<Vec<KeyName>> {
+        let over = self.keys.iter().filter(|(_, row)| row.until <= at);
+        let mut over: Vec<(Timestamp, KeyName)> = over.map(|(name, row)| (row.until, name.clone())).collect();
+        over.sort();
+        over.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(over.into_iter().map(|(_, name)| name).collect())
     }
 
     fn due(&mut self, key: &DueKey) -> Outcome<Option<Timestamp>> {

@@ -57,7 +57,8 @@ impl Reader for RedisStore {
         let mut groups = Vec::new();
         for (group, group_row) in row.groups()? {
             let tasks = row.tasks(links, &group, &group_row).await?;
-            groups.push((group, tasks.into_iter().map(|(_, task)| task).collect()));
+            let tasks = tasks.into_iter().map(|(_, task)| task.seen_in(&group)).collect();
+            groups.push((group, tasks));
         }
         let (run, _) = row.run()?;
         Ok(Some(RunDetail { run, groups, interrupts: row.questions(links).await? }))
@@ -68,7 +69,8 @@ impl Reader for RedisStore {
         let Some(row) = RunRow::read(links, run).await? else { return Ok(None) };
         let Some((found, group_row)) = row.group(group)? else { return Ok(None) };
         let tasks = row.tasks(links, &found, &group_row).await?;
-        Ok(Some((found, tasks.into_iter().map(|(_, task)| task).collect())))
+        let tasks = tasks.into_iter().map(|(_, task)| task.seen_in(&found)).collect();
+        Ok(Some((found, tasks)))
     }
 
     async fn thread(&self, key: &ThreadKey) -> Result<Option<Thread>, Error> {
@@ -99,6 +101,14 @@ impl Reader for RedisStore {
             first = end;
         }
         Ok(pieces)
+    }
+
+    async fn signals(&self, _key: &ThreadKey) -> Result<Vec<baton_common::records::Signal>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn waits(&self, _run: RunId) -> Result<Vec<crate::OpenWait>, Error> {
+        Ok(Vec::new())
     }
 
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<Run>, Error> {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use baton_common::Partition;
 use baton_common::ids::{TenantId, ThreadId, ThreadKey};
+use baton_common::records::{Group, Task};
 use rusqlite::Connection;
 
-use super::rows::fault;
+use super::rows::{decode, encode, fault};
 use crate::Error;
 
 /// Queries of two columns, name and row, for runs of the partition.
@@ -16,7 +17,7 @@ const BY_RUN: [&str; 13] = [
     "SELECT 'run ' || run || ' end', ending, run FROM run WHERE ending IS NOT NULL",
     "SELECT 'group ' || run || ' ' || grp || ' info', info, run FROM grp",
     "SELECT 'group ' || run || ' ' || grp || ' state', state, run FROM grp",
-    "SELECT 'task ' || run || ' ' || grp || ' ' || idx, row, run FROM task",
+    "SELECT 'continued ' || run || ' ' || grp || ' ' || idx, body, run FROM beside WHERE what = 'continued'",
     "SELECT 'input ' || run || ' ' || grp || ' ' || idx, body, run FROM input",
     "SELECT 'result ' || run || ' ' || grp || ' ' || idx, body, run FROM result",
     "SELECT 'staged ' || run || ' ' || op || ' ' || grp || ' ' || idx, row, run FROM staged",
@@ -26,15 +27,18 @@ const BY_RUN: [&str; 13] = [
     "SELECT 'event ' || run || ' ' || printf('%010d', seq), row, run FROM event",
 ];
 
-const BY_PARTITION: [&str; 2] = [
+const BY_PARTITION: [&str; 3] = [
     "SELECT 'due ' || member, at || '' FROM due WHERE part = ?1",
     "SELECT 'audit ' || printf('%010d', number), row FROM audit WHERE part = ?1",
+    "SELECT 'key ' || tenant || ' ' || tool || ' ' || iif(cache, 'true', 'false') || ' ' || name, row FROM key
+     WHERE part = ?1",
 ];
 
-const BY_THREAD: [&str; 3] = [
+const BY_THREAD: [&str; 4] = [
     "SELECT 'thread ' || tenant || '/' || thread, row, tenant, thread FROM thread",
     "SELECT 'checkpoint ' || tenant || '/' || thread || ' ' || seq, row, tenant, thread FROM checkpoint",
     "SELECT 'segment ' || tenant || '/' || thread || ' ' || channel || '#' || number, body, tenant, thread FROM segment",
+    "SELECT 'signal ' || tenant || '/' || thread || ' ' || number, row, tenant, thread FROM signal",
 ];
 
 pub(super) fn dump(connection: &Connection, partition: Partition) -> Result<BTreeMap<String, String>, Error> {
@@ -47,6 +51,7 @@ pub(super) fn dump(connection: &Connection, partition: Partition) -> Result<BTre
             }
         }
     }
+    tasks(connection, &of_partition, &mut dump)?;
     for sql in BY_PARTITION {
         for [name, row] in strings(connection, sql, [partition.0])? {
             dump.insert(name, row);
@@ -68,6 +73,19 @@ pub(super) fn dump(connection: &Connection, partition: Partition) -> Result<BTre
         }
     }
     Ok(dump)
+}
+
+/// Tasks as they stand for those who look.
+fn tasks(connection: &Connection, of_partition: &str, dump: &mut BTreeMap<String, String>) -> Result<(), Error> {
+    let sql = "SELECT run, grp, idx || '', row, info, state FROM task JOIN grp USING (run, grp)";
+    for [run, group, index, row, info, state] in strings(connection, sql, [])? {
+        if run.starts_with(of_partition) {
+            let task: Task = decode(&row)?;
+            let task = task.seen_in(&Group { info: decode(&info)?, state: decode(&state)? });
+            dump.insert(format!("task {run} {group} {index}"), encode(&task)?);
+        }
+    }
+    Ok(())
 }
 
 fn strings<const N: usize>(

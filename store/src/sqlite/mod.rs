@@ -28,7 +28,9 @@ use rows::fault;
 use worker::Thread;
 
 /// The layout this program reads and writes.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
+/// What brings a store of an earlier layout to the next.
+const MIGRATIONS: [(&str, &str, &str); 1] = [("1", "2", include_str!("migrate_2.sql"))];
 
 /// How a SQLite store is opened.
 #[derive(Debug, Clone)]
@@ -175,6 +177,14 @@ fn prepare(connection: &Connection) -> Result<String, Error> {
             transaction.execute(sql, params![name, value]).map_err(fault)?;
         }
         transaction.commit().map_err(fault)?;
+    }
+    for (from, to, sql) in MIGRATIONS {
+        if meta(connection, "layout")?.as_deref() == Some(from) {
+            let transaction = connection.unchecked_transaction().map_err(fault)?;
+            transaction.execute_batch(sql).map_err(fault)?;
+            transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'layout'", [to]).map_err(fault)?;
+            transaction.commit().map_err(fault)?;
+        }
     }
     for (name, wanted) in [("layout", LAYOUT), ("partitions", "256")] {
         let found = meta(connection, name)?.unwrap_or_default();

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Span, Task, Thread,
+    Audit, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Signal, Span, Task, TaskKind, TaskState,
+    Terms, Thread,
 };
 use baton_common::transition::{ClosedGroup, Due};
-use baton_common::{Partition, TenantId, Timestamp};
+use baton_common::{JobId, Partition, TenantId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
-use super::rows::{decode, fault, groups, number, text, texts, value};
-use crate::{Error, Loaded, Reader, RunDetail, RunFilter};
+use super::rows::{decode, fault, groups, number, tasks, text, texts, value};
+use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter};
 
 #[async_trait]
 impl Reader for SqliteStore {
@@ -35,7 +36,7 @@ impl Reader for SqliteStore {
             let Some(group) = groups(connection, run)?.into_iter().find(|group| group.info.id == id) else {
                 return Ok(None);
             };
-            let tasks = tasks(connection, run, &id)?;
+            let tasks = seen(connection, run, &group)?;
             Ok(Some((group, tasks)))
         })
         .await
@@ -62,6 +63,20 @@ impl Reader for SqliteStore {
         .await
     }
 
+    async fn signals(&self, key: &ThreadKey) -> Result<Vec<Signal>, Error> {
+        let (tenant, thread) = (key.tenant.to_string(), key.thread.to_string());
+        let sql = "SELECT row FROM signal WHERE tenant = ?1 AND thread = ?2 ORDER BY number";
+        self.read(move |connection| {
+            let rows = texts(connection, sql, params![tenant, thread])?;
+            rows.iter().map(|row| decode(row)).collect()
+        })
+        .await
+    }
+
+    async fn waits(&self, run: RunId) -> Result<Vec<OpenWait>, Error> {
+        self.read(move |connection| consistent(connection, |connection| waits(connection, run))).await
+    }
+
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<Run>, Error> {
         let (tenant, filter) = (tenant.to_string(), filter.clone());
         self.read(move |connection| runs(connection, &tenant, &filter)).await
@@ -73,7 +88,7 @@ impl Reader for SqliteStore {
             let sql = "SELECT job FROM inbox WHERE tenant = ?1 ORDER BY at, interrupt LIMIT ?2";
             let mut open = Vec::new();
             for job in texts(connection, sql, params![tenant, limit])? {
-                let job: baton_common::JobId =
+                let job: JobId =
                     job.parse().map_err(|error: baton_common::ids::Error| Error::Broken(error.to_string()))?;
                 let sql = "SELECT row FROM interrupt WHERE run = ?1 AND grp = ?2 AND idx = ?3";
                 open.extend(value(connection, sql, params![job.run.to_string(), job.group.to_string(), job.index])?);
@@ -149,10 +164,31 @@ fn thread(connection: &Connection, key: &ThreadKey) -> Result<Option<Thread>, Er
     value(connection, sql, params![key.tenant.as_str(), key.thread.as_str()])
 }
 
-fn tasks(connection: &Connection, run: RunId, group: &GroupId) -> Result<Vec<Task>, Error> {
-    let sql = "SELECT row FROM task WHERE run = ?1 AND grp = ?2 ORDER BY idx";
-    let rows = texts(connection, sql, params![run.to_string(), group.to_string()])?;
-    rows.iter().map(|row| decode(row)).collect()
+/// The tasks of a group as they stand for those who look.
+fn seen(connection: &Connection, run: RunId, group: &Group) -> Result<Vec<Task>, Error> {
+    Ok(tasks(connection, run, &group.info.id)?.into_iter().map(|task| task.seen_in(group)).collect())
+}
+
+fn waits(connection: &Connection, run: RunId) -> Result<Vec<OpenWait>, Error> {
+    let Some(whole) = whole_run(connection, run)? else { return Ok(Vec::new()) };
+    let mut waits = Vec::new();
+    for group in groups(connection, run)?.into_iter().filter(|group| group.info.kind == TaskKind::Wait) {
+        for (index, task) in (0_u32..).zip(seen(connection, run, &group)?) {
+            if task.state != TaskState::Parked {
+                continue;
+            }
+            let place = params![run.to_string(), group.info.id.to_string(), index];
+            let sql = "SELECT body FROM beside WHERE run = ?1 AND grp = ?2 AND idx = ?3 AND what = 'terms'";
+            let terms: Option<Terms> = value(connection, sql, place)?;
+            let sql = "SELECT body FROM input WHERE run = ?1 AND grp = ?2 AND idx = ?3";
+            let body = text(connection, sql, place)?;
+            if let (Some(signal), Some(body)) = (terms.and_then(|terms| terms.signal), body) {
+                let job = JobId { run, r#gen: whole.state.r#gen, group: group.info.id.clone(), index };
+                waits.push(OpenWait { job, group: group.info.clone(), signal, body });
+            }
+        }
+    }
+    Ok(waits)
 }
 
 fn results(connection: &Connection, run: RunId, group: &Group) -> Result<Vec<Option<Body>>, Error> {
@@ -177,7 +213,7 @@ fn load(connection: &Connection, run: RunId) -> Result<Option<Loaded>, Error> {
     let Some(thread) = thread(connection, &whole.info.thread)? else { return Ok(None) };
     let (mut closed, mut open) = (Vec::new(), Vec::new());
     for group in groups(connection, run)?.into_iter().filter(|group| !group.info.detached) {
-        if group.state.phase == GroupPhase::Open {
+        if group.state.phase != GroupPhase::Closed {
             open.push(group.info.id);
             continue;
         }
@@ -191,7 +227,7 @@ fn detail(connection: &Connection, run: RunId) -> Result<Option<RunDetail>, Erro
     let Some(whole) = whole_run(connection, run)? else { return Ok(None) };
     let mut all = Vec::new();
     for group in groups(connection, run)? {
-        let tasks = tasks(connection, run, &group.info.id)?;
+        let tasks = seen(connection, run, &group)?;
         all.push((group, tasks));
     }
     let sql = "SELECT row FROM interrupt WHERE run = ?1 ORDER BY grp, idx";

@@ -1,11 +1,13 @@
 //! The machine's rows as SQLite tables, inside the writer's transaction.
 
 use baton_common::commit::{NewTask, Segment};
-use baton_common::ids::{GroupId, InterruptId, Partition, RunId, ThreadKey};
+use baton_common::ids::{GroupId, InterruptId, Partition, RunId, Seq, TenantId, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, RunInfo, RunState, Task, Thread,
+    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo, RunState, Signal,
+    Task, Terms, Thread,
 };
-use baton_common::{Digest, JobId, TenantId, Timestamp};
+use baton_common::transition::KeyName;
+use baton_common::{Digest, JobId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,7 +82,24 @@ pub(super) fn groups(connection: &Connection, run: RunId) -> Outcome<Vec<Group>>
     Ok(groups)
 }
 
+/// The tasks of a group, by index.
+pub(super) fn tasks(connection: &Connection, run: RunId, group: &GroupId) -> Outcome<Vec<Task>> {
+    let sql = "SELECT row FROM task WHERE run = ?1 AND grp = ?2 ORDER BY idx";
+    let rows = texts(connection, sql, params![run.to_string(), group.to_string()])?;
+    rows.iter().map(|row| decode(row)).collect()
+}
+
 impl SqlRows<'_> {
+    /// A text kept beside a task.
+    fn beside(&self, sql: &str, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<String>> {
+        text(self.connection, sql, params![run.to_string(), group.to_string(), index])
+    }
+
+    /// Writes a text beside a task.
+    fn put_beside(&self, sql: &str, run: RunId, group: &GroupId, index: u32, text: &str) -> Outcome<()> {
+        self.write(sql, params![run.to_string(), group.to_string(), index, text])
+    }
+
     fn write(&self, sql: &str, params: impl Params) -> Outcome<()> {
         let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
         statement.execute(params).map_err(fault)?;
@@ -103,6 +122,19 @@ impl Rows for SqlRows<'_> {
         self.write(sql, params![thread.key.tenant.as_str(), thread.key.thread.as_str(), encode(thread)?])
     }
 
+    fn delete_thread(&mut self, key: &ThreadKey) -> Outcome<()> {
+        for table in ["thread", "checkpoint", "segment", "signal"] {
+            let sql = format!("DELETE FROM {table} WHERE tenant = ?1 AND thread = ?2");
+            self.write(&sql, params![key.tenant.as_str(), key.thread.as_str()])?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, key: &ThreadKey, seq: Seq) -> Outcome<Option<Checkpoint>> {
+        let sql = "SELECT row FROM checkpoint WHERE tenant = ?1 AND thread = ?2 AND seq = ?3";
+        value(self.connection, sql, params![key.tenant.as_str(), key.thread.as_str(), number(seq.0)])
+    }
+
     fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Checkpoint) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO checkpoint (tenant, thread, seq, row) VALUES (?1, ?2, ?3, ?4)";
         let row = encode(checkpoint)?;
@@ -113,6 +145,30 @@ impl Rows for SqlRows<'_> {
         let sql = "INSERT OR REPLACE INTO segment (tenant, thread, channel, number, body) VALUES (?1, ?2, ?3, ?4, ?5)";
         let (tenant, thread) = (key.tenant.as_str(), key.thread.as_str());
         self.write(sql, params![tenant, thread, segment.channel, number(segment.number), segment.body])
+    }
+
+    fn signal(&mut self, key: &ThreadKey, place: u64) -> Outcome<Option<Signal>> {
+        let sql = "SELECT row FROM signal WHERE tenant = ?1 AND thread = ?2 AND number = ?3";
+        value(self.connection, sql, params![key.tenant.as_str(), key.thread.as_str(), number(place)])
+    }
+
+    fn signal_number(&mut self, key: &ThreadKey, id: &str) -> Outcome<Option<u64>> {
+        let sql = "SELECT number FROM signal WHERE tenant = ?1 AND thread = ?2 AND id = ?3";
+        let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
+        let found = statement.query_row(params![key.tenant.as_str(), key.thread.as_str(), id], |row| row.get(0));
+        let found: Option<i64> = found.optional().map_err(fault)?;
+        Ok(found.and_then(|found| u64::try_from(found).ok()))
+    }
+
+    fn put_signal(&mut self, key: &ThreadKey, signal: &Signal) -> Outcome<()> {
+        let sql = "INSERT OR REPLACE INTO signal (tenant, thread, number, id, row) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let (tenant, thread) = (key.tenant.as_str(), key.thread.as_str());
+        self.write(sql, params![tenant, thread, number(signal.number), signal.id, encode(signal)?])
+    }
+
+    fn delete_signal(&mut self, key: &ThreadKey, place: u64) -> Outcome<()> {
+        let sql = "DELETE FROM signal WHERE tenant = ?1 AND thread = ?2 AND number = ?3";
+        self.write(sql, params![key.tenant.as_str(), key.thread.as_str(), number(place)])
     }
 
     fn run_info(&mut self, run: RunId) -> Outcome<Option<RunInfo>> {
@@ -136,8 +192,12 @@ impl Rows for SqlRows<'_> {
         self.write("UPDATE run SET ending = ?2 WHERE run = ?1", params![run.to_string(), end])
     }
 
+    fn delete_run_end(&mut self, run: RunId) -> Outcome<()> {
+        self.write("UPDATE run SET ending = NULL WHERE run = ?1", [run.to_string()])
+    }
+
     fn delete_run(&mut self, run: RunId) -> Outcome<()> {
-        for table in ["run", "grp", "task", "input", "result", "staged", "interrupt", "event"] {
+        for table in ["run", "grp", "task", "input", "result", "beside", "staged", "interrupt", "event"] {
             self.write(&format!("DELETE FROM {table} WHERE run = ?1"), [run.to_string()])?;
         }
         Ok(())
@@ -170,7 +230,7 @@ impl Rows for SqlRows<'_> {
     }
 
     fn delete_group(&mut self, run: RunId, group: &GroupId) -> Outcome<()> {
-        for table in ["grp", "task", "input", "result"] {
+        for table in ["grp", "task", "input", "result", "beside"] {
             let sql = format!("DELETE FROM {table} WHERE run = ?1 AND grp = ?2");
             self.write(&sql, params![run.to_string(), group.to_string()])?;
         }
@@ -182,6 +242,10 @@ impl Rows for SqlRows<'_> {
         value(self.connection, sql, params![run.to_string(), group.to_string(), index])
     }
 
+    fn tasks(&mut self, run: RunId, group: &GroupId) -> Outcome<Vec<Task>> {
+        tasks(self.connection, run, group)
+    }
+
     fn put_task(&mut self, run: RunId, group: &GroupId, index: u32, task: &Task) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO task (run, grp, idx, row) VALUES (?1, ?2, ?3, ?4)";
         self.write(sql, params![run.to_string(), group.to_string(), index, encode(task)?])
@@ -189,22 +253,63 @@ impl Rows for SqlRows<'_> {
 
     fn input(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>> {
         let sql = "SELECT body FROM input WHERE run = ?1 AND grp = ?2 AND idx = ?3";
-        text(self.connection, sql, params![run.to_string(), group.to_string(), index])
+        self.beside(sql, run, group, index)
     }
 
     fn put_input(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO input (run, grp, idx, body) VALUES (?1, ?2, ?3, ?4)";
-        self.write(sql, params![run.to_string(), group.to_string(), index, body])
+        self.put_beside(sql, run, group, index, body)
     }
 
     fn result(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>> {
         let sql = "SELECT body FROM result WHERE run = ?1 AND grp = ?2 AND idx = ?3";
-        text(self.connection, sql, params![run.to_string(), group.to_string(), index])
+        self.beside(sql, run, group, index)
     }
 
     fn put_result(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO result (run, grp, idx, body) VALUES (?1, ?2, ?3, ?4)";
-        self.write(sql, params![run.to_string(), group.to_string(), index, body])
+        self.put_beside(sql, run, group, index, body)
+    }
+
+    fn delete_result(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
+        let sql = "DELETE FROM result WHERE run = ?1 AND grp = ?2 AND idx = ?3";
+        self.write(sql, params![run.to_string(), group.to_string(), index])
+    }
+
+    fn continued(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>> {
+        let sql = "SELECT body FROM beside WHERE run = ?1 AND grp = ?2 AND idx = ?3 AND what = 'continued'";
+        self.beside(sql, run, group, index)
+    }
+
+    fn put_continued(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
+        let sql = "INSERT OR REPLACE INTO beside (run, grp, idx, what, body) VALUES (?1, ?2, ?3, 'continued', ?4)";
+        self.put_beside(sql, run, group, index, body)
+    }
+
+    fn terms(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Terms>> {
+        let sql = "SELECT body FROM beside WHERE run = ?1 AND grp = ?2 AND idx = ?3 AND what = 'terms'";
+        self.beside(sql, run, group, index)?.map(|text| decode(&text)).transpose()
+    }
+
+    fn put_terms(&mut self, run: RunId, group: &GroupId, index: u32, terms: &Terms) -> Outcome<()> {
+        let sql = "INSERT OR REPLACE INTO beside (run, grp, idx, what, body) VALUES (?1, ?2, ?3, 'terms', ?4)";
+        self.put_beside(sql, run, group, index, &encode(terms)?)
+    }
+
+    fn first_waiting(&mut self, run: RunId, group: &GroupId) -> Outcome<Option<u32>> {
+        let sql = "SELECT idx FROM beside WHERE run = ?1 AND grp = ?2 AND what = 'waiting' ORDER BY idx LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
+        statement.query_row(params![run.to_string(), group.to_string()], |row| row.get(0)).optional().map_err(fault)
+    }
+
+    fn put_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
+        let sql = "INSERT OR REPLACE INTO beside (run, grp, idx, what, body) VALUES (?1, ?2, ?3, 'waiting', ?4)";
+        self.put_beside(sql, run, group, index, "")
+    }
+
+    fn delete_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
+        let sql = "DELETE FROM beside WHERE run = ?1 AND grp = ?2 AND idx = ?3 AND what = 'waiting'";
+        self.write(sql, params![run.to_string(), group.to_string(), index])
     }
 
     fn put_staged(&mut self, run: RunId, op: Digest, group: &GroupId, first: u32, tasks: &[NewTask]) -> Outcome<()> {
@@ -240,6 +345,40 @@ impl Rows for SqlRows<'_> {
         let sql = "INSERT OR REPLACE INTO interrupt (run, grp, idx, row) VALUES (?1, ?2, ?3, ?4)";
         let job = &interrupt.job;
         self.write(sql, params![job.run.to_string(), job.group.to_string(), job.index, encode(interrupt)?])
+    }
+
+    fn key_row(&mut self, name: &KeyName) -> Outcome<Option<KeyRow>> {
+        let sql = "SELECT row FROM key WHERE part = ?1 AND tenant = ?2 AND tool = ?3 AND cache = ?4 AND name = ?5";
+        value(self.connection, sql, params![self.part(), name.tenant.as_str(), name.tool, name.cache, name.text])
+    }
+
+    fn put_key_row(&mut self, name: &KeyName, row: &KeyRow) -> Outcome<()> {
+        let sql = "INSERT OR REPLACE INTO key (part, tenant, tool, cache, name, until, row)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let tenant = name.tenant.as_str();
+        let row = params![self.part(), tenant, name.tool, name.cache, name.text, row.until.0, encode(row)?];
+        self.write(sql, row)
+    }
+
+    fn delete_key_row(&mut self, name: &KeyName) -> Outcome<()> {
+        let sql = "DELETE FROM key WHERE part = ?1 AND tenant = ?2 AND tool = ?3 AND cache = ?4 AND name = ?5";
+        self.write(sql, params![self.part(), name.tenant.as_str(), name.tool, name.cache, name.text])
+    }
+
+    fn keys_until(&mut self, at: Timestamp, limit: u32) -> Outcome<Vec<KeyName>> {
+        let sql = "SELECT tenant, tool, name, cache FROM key WHERE part = ?1 AND until <= ?2
+                   ORDER BY until, tenant, tool, name, cache LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
+        let rows = statement.query_map(params![self.part(), at.0, limit], |row| {
+            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        });
+        let mut names = Vec::new();
+        for row in rows.map_err(fault)? {
+            let (tenant, tool, text, cache) = row.map_err(fault)?;
+            let tenant = TenantId::parse(&tenant).map_err(|error| Error::Broken(error.to_string()))?;
+            names.push(KeyName { tenant, tool, text, cache });
+        }
+        Ok(names)
     }
 
     fn due(&mut self, key: &DueKey) -> Outcome<Option<Timestamp>> {

@@ -24,3 +24,11 @@ CREATE TABLE graph (tenant TEXT, hash TEXT, name TEXT NOT NULL, source TEXT NOT 
 CREATE TABLE graph_name (tenant TEXT, name TEXT, hash TEXT NOT NULL, PRIMARY KEY (tenant, name)) WITHOUT ROWID;
 CREATE TABLE api_key (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, row TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE worker (id TEXT PRIMARY KEY, body TEXT NOT NULL, seen_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE beside (run TEXT, grp TEXT, idx INTEGER, what TEXT, body TEXT NOT NULL,
+    PRIMARY KEY (run, grp, what, idx)) WITHOUT ROWID;
+CREATE TABLE signal (tenant TEXT, thread TEXT, number INTEGER, id TEXT NOT NULL, row TEXT NOT NULL,
+    PRIMARY KEY (tenant, thread, number));
+CREATE UNIQUE INDEX signal_id ON signal (tenant, thread, id);
+CREATE TABLE key (part INTEGER, tenant TEXT, tool TEXT, cache INTEGER, name TEXT, until INTEGER NOT NULL,
+    row TEXT NOT NULL, PRIMARY KEY (part, tenant, tool, cache, name));
+CREATE INDEX key_until ON key (part, until);

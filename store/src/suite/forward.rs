@@ -5,7 +5,9 @@
 pub mod words {
     pub use async_trait::async_trait;
     pub use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
-    pub use baton_common::records::{Audit, Body, Checkpoint, Event, Group, Interrupt, Run, Span, Task, Thread};
+    pub use baton_common::records::{
+        Audit, Body, Checkpoint, Event, Group, Interrupt, Run, Signal, Span, Task, Thread,
+    };
     pub use baton_common::transition::Due;
     pub use baton_common::{Digest, Partition, TenantId, Timestamp};
 }
@@ -26,6 +28,8 @@ macro_rules! forward_reads {
                 thread(key: &ThreadKey) -> Option<Thread>;
                 checkpoint(key: &ThreadKey, seq: Seq) -> Option<Checkpoint>;
                 segments(key: &ThreadKey, channel: &str, span: Span) -> Vec<Body>;
+                signals(key: &ThreadKey) -> Vec<Signal>;
+                waits(run: RunId) -> Vec<$crate::OpenWait>;
                 runs(tenant: &TenantId, filter: &$crate::RunFilter) -> Vec<Run>;
                 inbox(tenant: &TenantId, limit: u32) -> Vec<Interrupt>;
                 events(run: RunId, after: u64, limit: u32) -> Vec<Event>;

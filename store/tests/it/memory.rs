@@ -50,7 +50,6 @@ async fn random_operations_reach_every_answer() {
         "Answer Conflict",
         "Answer Expired",
         "Answer Withdrawn",
-        "Answer Terminal",
         "Answer Unknown",
         "Cancel Cancelling",
         "Cancel Already",

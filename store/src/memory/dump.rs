@@ -1,0 +1,74 @@
+//! Every row of a partition as text: what other adapters are compared with.
+
+use std::collections::BTreeMap;
+
+use baton_common::transition::KeyName;
+use serde::Serialize;
+
+use super::rows::PartitionRows;
+
+impl PartitionRows {
+    /// Every row as text.
+    pub(super) fn dump(&self) -> BTreeMap<String, String> {
+        let mut dump = BTreeMap::new();
+        let mut row = |name: String, value: String| dump.insert(name, value);
+        self.threads.iter().for_each(|(key, value)| drop(row(format!("thread {key}"), text(value))));
+        for ((key, seq), value) in &self.checkpoints {
+            row(format!("checkpoint {key} {seq}"), text(value));
+        }
+        for ((key, channel, number), value) in &self.segments {
+            row(format!("segment {key} {channel}#{number}"), value.clone());
+        }
+        self.infos.iter().for_each(|(run, value)| drop(row(format!("run {run} info"), text(value))));
+        self.states.iter().for_each(|(run, value)| drop(row(format!("run {run} state"), text(value))));
+        self.ends.iter().for_each(|(run, value)| drop(row(format!("run {run} end"), value.clone())));
+        for ((run, group), value) in &self.groups {
+            row(format!("group {run} {group} info"), text(value));
+        }
+        for ((run, group), value) in &self.group_states {
+            row(format!("group {run} {group} state"), text(value));
+        }
+        for ((run, group, index), value) in &self.tasks {
+            row(format!("task {run} {group} {index}"), text(&self.seen(*run, group, value)));
+        }
+        for ((run, group, index), value) in &self.inputs {
+            row(format!("input {run} {group} {index}"), value.clone());
+        }
+        for ((run, group, index), value) in &self.results {
+            row(format!("result {run} {group} {index}"), value.clone());
+        }
+        for ((run, group, index), value) in &self.continued {
+            row(format!("continued {run} {group} {index}"), value.clone());
+        }
+        for ((key, number), value) in &self.signals {
+            row(format!("signal {key} {number}"), text(value));
+        }
+        for (name, value) in &self.keys {
+            let KeyName { tenant, tool, text: key, cache } = name;
+            row(format!("key {tenant} {tool} {cache} {key}"), text(value));
+        }
+        for ((run, op, group, index), value) in &self.staged {
+            row(format!("staged {run} {op} {group} {index}"), text(value));
+        }
+        for ((run, group, index), value) in &self.interrupts {
+            row(format!("interrupt {run} {group} {index}"), text(value));
+        }
+        self.due.iter().for_each(|(member, at)| drop(row(format!("due {member}"), at.to_string())));
+        self.listed.keys().for_each(|(tenant, at, run)| drop(row(format!("listed {tenant} {run}"), at.to_string())));
+        for ((tenant, interrupt), (at, job)) in &self.inbox {
+            row(format!("inbox {tenant} {interrupt}"), format!("{at} {job}"));
+        }
+        self.parked.iter().for_each(|(run, (at, why))| drop(row(format!("parked {run}"), format!("{at} {why}"))));
+        for ((run, seq), value) in &self.events {
+            row(format!("event {run} {seq:010}"), text(value));
+        }
+        for (place, value) in self.audit.iter().enumerate() {
+            row(format!("audit {place:010}"), text(value));
+        }
+        dump
+    }
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
