@@ -1,6 +1,6 @@
 //! A graph as a file: its text, the texts it includes, and whether it is valid.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use baton_engine::graph::Graph;
@@ -17,7 +17,8 @@ pub(crate) struct GraphFile {
 }
 
 impl GraphFile {
-    /// Reads the file and what it includes by `{ file: … }`.
+    /// Reads the file, the texts it includes by `{ file: … }`, and the graphs it calls in files
+    /// beside it, with what those include.
     pub(crate) fn read(path: &Path) -> Result<Self, Failed> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| {
@@ -25,14 +26,20 @@ impl GraphFile {
             Failed::new(Exit::Usage, "graph_unreadable", cause, "name a YAML file with a graph")
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut includes = BTreeMap::new();
-        for include in spec::includes(&text) {
-            // What cannot be read is a problem of the graph, with its place.
-            if let Ok(text) = std::fs::read_to_string(folder.join(&include)) {
-                includes.insert(include, text);
+        let mut source = spec::Source::new(name, text);
+        let mut tried = BTreeSet::new();
+        loop {
+            let new: Vec<String> = spec::includes(&source).into_iter().filter(|path| tried.insert(path.clone())).collect();
+            if new.is_empty() {
+                return Ok(Self { source });
+            }
+            for include in new {
+                // What cannot be read is a problem of the graph, with its place.
+                if let Ok(text) = std::fs::read_to_string(folder.join(&include)) {
+                    source.includes.insert(include, text);
+                }
             }
         }
-        Ok(Self { source: spec::Source { file: name, text, includes } })
     }
 
     /// The graph it describes.
@@ -60,7 +67,10 @@ impl GraphFile {
 
     /// What problems point into.
     pub(crate) fn sources(&self) -> Vec<Source> {
-        vec![Source { name: self.source.file.clone(), text: self.source.text.clone() }]
+        let first = Source { name: self.source.file.clone(), text: self.source.text.clone() };
+        let includes = self.source.includes.iter();
+        let others = includes.map(|(path, text)| Source { name: self.source.place_of(path), text: text.clone() });
+        std::iter::once(first).chain(others).collect()
     }
 }
 

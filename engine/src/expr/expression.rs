@@ -3,13 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use baton_common::Failure;
-use cel::common::ast::IdedExpr;
+use cel::common::ast::{Expr as Ast, IdedExpr};
 use cel::common::types::{CelList, CelMap, DYN_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
-use super::cost::{ORDERED, Walk};
+use super::cost::{ORDERED, Walk, path_of};
 use super::infer::{Kind, Mismatch, infer};
 use super::{EXPRESSION_BYTES_MAX, Error, Path, Paths, Scope, bind};
 
@@ -62,6 +62,15 @@ impl Expr {
     #[must_use]
     pub fn roots(&self) -> std::collections::BTreeSet<&str> {
         self.paths().roots()
+    }
+
+    /// The path it is and nothing else, as `state.draft`.
+    #[must_use]
+    pub fn path(&self) -> Option<Path> {
+        match &self.program.ast.expr {
+            Ast::Select(select) if select.test => None,
+            whole => path_of(whole),
+        }
     }
 
     /// The type of its value as far as it is certain, given the types of paths.

@@ -31,10 +31,20 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind a JSON Schema with one plain `type` asks for.
+    /// The kind a JSON Schema with one plain `type` asks for; null beside it is let be.
     #[must_use]
     pub fn of_schema(schema: &serde_json::Value) -> Self {
-        match schema.get("type").and_then(serde_json::Value::as_str) {
+        let name = match schema.get("type") {
+            Some(serde_json::Value::Array(names)) => {
+                let mut others = names.iter().filter(|name| name.as_str() != Some("null"));
+                match (others.next(), others.next()) {
+                    (Some(one), None) => one.as_str(),
+                    _ => None,
+                }
+            }
+            name => name.and_then(serde_json::Value::as_str),
+        };
+        match name {
             Some("null") => Self::Null,
             Some("boolean") => Self::Boolean,
             Some("integer") => Self::Integer,
@@ -58,6 +68,15 @@ impl Kind {
             Self::String => "string",
             Self::Array => "array",
             Self::Object => "object",
+        }
+    }
+
+    /// The schema of all values of the kind.
+    #[must_use]
+    pub fn schema(self) -> serde_json::Value {
+        match self {
+            Self::Any => serde_json::json!({}),
+            kind => serde_json::json!({"type": kind.name()}),
         }
     }
 

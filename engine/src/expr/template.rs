@@ -7,7 +7,7 @@ use baton_common::Failure;
 use serde_json::{Map, Value};
 
 use super::text::{self, Text};
-use super::{Error, Paths, Scope};
+use super::{Error, Kind, Path, Paths, Scope};
 
 /// A compiled template: a tree whose leaves are literals or text with placeholders. Cloning
 /// it is cheap; two are equal when their sources are.
@@ -95,6 +95,23 @@ impl Template {
     #[must_use]
     pub fn secrets(&self) -> &[SecretRef] {
         &self.inner.secrets
+    }
+
+    /// The type of its value as far as it is certain, given the types of paths.
+    #[must_use]
+    pub fn infer(&self, kind_of: &dyn Fn(&Path) -> Kind) -> Kind {
+        match &self.inner.tree {
+            Tree::Literal(Value::Null) => Kind::Null,
+            Tree::Literal(Value::Bool(_)) => Kind::Boolean,
+            Tree::Literal(Value::Number(number)) if number.is_f64() => Kind::Number,
+            Tree::Literal(Value::Number(_)) => Kind::Integer,
+            Tree::Literal(Value::String(_)) => Kind::String,
+            Tree::Literal(Value::Array(_)) | Tree::List(_) => Kind::Array,
+            Tree::Literal(Value::Object(_)) | Tree::Object(_) => Kind::Object,
+            Tree::Text(Text::Path(path)) => kind_of(path),
+            Tree::Text(Text::Expression(..)) => Kind::Any,
+            Tree::Text(Text::Literal(_) | Text::Parts(_) | Text::Jinja(..)) => Kind::String,
+        }
     }
 
     /// Its value in the scope; `{{ secret.NAME }}` stays as it is. Failures are of class

@@ -6,17 +6,22 @@ use super::code::{expression, template};
 use super::problem::Report;
 use super::reader::{Members, duration, kind, members, text, word};
 use super::types::{fields, json_schema, object};
-use super::view::{Output, View};
+use super::view::{View, closed};
 use super::yaml::{Content, Node};
-use crate::expr::{Expr, Kind};
+use crate::expr::Expr;
 use crate::graph::{Ask, AskForm};
 
 const ACTIONS: [&str; 4] = ["approve", "edit", "reject", "respond"];
-const KEYS: [&str; 7] = ["title", "show", "edit", "allow", "fields", "schema", "expires"];
+const KEYS: [&str; 8] = ["title", "show", "edit", "allow", "fields", "schema", "expires", "via"];
 
 /// The question and what its answer looks like.
-pub(super) fn ask(report: &mut Report, node: &Node, view: &View<'_>) -> (Option<Ask>, Output) {
-    let Some(members) = members(report, node, "ask", &KEYS, &["via"]) else { return (None, Output::Any) };
+pub(super) fn ask(report: &mut Report, node: &Node, view: &View<'_>) -> (Option<Ask>, Value) {
+    let Some(members) = members(report, node, "ask", &KEYS, &[]) else { return (None, json!({})) };
+    if let Some(entry) = members.entry("via") {
+        report
+            .add("unsupported_yet", entry.key_at, "via is not supported yet")
+            .help("tell people by a node before it: notify: { name: slack.post, args: … } with then: this node");
+    }
     let title = match members.get("title") {
         Some(title) => text(report, title, "title").and_then(|_| template(report, title, "title", view, false)),
         None => {
@@ -45,39 +50,47 @@ fn show(report: &mut Report, node: &Node, view: &View<'_>) -> Option<Vec<(String
     shown.into_iter().collect()
 }
 
-fn form(report: &mut Report, members: &Members<'_>, view: &View<'_>) -> (Option<AskForm>, Output) {
+fn form(report: &mut Report, members: &Members<'_>, view: &View<'_>) -> (Option<AskForm>, Value) {
     let given: Vec<&str> = ["edit", "fields", "schema"].into_iter().filter(|key| members.get(key).is_some()).collect();
     if let [first, second, ..] = given.as_slice() {
         report
             .add("two_forms", members.place(second), format!("ask has {first} or {second}, not both"))
             .help("edit asks for an approval, fields or schema for values");
-        return (None, Output::Any);
+        return (None, json!({}));
     }
     if let Some(edit) = members.get("edit") {
-        let allow = allow(report, members);
+        let allow = allowed(report, members);
         let edit = expression(report, edit, "edit", view);
-        let value = edit.as_ref().map_or(Kind::Any, |(_, kind)| *kind);
-        let output = vec![("action", Kind::String), ("value", value), ("comment", Kind::String), ("by", Kind::String)];
-        let form =
-            edit.zip(allow).map(|((edit, _), allow)| AskForm::Approval { edit, allow, schema: serde_json::json!({}) });
-        return (form, Output::Members(output));
+        let schema = edit.as_ref().map_or_else(
+            || json!({}),
+            |(edit, kind)| {
+                let declared = edit.path().and_then(|path| view.schema_of(&path).cloned());
+                declared.unwrap_or_else(|| kind.schema())
+            },
+        );
+        let text = || json!({"type": "string"});
+        let comment = json!({"type": ["string", "null"]});
+        let output = closed([("action", text()), ("value", schema.clone()), ("comment", comment), ("by", text())]);
+        let form = edit.zip(allow).map(|((edit, _), allow)| AskForm::Approval { edit, allow, schema });
+        return (form, output);
     }
     if members.get("allow").is_some() {
         report
             .add("missing_key", members.place("allow"), "allow needs edit: the value that is to be approved")
             .help("edit: state.draft");
-        return (None, Output::Any);
+        return (None, json!({}));
     }
     let schema = match (members.get("fields"), members.get("schema")) {
         (Some(node), _) => Some(object(&fields(report, node, "fields", &[]))),
         (None, Some(node)) => json_schema(report, node, "schema"),
         (None, None) => Some(json!({})),
     };
-    let output = schema.clone().map_or(Output::Any, |schema: Value| Output::Schema(schema));
+    let output = schema.clone().unwrap_or_else(|| json!({}));
     (schema.map(AskForm::Schema), output)
 }
 
-fn allow(report: &mut Report, members: &Members<'_>) -> Option<Vec<String>> {
+/// The actions that are allowed: all but `respond` unless it says so.
+pub(super) fn allowed(report: &mut Report, members: &Members<'_>) -> Option<Vec<String>> {
     let Some(node) = members.get("allow") else {
         return Some(ACTIONS[..3].iter().map(|action| (*action).to_owned()).collect());
     };

@@ -8,40 +8,89 @@ use super::problem::{Place, Report};
 use super::scalar::{Scalar, scalar};
 use super::yaml::{Content, Entry, Node};
 
-/// The paths of `{ file: … }` in the places that may include: `system`, `user` and
-/// `messages` of a chat.
-pub(super) fn includes(root: &Node) -> Vec<String> {
-    let mut root = root.clone();
-    let mut paths = Vec::new();
-    places(&mut root, &mut |node| {
-        if let Some(path) = file_of(node).filter(|path| is_inside(path)) {
-            paths.push(path.to_owned());
-        }
-    });
-    paths.sort();
-    paths.dedup();
-    paths
+/// What a graph names outside of its own text, beside graphs that are defined in it.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    /// Paths of included texts, relative to the first file; those that lead out are left out.
+    pub(super) texts: Vec<String>,
+    /// Paths of graphs in files.
+    pub(super) graphs: Vec<String>,
+    /// Names of applied graphs.
+    pub(super) applied: Vec<String>,
 }
 
-/// Puts the texts in the place of `{ file: … }`.
-pub(super) fn inline(root: &mut Node, texts: &BTreeMap<String, String>, report: &mut Report) {
-    places(root, &mut |node| {
-        let Some(path) = file_of(node) else { return };
-        let text = texts.get(path).filter(|_| is_inside(path));
-        match text {
-            Some(text) => node.content = Content::Scalar { text: text.clone(), quoted: true },
-            None if is_inside(path) => {
-                report.add("no_file", node.at, format!("{path} was not found")).help("paths are relative to the graph");
-                node.content = Content::Scalar { text: String::new(), quoted: true };
-            }
-            None => {
-                report
-                    .add("no_file", node.at, format!("{path} leads out of the graph's folder"))
-                    .help("paths are relative to the graph, with / between names and without ..");
-                node.content = Content::Scalar { text: String::new(), quoted: true };
+/// What a graph in that folder names.
+pub(super) fn references(root: &Node, folder: &str) -> References {
+    let mut found = References::default();
+    gather(root, folder, &mut Vec::new(), &mut found);
+    for names in [&mut found.texts, &mut found.graphs, &mut found.applied] {
+        names.sort();
+        names.dedup();
+    }
+    found
+}
+
+fn gather<'n>(root: &'n Node, folder: &str, defined: &mut Vec<&'n str>, found: &mut References) {
+    let mut copy = root.clone();
+    nodes_of(&mut copy, &mut |node| {
+        texts(node, &mut |node| {
+            let path = file_of(node).map(|path| format!("{folder}{path}"));
+            found.texts.extend(path.filter(|path| is_inside(path)));
+        });
+    });
+    let before = defined.len();
+    let graphs = match root.get("graphs").map(|graphs| &graphs.content) {
+        Some(Content::Map(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    defined.extend(graphs.iter().map(|entry| entry.key.as_str()));
+    graphs.iter().for_each(|entry| gather(&entry.value, folder, defined, found));
+    if let Some(Content::Map(nodes)) = root.get("nodes").map(|nodes| &nodes.content) {
+        for name in nodes.iter().filter_map(|entry| called(&entry.value)).map(|(name, _)| name) {
+            match name.strip_prefix("./") {
+                _ if defined.contains(&name) => {}
+                Some(path) => found.graphs.extend(Some(format!("{folder}{path}")).filter(|path| is_inside(path))),
+                None => found.applied.push(name.to_owned()),
             }
         }
-    });
+    }
+    defined.truncate(before);
+}
+
+/// The graph a node calls, and where its name stands.
+pub(super) fn called(node: &Node) -> Option<(&str, Place)> {
+    match node.get("graph")?.get("name")? {
+        Node { content: Content::Scalar { text, .. }, at } => Some((text, *at)),
+        _ => None,
+    }
+}
+
+/// Puts the texts in the place of `{ file: … }`, for a graph in that folder and those
+/// defined in it.
+pub(super) fn inline(root: &mut Node, folder: &str, given: &BTreeMap<String, String>, report: &mut Report) {
+    nodes_of(root, &mut |node| texts(node, &mut |node| put(node, folder, given, report)));
+    if let Some(Content::Map(graphs)) = member(root, "graphs").map(|graphs| &mut graphs.content) {
+        graphs.iter_mut().for_each(|entry| inline(&mut entry.value, folder, given, report));
+    }
+}
+
+fn put(node: &mut Node, folder: &str, texts: &BTreeMap<String, String>, report: &mut Report) {
+    let Some(written) = file_of(node) else { return };
+    let path = format!("{folder}{written}");
+    let text = texts.get(&path).filter(|_| is_inside(&path));
+    match text {
+        Some(text) => node.content = Content::Scalar { text: text.clone(), quoted: true },
+        None if is_inside(&path) => {
+            report.add("no_file", node.at, format!("{path} was not found")).help("paths are relative to the graph");
+            node.content = Content::Scalar { text: String::new(), quoted: true };
+        }
+        None => {
+            report
+                .add("no_file", node.at, format!("{written} leads out of the graph's folder"))
+                .help("paths are relative to the graph, with / between names and without ..");
+            node.content = Content::Scalar { text: String::new(), quoted: true };
+        }
+    }
 }
 
 fn file_of(node: &Node) -> Option<&str> {
@@ -56,24 +105,28 @@ fn file_of(node: &Node) -> Option<&str> {
     }
 }
 
-fn is_inside(path: &str) -> bool {
+/// Whether a path stays in the folder it is relative to.
+pub(super) fn is_inside(path: &str) -> bool {
     !path.is_empty()
         && !path.contains(['\\', '\0', ':'])
         && path.split('/').all(|part| !part.is_empty() && part != ".." && part != ".")
 }
 
-fn places(root: &mut Node, visit: &mut impl FnMut(&mut Node)) {
+fn nodes_of(root: &mut Node, visit: &mut impl FnMut(&mut Node)) {
     let nodes = member(root, "nodes").map(|nodes| &mut nodes.content);
     let Some(Content::Map(nodes)) = nodes else { return };
-    for node in nodes {
-        let Some(chat) = member(&mut node.value, "chat") else { continue };
-        for key in ["system", "user"] {
-            member(chat, key).into_iter().for_each(&mut *visit);
-        }
-        let messages = member(chat, "messages").map(|messages| &mut messages.content);
-        if let Some(Content::List(messages)) = messages {
-            messages.iter_mut().filter_map(|message| member(message, "content")).for_each(&mut *visit);
-        }
+    nodes.iter_mut().for_each(|entry| visit(&mut entry.value));
+}
+
+/// The places of a node that may include: `system`, `user` and `messages` of a chat.
+fn texts(node: &mut Node, visit: &mut impl FnMut(&mut Node)) {
+    let Some(chat) = member(node, "chat") else { return };
+    for key in ["system", "user"] {
+        member(chat, key).into_iter().for_each(&mut *visit);
+    }
+    let messages = member(chat, "messages").map(|messages| &mut messages.content);
+    if let Some(Content::List(messages)) = messages {
+        messages.iter_mut().filter_map(|message| member(message, "content")).for_each(&mut *visit);
     }
 }
 

@@ -1,36 +1,43 @@
-//! The whole graph: its head, what it declares, its nodes, and what follows from them.
+//! The whole graph: its head, what it declares, the graphs it calls, its nodes, and what
+//! follows from them.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use baton_common::transition::OnBusy;
 use baton_common::{Digest, GraphHash, NodePath, canonical_json};
 use serde_json::{Map, Value, json};
 
-use super::canonical::to_json;
+use super::canonical::{called, to_json};
 use super::code::expression;
+use super::library::{Home, Library};
 use super::problem::{Place, Report};
-use super::reader::{Members, count, duration, entries, members, text, truth, unsupported, word};
+use super::reader::{Members, entries, members};
 use super::route::{END, targets};
-use super::types::{Field, fields, object};
 use super::view::{Declared, View};
-use super::yaml::{Content, Entry, Node};
-use super::{flow, node};
-use crate::expr::{Expr, Kind};
-use crate::graph::{Channel, Graph, Limits, Node as GraphNode, Reducer, Route, Target};
+use super::yaml::{Entry, Node};
+use super::{flow, head, node};
+use crate::expr::Expr;
+use crate::graph::{Graph, Node as GraphNode, Route, Target};
 
-const KEYS: [&str; 9] = ["baton", "graph", "input", "output", "state", "start", "limits", "on_busy", "nodes"];
-const LATER: [&str; 2] = ["graphs", "triggers"];
+const KEYS: [&str; 10] =
+    ["baton", "graph", "input", "output", "state", "start", "limits", "on_busy", "nodes", "graphs"];
+const LATER: [&str; 1] = ["triggers"];
 const NODES_MAX: usize = 500;
-const STEPS: u64 = 1_000;
-const STEPS_MAX: u64 = 1_000_000;
+/// Longest canonical text, in bytes.
+const SOURCE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The graph of a tree; `None` where something is missing for one.
-pub(super) fn graph(report: &mut Report, root: &Node) -> Option<Graph> {
+/// The graph of a tree that stands in that home; `None` where something is missing for one.
+pub(super) fn graph(report: &mut Report, library: &mut Library<'_>, root: &Node, home: &Rc<Home>) -> Option<Graph> {
     let members = members(report, root, "a graph", &KEYS, &LATER)?;
-    version(report, &members);
-    let name = name(report, &members);
-    let declared = declared(report, &members);
+    head::version(report, &members, home);
+    let name = head::name(report, &members, home);
     let node_entries = node_entries(report, &members);
+    let children = children(report, library, &members, node_entries, home);
+    let known = library.known;
+    let (input, channels) = head::declared(report, &members);
+    let mut declared = Declared::new(input, channels, known.tools.as_ref());
+    declared.children = children;
     let names: Vec<String> = node_entries.iter().map(|entry| entry.key.clone()).collect();
     let nodes: Vec<(&Entry, Option<GraphNode>)> =
         node_entries.iter().map(|entry| (entry, node::node(report, entry, &names, &declared))).collect();
@@ -42,8 +49,8 @@ pub(super) fn graph(report: &mut Report, root: &Node) -> Option<Graph> {
         }
     };
     let (output, output_schema) = output(report, &members, &declared);
-    let limits = limits(report, &members);
-    let on_busy = on_busy(report, &members);
+    let limits = head::limits(report, &members);
+    let on_busy = head::on_busy(report, &members);
     let whole = nodes.iter().all(|(_, node)| node.is_some());
     let places: BTreeMap<NodePath, Place> =
         nodes.iter().filter_map(|(entry, _)| Some((NodePath::parse(&entry.key).ok()?, entry.key_at))).collect();
@@ -59,9 +66,10 @@ pub(super) fn graph(report: &mut Report, root: &Node) -> Option<Graph> {
             &flow::Flow { nodes: &nodes, start: &start, places: &places, channels: &declared.channels },
         );
     }
-    let source = canonical_json(&to_json(root));
+    let name = name?;
+    let source = source(report, root, &name, &declared.children)?;
     Some(Graph {
-        name: name?,
+        name,
         hash: GraphHash(Digest::of(&source)),
         source,
         input: declared.input,
@@ -73,8 +81,61 @@ pub(super) fn graph(report: &mut Report, root: &Node) -> Option<Graph> {
         on_busy,
         successors: nodes.iter().map(|(path, node)| (path.clone(), successors(node))).collect(),
         nodes,
-        children: BTreeMap::new(),
+        children: declared.children,
     })
+}
+
+/// The canonical text: what is included inlined, graphs that are called beneath their names.
+fn source(report: &mut Report, root: &Node, name: &str, children: &BTreeMap<String, Arc<Graph>>) -> Option<String> {
+    let Value::Object(mut members) = to_json(root) else { return None };
+    members.insert("baton".to_owned(), json!(1));
+    members.insert("graph".to_owned(), json!(name));
+    members.remove("graphs");
+    if !children.is_empty() {
+        let each = children
+            .iter()
+            .filter_map(|(name, child)| Some((name.clone(), serde_json::from_str::<Value>(&child.source).ok()?)));
+        members.insert("graphs".to_owned(), each.collect::<Map<_, _>>().into());
+    }
+    let source = canonical_json(&Value::Object(members));
+    if source.len() > SOURCE_BYTES_MAX {
+        report.add(
+            "too_large",
+            root.at,
+            format!("with all it includes the graph is longer than {SOURCE_BYTES_MAX} bytes"),
+        );
+        return None;
+    }
+    Some(source)
+}
+
+/// The graphs that the nodes call, as far as they are sound; those nobody calls are reported.
+fn children(
+    report: &mut Report,
+    library: &mut Library<'_>,
+    members: &Members<'_>,
+    nodes: &[Entry],
+    home: &Rc<Home>,
+) -> BTreeMap<String, Arc<Graph>> {
+    let definitions = members.get("graphs").map(|graphs| entries(report, graphs, "graphs")).unwrap_or_default();
+    for entry in definitions.iter().filter(|_| !library.canonical) {
+        head::check_name(report, &entry.key, entry.key_at);
+    }
+    let mut children = BTreeMap::new();
+    for (name, at) in nodes.iter().filter_map(|entry| called(&entry.value)) {
+        if let Some(child) = library.graph(report, home, (name, at)) {
+            children.insert(name.to_owned(), child);
+        }
+    }
+    for entry in definitions {
+        if !library.was_called(home, &entry.key) {
+            library.graph(report, home, (&entry.key, entry.key_at));
+            report
+                .add("unreachable_graph", entry.key_at, format!("no node calls {}", entry.key))
+                .help(format!("call it with graph: {{ name: {} }}, or delete it", entry.key));
+        }
+    }
+    children
 }
 
 /// Where a node's branch may go next, each name once and in order.
@@ -96,34 +157,6 @@ pub(super) fn ways(route: &Route) -> impl Iterator<Item = &[NodePath]> {
         Target::Nodes(nodes) => nodes.as_slice(),
         Target::Fail(_) => &[],
     })
-}
-
-fn version(report: &mut Report, members: &Members<'_>) {
-    match members.get("baton") {
-        None => {
-            report.add("missing_key", members.at, "the language version is missing").help("begin with baton: 1");
-        }
-        Some(node) if !matches!(&node.content, Content::Scalar { text, .. } if text == "1") => {
-            report.add("wrong_version", node.at, "this version of Baton reads graphs of language version 1");
-        }
-        Some(_) => {}
-    }
-}
-
-fn name(report: &mut Report, members: &Members<'_>) -> Option<String> {
-    let Some(node) = members.get("graph") else {
-        report.add("missing_key", members.at, "the graph has no name").help("graph: newsletter");
-        return None;
-    };
-    let name = text(report, node, "the name of the graph")?;
-    let fits = (1..=128).contains(&name.len())
-        && name.chars().all(|mark| mark.is_ascii_alphanumeric() || "_-.".contains(mark));
-    if !fits {
-        report
-            .add("wrong_name", node.at, format!("{name:?} is no name of a graph"))
-            .help("names are made of letters, digits, _, - and .");
-    }
-    Some(name.to_owned())
 }
 
 fn node_entries<'n>(report: &mut Report, members: &Members<'n>) -> &'n [Entry] {
@@ -151,59 +184,6 @@ fn node_entries<'n>(report: &mut Report, members: &Members<'n>) -> &'n [Entry] {
     nodes
 }
 
-fn declared(report: &mut Report, members: &Members<'_>) -> Declared {
-    let input = members.get("input").map(|node| fields(report, node, "input", &[])).unwrap_or_default();
-    let mut channels = BTreeMap::new();
-    if let Some(state) = members.get("state") {
-        for field in fields(report, state, "state", &["reduce", "keep"]) {
-            let node = state.get(&field.name);
-            let reducer = node.and_then(|node| node.get("reduce")).and_then(|node| reducer(report, node));
-            let keep = node.and_then(|node| node.get("keep")).and_then(|node| truth(report, node, "keep"));
-            let reducer = reducer.unwrap_or(Reducer::Replace);
-            check_reducer(report, &field, reducer, node);
-            let is_array = Kind::of_schema(&field.schema) == Kind::Array;
-            let unset = if is_array { json!([]) } else { Value::Null };
-            let default = field.default.filter(|default| !default.is_null()).unwrap_or(unset);
-            let channel = Channel { schema: field.schema, reducer, default, keep: keep.unwrap_or(false) };
-            channels.insert(field.name, channel);
-        }
-    }
-    Declared { input: object(&input), channels }
-}
-
-const REDUCERS: [(&str, Reducer); 7] = [
-    ("replace", Reducer::Replace),
-    ("last", Reducer::Last),
-    ("append", Reducer::Append),
-    ("union", Reducer::Union),
-    ("sum", Reducer::Sum),
-    ("merge", Reducer::Merge),
-    ("messages", Reducer::Messages),
-];
-
-fn reducer(report: &mut Report, node: &Node) -> Option<Reducer> {
-    let names = REDUCERS.map(|(name, _)| name);
-    let name = word(report, node, "reduce", &names)?;
-    REDUCERS.iter().find(|(known, _)| *known == name).map(|(_, reducer)| *reducer)
-}
-
-fn check_reducer(report: &mut Report, field: &Field, reducer: Reducer, node: Option<&Node>) {
-    let kind = Kind::of_schema(&field.schema);
-    if kind == Kind::Any {
-        return;
-    }
-    let wanted = match reducer {
-        Reducer::Append | Reducer::Union | Reducer::Messages if kind != Kind::Array => "an array",
-        Reducer::Sum if ![Kind::Integer, Kind::Number].contains(&kind) => "an integer or a number",
-        Reducer::Merge if kind != Kind::Object => "an object",
-        _ => return,
-    };
-    let at = node.and_then(|node| node.get("reduce")).map(|node| node.at).unwrap_or_default();
-    report
-        .add("type_mismatch", at, format!("this reducer needs a channel that is {wanted}, not {}", kind.name()))
-        .label(format!("{} is {}", field.name, kind.name()));
-}
-
 fn output(report: &mut Report, members: &Members<'_>, declared: &Declared) -> (BTreeMap<String, Expr>, Value) {
     let view = View::new(declared, "output");
     let mut outputs = BTreeMap::new();
@@ -213,11 +193,8 @@ fn output(report: &mut Report, members: &Members<'_>, declared: &Declared) -> (B
         let Some((value, kind)) = expression(report, &entry.value, &format!("output {}", entry.key), &view) else {
             continue;
         };
-        // A channel that was never written reads as null.
-        let schema = match kind {
-            Kind::Any | Kind::Null => json!({}),
-            kind => json!({"type": [kind.name(), "null"]}),
-        };
+        let declared = value.path().and_then(|path| view.schema_of(&path).cloned());
+        let schema = nullable(declared.unwrap_or_else(|| kind.schema()));
         properties.insert(entry.key.clone(), schema);
         names.push(entry.key.clone());
         outputs.insert(entry.key.clone(), value);
@@ -226,29 +203,19 @@ fn output(report: &mut Report, members: &Members<'_>, declared: &Declared) -> (B
     (outputs, json!({"type": "object", "properties": properties, "required": names}))
 }
 
-fn limits(report: &mut Report, members: &Members<'_>) -> Limits {
-    let mut limits = Limits { steps: STEPS, duration_ms: None, tokens: None, cost_usd: None };
-    let Some(node) = members.get("limits") else { return limits };
-    let Some(given) = super::reader::members(report, node, "limits", &["steps", "tokens", "duration"], &["cost_usd"])
-    else {
-        return limits;
-    };
-    if let Some(steps) = given.get("steps").and_then(|node| count(report, node, "steps", (1, STEPS_MAX))) {
-        limits.steps = steps;
-    }
-    limits.tokens = given.get("tokens").and_then(|node| count(report, node, "tokens", (1, u64::MAX)));
-    limits.duration_ms = given.get("duration").and_then(|node| duration(report, node, "duration"));
-    limits
-}
-
-fn on_busy(report: &mut Report, members: &Members<'_>) -> OnBusy {
-    let Some(node) = members.get("on_busy") else { return OnBusy::default() };
-    match word(report, node, "on_busy", &["reject", "enqueue", "interrupt", "rollback"]) {
-        Some("enqueue") => OnBusy::Enqueue,
-        Some(word @ ("interrupt" | "rollback")) => {
-            unsupported(report, node.at, &format!("on_busy: {word}"));
-            OnBusy::default()
-        }
-        _ => OnBusy::default(),
+/// The schema with null beside it: a channel that was never written reads as null.
+fn nullable(schema: Value) -> Value {
+    match schema {
+        Value::Object(mut members) => match members.get("type") {
+            Some(Value::String(name)) if name != "null" => {
+                let both = json!([name, "null"]);
+                members.insert("type".to_owned(), both);
+                members.remove("enum");
+                members.remove("const");
+                Value::Object(members)
+            }
+            _ => json!({}),
+        },
+        _ => json!({}),
     }
 }

@@ -2,16 +2,18 @@
 //! branches that meet without a join, and writers that may write at once.
 //!
 //! Two branches of a fork are followed as pairs: which two nodes may be active at the same
-//! time. A pair waits at joins as the engine does. An edge back to a node that dominates it
-//! starts the next turn of a loop and is not followed.
+//! time. A pair waits at joins as the engine does; the first to reach a `join: any` cancels
+//! who leads nowhere else, and later arrivals are dropped. An edge back to a node that
+//! dominates it starts the next turn of a loop and is not followed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_common::NodePath;
 
 use super::document::{routes, successors, ways};
+use super::loops;
 use super::problem::{Place, Report};
-use crate::graph::{Channel, Node, Reducer, Target};
+use crate::graph::{Channel, Join, Node, Reducer, Target};
 
 /// What is looked at.
 pub(super) struct Flow<'g> {
@@ -43,12 +45,19 @@ pub(super) fn check(report: &mut Report, flow: &Flow<'_>) {
         }
     }
     if sound {
-        meeting(report, flow, &map);
+        let pairs = pairs(&map);
+        meeting(report, flow, &map, &pairs);
+        let active = |pair: &Pair| match pair {
+            (Branch::Active(left), Branch::Active(right)) => Some((*left, *right)),
+            _ => None,
+        };
+        let at_once: Vec<(usize, usize)> = pairs.iter().filter_map(active).collect();
+        loops::check(report, flow, &map.names, &map.all, &at_once);
     }
 }
 
 impl Flow<'_> {
-    fn place(&self, name: &NodePath) -> Place {
+    pub(super) fn place(&self, name: &NodePath) -> Place {
         self.places.get(name).copied().unwrap_or_default()
     }
 }
@@ -56,12 +65,17 @@ impl Flow<'_> {
 /// The graph by numbers.
 struct Map<'g> {
     names: Vec<&'g NodePath>,
+    /// Successors.
+    all: Vec<Vec<usize>>,
     /// Successors without edges back.
     ahead: Vec<Vec<usize>>,
     /// The targets of each arm, without edges back.
     arms: Vec<Vec<Vec<usize>>>,
-    joins: Vec<bool>,
+    joins: Vec<Option<Join>>,
+    /// For each `join: any`, who leads to it and nowhere else.
+    only: BTreeMap<usize, BTreeSet<usize>>,
     start: Vec<usize>,
+    dominators: Vec<BTreeSet<usize>>,
     reached: BTreeSet<usize>,
     ends: BTreeSet<usize>,
     /// What can be reached ahead, the node itself left out.
@@ -89,16 +103,22 @@ impl<'g> Map<'g> {
                 Target::Fail(_) => true,
             })
         };
+        let joins: Vec<Option<Join>> = flow.nodes.values().map(|node| node.join).collect();
+        let any = (0..all.len()).filter(|node| joins[*node] == Some(Join::Any));
+        let only = any.map(|join| (join, only(&ahead, join))).collect();
         let sinks = flow.nodes.values().enumerate().filter(|(_, node)| ends_here(node)).map(|(number, _)| number);
         Self {
             arms: arms.collect(),
-            joins: flow.nodes.values().map(|node| node.join.is_some()).collect(),
+            joins,
+            only,
             reached: closure(&all, start.iter().copied()),
             ends: closure(&reversed(&all), sinks),
             reach: (0..all.len()).map(|node| closure(&ahead, ahead[node].iter().copied())).collect(),
             names,
+            all,
             ahead,
             start,
+            dominators,
         }
     }
 }
@@ -112,11 +132,10 @@ enum Branch {
 
 type Pair = (Branch, Branch);
 
-fn meeting(report: &mut Report, flow: &Flow<'_>, map: &Map<'_>) {
-    let pairs = pairs(map);
+fn meeting(report: &mut Report, flow: &Flow<'_>, map: &Map<'_>, pairs: &BTreeSet<Pair>) {
     let mut met = BTreeSet::new();
     let mut writers = BTreeSet::new();
-    for pair in &pairs {
+    for pair in pairs {
         let (Branch::Active(left), Branch::Active(right)) = pair else { continue };
         if left == right {
             met.insert(*left);
@@ -203,11 +222,31 @@ fn advance(moving: Branch, other: Branch, map: &Map<'_>, work: &mut Vec<Pair>) {
 }
 
 fn arrive(node: usize, other: Branch, map: &Map<'_>, work: &mut Vec<Pair>) {
-    if !map.joins[node] {
-        work.push((Branch::Active(node), other));
-    } else if other != Branch::Waiting(node) {
-        work.push((Branch::Waiting(node), other));
+    match map.joins[node] {
+        None => work.push((Branch::Active(node), other)),
+        Some(Join::All) if other != Branch::Waiting(node) => work.push((Branch::Waiting(node), other)),
+        Some(Join::All) => {}
+        Some(Join::Any) => {
+            let (Branch::Active(at) | Branch::Waiting(at)) = other;
+            // Behind the join the other one has opened it, and this arrival is dropped.
+            let late = map.dominators[at].contains(&node);
+            let cancelled = map.only.get(&node).is_some_and(|only| only.contains(&at));
+            if !late && !cancelled {
+                work.push((Branch::Active(node), other));
+            }
+        }
     }
+}
+
+/// Who leads to a node and nowhere else: whatever can be reached without it leads to it.
+fn only(ahead: &[Vec<usize>], join: usize) -> BTreeSet<usize> {
+    let back = reversed(ahead);
+    let leading = closure(&back, [join]);
+    let astray = (0..ahead.len()).filter(|node| !leading.contains(node));
+    let without: Vec<Vec<usize>> =
+        (0..back.len()).map(|node| back[node].iter().copied().filter(|from| *from != join).collect()).collect();
+    let elsewhere = closure(&without, astray);
+    leading.into_iter().filter(|node| *node != join && !elsewhere.contains(node)).collect()
 }
 
 /// What can be reached, those it starts from included.

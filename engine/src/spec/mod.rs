@@ -1,30 +1,41 @@
 //! From text to a validated graph: all problems at once, each with its place and cure.
 //!
-//! Reading files is left to the caller ([`includes`] says which), drawing problems to the
-//! command line, and whether tools exist to whoever knows the workers.
+//! Reading files and finding applied graphs is left to the caller ([`includes`] and
+//! [`calls`] say which), drawing problems to the command line.
 
+mod arguments;
 mod ask;
+mod call;
 mod canonical;
 mod chat;
 mod code;
 mod document;
+mod each;
 mod flow;
+mod head;
+mod job;
+mod library;
+mod loops;
 pub(crate) mod names;
 mod node;
 mod problem;
 mod reader;
+mod retry;
 mod route;
 mod scalar;
 mod types;
 mod view;
+mod wait;
 mod work;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use baton_common::tool::ToolSpec;
 pub use problem::{CODES, Problem};
 
 use crate::graph::Graph;
+use library::{Home, Library};
 use problem::Report;
 
 /// A graph's text and the texts it includes.
@@ -34,7 +45,8 @@ pub struct Source {
     pub file: String,
     /// Its text.
     pub text: String,
-    /// The texts of what it includes, by path as written: see [`includes`].
+    /// The texts of what it includes, and of the graphs it calls in files, by path relative
+    /// to its folder: see [`includes`].
     pub includes: BTreeMap<String, String>,
 }
 
@@ -44,25 +56,78 @@ impl Source {
     pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
         Self { file: file.into(), text: text.into(), includes: BTreeMap::new() }
     }
+
+    /// How problems name the file at a path of [`Source::includes`].
+    #[must_use]
+    pub fn place_of(&self, path: &str) -> String {
+        format!("{}{path}", library::folder(&self.file))
+    }
 }
 
-/// The paths a text includes by `{ file: … }`, relative to the graph's folder; those that
-/// would lead out of it are left out and reported by [`parse`].
+/// What is known beside a graph's text.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The tools that workers have: calls of others are problems then, and arguments are
+    /// checked against their schemas.
+    pub tools: Option<BTreeMap<String, ToolSpec>>,
+    /// Canonical texts of applied graphs, by what they are called: see [`calls`].
+    pub graphs: BTreeMap<String, String>,
+}
+
+/// The paths a graph includes, texts by `{ file: … }` and graphs by `./…`, relative to its
+/// folder, as far as the texts given tell: with those added, ask again. Paths that lead out
+/// of the folder are left out and reported by [`parse`].
 #[must_use]
-pub fn includes(text: &str) -> Vec<String> {
-    let mut report = Report::default();
-    yaml::load(text, &mut report).map(|root| canonical::includes(&root)).unwrap_or_default()
+pub fn includes(source: &Source) -> Vec<String> {
+    let mut paths = BTreeSet::new();
+    walk(source, &mut |found| {
+        paths.extend(found.texts.iter().cloned());
+        paths.extend(found.graphs.iter().cloned());
+    });
+    paths.into_iter().collect()
 }
 
-/// The graph a text describes.
+/// The applied graphs it calls, as it calls them: `name` or `name@version`.
+#[must_use]
+pub fn calls(source: &Source) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    walk(source, &mut |found| names.extend(found.applied.iter().cloned()));
+    names.into_iter().collect()
+}
+
+/// What each file of a graph names.
+fn walk(source: &Source, visit: &mut impl FnMut(&canonical::References)) {
+    let mut read: BTreeSet<String> = BTreeSet::new();
+    let mut work = vec![(String::new(), &source.text)];
+    while let Some((path, text)) = work.pop() {
+        if !read.insert(path.clone()) {
+            continue;
+        }
+        let Some(root) = yaml::load(text, &mut Report::default()) else { continue };
+        let found = canonical::references(&root, library::folder(&path));
+        visit(&found);
+        work.extend(found.graphs.into_iter().filter_map(|path| Some((path.clone(), source.includes.get(&path)?))));
+    }
+}
+
+/// The graph a text describes. Tools are not looked up, and no graph is applied.
 ///
 /// # Errors
 /// Every problem found, in the order of the text.
 pub fn parse(source: &Source) -> Result<Graph, Vec<Problem>> {
+    parse_with(source, &Known::default())
+}
+
+/// The graph a text describes, given what is known beside it.
+///
+/// # Errors
+/// Every problem found, in the order of the text, those of included files after those of
+/// the file that includes them.
+pub fn parse_with(source: &Source, known: &Known) -> Result<Graph, Vec<Problem>> {
     let mut report = Report::new(&source.file);
     let graph = yaml::load(&source.text, &mut report).and_then(|mut root| {
-        canonical::inline(&mut root, &source.includes, &mut report);
-        document::graph(&mut report, &root)
+        canonical::inline(&mut root, "", &source.includes, &mut report);
+        document::graph(&mut report, &mut Library::new(source, known, false), &root, &Home::file("", &root))
     });
     finish(report, graph)
 }
@@ -73,7 +138,10 @@ pub fn parse(source: &Source) -> Result<Graph, Vec<Problem>> {
 /// Every problem found; a text that came from [`parse`] has none.
 pub fn parse_canonical(source: &str) -> Result<Graph, Vec<Problem>> {
     let mut report = Report::new("graph");
-    let graph = canonical::load(source, &mut report).and_then(|root| document::graph(&mut report, &root));
+    let (nothing, known) = (Source::default(), Known::default());
+    let graph = canonical::load(source, &mut report).and_then(|root| {
+        document::graph(&mut report, &mut Library::new(&nothing, &known, true), &root, &Home::file("", &root))
+    });
     finish(report, graph)
 }
 

@@ -2,24 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use baton_common::NodePath;
 use baton_common::tool::Priority;
-use baton_common::{ErrorClass, NodePath};
+use serde_json::{Value, json};
 
-use super::code::{expression, expression_of};
+use super::code::expression;
+use super::each::for_each;
+use super::job::Beside;
 use super::problem::Report;
-use super::reader::{Members, count, duration, duration_range, entries, kind, members, one_or_more, text, word};
+use super::reader::{Members, duration, entries, members, word};
+use super::retry::{default_retry, retry};
 use super::route::route;
-use super::types::is_identifier;
-use super::view::{Declared, Output, View};
-use super::work::{WORKS, work};
-use super::yaml::{Content, Entry, Node};
+use super::view::{Declared, View, error_schema, errors_schema};
+use super::work::{check_use, work};
+use super::yaml::{Entry, Node};
 use crate::expr::{Expr, Kind, article};
-use crate::graph::{Channel, ForEach, Join, Node as GraphNode, OnItemError, Reducer, Retry, Work};
+use crate::graph::{Channel, Join, Node as GraphNode, Reducer, Retry};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 21] = [
     "tool",
     "chat",
     "ask",
+    "wait",
+    "graph",
     "notify",
     "save",
     "then",
@@ -32,30 +37,46 @@ const KEYS: [&str; 15] = [
     "timeout",
     "deadline",
     "priority",
+    "poll",
+    "undo",
+    "cache",
+    "approve",
 ];
-const LATER: [&str; 9] = ["agent", "wait", "graph", "by", "after", "poll", "undo", "cache", "approve"];
-const PARALLEL_MAX: u64 = 100_000;
+const LATER: [&str; 1] = ["agent"];
 /// What an attempt may take unless a node says otherwise, in milliseconds.
 const TIMEOUT_MS: u64 = 300_000;
 
 /// A node; `None` where something of it is wrong.
-pub(super) fn node(report: &mut Report, entry: &Entry, names: &[String], declared: &Declared) -> Option<GraphNode> {
+pub(super) fn node(report: &mut Report, entry: &Entry, names: &[String], declared: &Declared<'_>) -> Option<GraphNode> {
     let members = members(report, &entry.value, "a node", &KEYS, &LATER)?;
     let each = for_each(report, &members, declared);
+    let is_map = each.is_some();
     let mut view = View::new(declared, "the work of a node");
-    view.item = each.as_ref().map(|each| each.item_name.clone());
-    if members.get("for_each").is_some() && view.item.is_none() {
-        view.item = Some("item".to_owned());
+    if let Some(each) = &each {
+        view = view.with_item(&each.item.0, each.item.1.clone());
+        if each.after {
+            view = view.with("deps", json!({"type": "object"}));
+        }
     }
     let (work, output) = work(report, &members, &view);
-    let each = keep(report, &members, each, &view, output.as_ref());
-    check_use(report, &members, work.as_ref());
-    let mut view = View::new(declared, "save and then");
-    view.errors = members.get("for_each").is_some();
-    view.output = if view.errors { Some(Output::List) } else { output };
-    let save = members.get("save").map_or(Some(BTreeMap::new()), |node| save(report, node, &view));
+    let beside = Beside::read(report, &members, &view, (output.as_ref(), args_schema(&members, declared)));
+    check_use(report, &members);
+    let mut after = View::new(declared, "save and then");
+    let (each, output) = match each {
+        Some(each) => {
+            after = after.with("errors", errors_schema(&each.item.1));
+            let of_item = view.at("keep").with("output", output.clone().unwrap_or_else(|| json!({})));
+            let (each, output) = each.finish(report, &members, &of_item, output.as_ref());
+            (each, Some(output))
+        }
+        None => (None, output),
+    };
+    if let Some(output) = output {
+        after = after.with("output", output);
+    }
+    let save = members.get("save").map_or(Some(BTreeMap::new()), |node| save(report, node, &after));
     let then = match members.get("then") {
-        Some(node) => route(report, node, "then", names, &view),
+        Some(node) => route(report, node, "then", names, &after),
         None => {
             report
                 .add("no_then", entry.key_at, format!("{} has no then", entry.key))
@@ -63,8 +84,7 @@ pub(super) fn node(report: &mut Report, entry: &Entry, names: &[String], declare
             None
         }
     };
-    let mut view = View::new(declared, "on_error");
-    view.error = true;
+    let view = View::new(declared, "on_error").with("error", error_schema());
     let on_error = members.get("on_error").map(|node| route(report, node, "on_error", names, &view));
     let settings = Settings::read(report, &members);
     Some(GraphNode {
@@ -72,117 +92,33 @@ pub(super) fn node(report: &mut Report, entry: &Entry, names: &[String], declare
         work: work?,
         save: save?,
         then: then?,
-        on_error: match on_error {
-            Some(route) => Some(route?),
-            None => None,
-        },
+        on_error: optional(on_error)?,
         join: settings.join,
-        each: match members.get("for_each") {
-            Some(_) => Some(each?),
-            None => None,
-        },
+        each: if is_map { Some(each?) } else { None },
         retry: settings.retry,
         timeout_ms: settings.timeout_ms,
         deadline_ms: settings.deadline_ms,
         priority: settings.priority,
-        poll: None,
-        undo: None,
-        cache: None,
-        approve: None,
+        poll: optional(beside.poll)?,
+        undo: optional(beside.undo)?,
+        cache: optional(beside.cache)?,
+        approve: optional(beside.approve)?,
     })
 }
 
-/// What fits no work of this kind.
-fn check_use(report: &mut Report, members: &Members<'_>, work: Option<&Work>) {
-    let is_map = members.get("for_each").is_some();
-    for key in ["on_item_error", "max_parallel"] {
-        if let (false, Some(entry)) = (is_map, members.entry(key)) {
-            report.add("needs_for_each", entry.key_at, format!("{key} needs for_each"));
-        }
-    }
-    let jobless = match work {
-        Some(Work::Local) if !WORKS.iter().any(|key| members.get(key).is_some()) => "a node without work",
-        Some(Work::Ask(_)) => "a node that asks",
-        Some(Work::Notify(_)) => "a node that notifies",
-        _ => return,
-    };
-    for key in ["for_each", "retry", "timeout", "priority", "deadline"] {
-        let fits = matches!((work, key), (Some(Work::Notify(_)), "retry" | "timeout" | "priority"));
-        if let (false, Some(entry)) = (fits, members.entry(key)) {
-            let problem = report.add("no_use", entry.key_at, format!("{jobless} has no use for {key}"));
-            if matches!(work, Some(Work::Ask(_))) && ["timeout", "deadline"].contains(&key) {
-                problem.help("write expires in ask");
-            }
-        }
+/// What may be left out, but if it stands there must be sound.
+#[expect(clippy::option_option, reason = "given or not, and sound or not")]
+fn optional<T>(given: Option<Option<T>>) -> Option<Option<T>> {
+    match given {
+        Some(sound) => sound.map(Some),
+        None => Some(None),
     }
 }
 
-fn for_each(report: &mut Report, node: &Members<'_>, declared: &Declared) -> Option<ForEach> {
-    let each = node.get("for_each")?;
-    let view = View::new(declared, "for_each");
-    let (list, item_name) = match &each.content {
-        Content::Map(_) => {
-            let parts = members(report, each, "for_each", &["in", "as", "keep"], &["by", "after"])?;
-            let Some(list) = parts.get("in") else {
-                report.add("missing_key", parts.at, "for_each needs in: the list").help("in: state.files");
-                return None;
-            };
-            let name = parts.get("as").map_or(Some("item"), |node| {
-                let name = text(report, node, "as")?;
-                let taken = super::names::SCOPE.contains(&name) && name != "item";
-                if taken || !is_identifier(name) || crate::expr::is_type_name(name) {
-                    report.add("wrong_name", node.at, format!("{name} cannot be the name of an item"));
-                    return None;
-                }
-                Some(name)
-            });
-            (expression_of(report, list, "in", &view, Kind::Array), name?)
-        }
-        _ => (expression_of(report, each, "for_each", &view, Kind::Array), "item"),
-    };
-    let on_item_error =
-        node.get("on_item_error").map_or(Some(OnItemError::Fail), |policy| on_item_error(report, policy));
-    let max_parallel =
-        node.get("max_parallel").and_then(|node| count(report, node, "max_parallel", (1, PARALLEL_MAX))).unwrap_or(16);
-    Some(ForEach {
-        list: list?,
-        item_name: item_name.to_owned(),
-        keep: None,
-        on_item_error: on_item_error?,
-        max_parallel: u32::try_from(max_parallel).unwrap_or(u32::MAX),
-        by: None,
-        after: None,
-    })
-}
-
-fn keep(
-    report: &mut Report,
-    node: &Members<'_>,
-    each: Option<ForEach>,
-    view: &View<'_>,
-    output: Option<&Output>,
-) -> Option<ForEach> {
-    let keep = node.get("for_each").and_then(|each| each.get("keep"));
-    let Some(keep) = keep else { return each };
-    let view = View { output: output.cloned(), place: "keep", ..view.clone() };
-    let keep = expression(report, keep, "keep", &view);
-    each.zip(keep).map(|(each, (keep, _))| ForEach { keep: Some(keep), ..each })
-}
-
-fn on_item_error(report: &mut Report, node: &Node) -> Option<OnItemError> {
-    if let Content::Map(_) = &node.content {
-        let parts = members(report, node, "on_item_error", &["quorum"], &[])?;
-        let Some(quorum) = parts.get("quorum") else {
-            report.add("missing_key", node.at, "on_item_error needs quorum").help("on_item_error: { quorum: 3 }");
-            return None;
-        };
-        let successes = count(report, quorum, "quorum", (1, PARALLEL_MAX))?;
-        return u32::try_from(successes).ok().map(OnItemError::Quorum);
-    }
-    match word(report, node, "on_item_error", &["fail", "collect"])? {
-        "collect" => Some(OnItemError::Collect),
-        _ => Some(OnItemError::Fail),
-    }
+/// What the tool of a node takes, where it is known.
+fn args_schema<'d>(node: &Members<'_>, declared: &'d Declared<'_>) -> Option<&'d Value> {
+    let name = node.get("tool")?.get("name")?.scalar()?;
+    Some(&declared.tools?.get(name)?.args_schema)
 }
 
 fn save(report: &mut Report, node: &Node, view: &View<'_>) -> Option<BTreeMap<String, Expr>> {
@@ -242,76 +178,14 @@ struct Settings {
 
 impl Settings {
     fn read(report: &mut Report, node: &Members<'_>) -> Self {
-        let join = node.get("join").and_then(|node| match word(report, node, "join", &["all", "any"]) {
-            Some("any") => {
-                super::reader::unsupported(report, node.at, "join: any");
-                None
-            }
-            word => word.map(|_| Join::All),
-        });
+        let join = node.get("join").and_then(|node| word(report, node, "join", &["all", "any"]));
         let priority = node.get("priority").and_then(|node| word(report, node, "priority", &["high", "normal", "low"]));
         Self {
-            join,
+            join: join.map(|word| if word == "any" { Join::Any } else { Join::All }),
             retry: node.get("retry").map_or_else(default_retry, |node| retry(report, node)),
             timeout_ms: node.get("timeout").and_then(|node| duration(report, node, "timeout")).unwrap_or(TIMEOUT_MS),
             deadline_ms: node.get("deadline").and_then(|node| duration(report, node, "deadline")),
             priority: priority.and_then(|name| Priority::ALL.into_iter().find(|priority| priority.name() == name)),
         }
     }
-}
-
-fn default_retry() -> Retry {
-    let classes = vec![ErrorClass::Transient];
-    Retry { attempts: 1, backoff_min_ms: 1_000, backoff_max_ms: 60_000, classes, codes: Vec::new() }
-}
-
-fn retry(report: &mut Report, node: &Node) -> Retry {
-    let mut retry = default_retry();
-    let Some(members) = members(report, node, "retry", &["attempts", "backoff", "errors"], &[]) else { return retry };
-    match members.get("attempts") {
-        Some(attempts) => {
-            let attempts = count(report, attempts, "attempts", (1, 100)).unwrap_or(1);
-            retry.attempts = u32::try_from(attempts).unwrap_or(1);
-        }
-        None => {
-            report
-                .add("missing_key", members.at, "retry needs attempts, the first included")
-                .help("retry: { attempts: 3 }");
-        }
-    }
-    if let Some((min, max)) = members.get("backoff").and_then(|node| duration_range(report, node, "backoff")) {
-        (retry.backoff_min_ms, retry.backoff_max_ms) = (min, max);
-    }
-    let Some(errors) = members.get("errors") else { return retry };
-    retry.classes.clear();
-    if matches!(errors.content, Content::Map(_)) {
-        report.add(
-            "wrong_type",
-            errors.at,
-            format!("errors is a list of classes or codes, not {}", kind(&errors.content)),
-        );
-        return retry;
-    }
-    for element in one_or_more(errors) {
-        let Some(name) = text(report, element, "errors") else { continue };
-        match ErrorClass::from_name(name) {
-            Some(class) if class.retryable() => retry.classes.push(class),
-            Some(class) => {
-                report.add("no_use", element.at, format!("errors of class {class} are never tried again"));
-            }
-            None if is_identifier(name) => {
-                let known = ErrorClass::ALL.iter().filter(|class| class.retryable()).map(|class| class.name());
-                if let Some(near) = super::names::nearest(name, known) {
-                    let problem = report.add("unknown_word", element.at, format!("there is no class of errors {name}"));
-                    problem.help(format!("did you mean {near}?"));
-                } else {
-                    retry.codes.push(name.to_owned());
-                }
-            }
-            None => {
-                report.add("wrong_name", element.at, format!("{name:?} is no class or code of errors"));
-            }
-        }
-    }
-    retry
 }

@@ -36,10 +36,12 @@ impl std::fmt::Display for Problem {
 }
 
 /// Every code a problem may have.
-pub const CODES: [&str; 43] = [
+pub const CODES: [&str; 51] = [
     "concurrent_writers",
     "duplicate_key",
     "empty",
+    "endless_loop",
+    "missing_argument",
     "missing_join",
     "missing_key",
     "needs_for_each",
@@ -48,26 +50,32 @@ pub const CODES: [&str; 43] = [
     "no_then",
     "no_use",
     "not_visible",
+    "recursive_graph",
     "split_expression",
     "too_large",
     "two_forms",
     "two_works",
     "type_mismatch",
+    "unknown_argument",
     "unknown_channel",
+    "unknown_graph",
     "unknown_input",
     "unknown_key",
     "unknown_name",
     "unknown_node",
     "unknown_output",
+    "unknown_tool",
     "unknown_type",
     "unknown_word",
     "unquoted_expression",
     "unquoted_text",
     "unreachable_arm",
+    "unreachable_graph",
     "unreachable_node",
     "unsupported_yet",
     "wrong_arm",
     "wrong_duration",
+    "wrong_effect",
     "wrong_expression",
     "wrong_name",
     "wrong_number",
@@ -91,16 +99,32 @@ pub(super) struct Place {
     pub(super) length: usize,
 }
 
-/// Gathers problems of one file.
+/// Gathers problems of a graph's file and of those it includes.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    file: String,
+    /// In the order in which they were entered.
+    files: Vec<String>,
+    current: usize,
     problems: Vec<Problem>,
 }
 
 impl Report {
     pub(super) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), problems: Vec::new() }
+        Self { files: vec![file.to_owned()], current: 0, problems: Vec::new() }
+    }
+
+    /// Problems are of this file from now on. Answers what to go back to by [`Report::back`].
+    pub(super) fn enter(&mut self, file: &str) -> usize {
+        let before = self.current;
+        self.current = self.files.iter().position(|known| known == file).unwrap_or_else(|| {
+            self.files.push(file.to_owned());
+            self.files.len() - 1
+        });
+        before
+    }
+
+    pub(super) fn back(&mut self, to: usize) {
+        self.current = to;
     }
 
     /// Adds a problem; its label is the message until said otherwise.
@@ -109,7 +133,7 @@ impl Report {
         let message = message.into();
         self.problems.push(Problem {
             code: code.to_owned(),
-            file: self.file.clone(),
+            file: self.files.get(self.current).cloned().unwrap_or_default(),
             line: at.line,
             column: at.column,
             offset: at.offset,
@@ -126,15 +150,17 @@ impl Report {
         self.problems.is_empty()
     }
 
-    /// All problems in the order of the text, none twice.
-    pub(super) fn finish(mut self) -> Vec<Problem> {
-        self.problems.sort_by(|left, right| {
-            (left.offset, &left.code, &left.message).cmp(&(right.offset, &right.code, &right.message))
+    /// All problems in the order of the text, file by file, none twice.
+    pub(super) fn finish(self) -> Vec<Problem> {
+        let Self { files, mut problems, .. } = self;
+        let file = |problem: &Problem| files.iter().position(|file| *file == problem.file);
+        problems.sort_by_cached_key(|problem| {
+            (file(problem), problem.offset, problem.code.clone(), problem.message.clone())
         });
-        self.problems.dedup_by(|next, last| {
-            (next.offset, &next.code, &next.message) == (last.offset, &last.code, &last.message)
+        problems.dedup_by(|next, last| {
+            (&next.file, next.offset, &next.code, &next.message) == (&last.file, last.offset, &last.code, &last.message)
         });
-        self.problems
+        problems
     }
 }
 

@@ -131,6 +131,13 @@ pub(super) fn object(fields: &[Field]) -> Value {
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
+/// Lets an object have no other members than those it names.
+pub(super) fn close(schema: &mut Value) {
+    if let Value::Object(members) = schema {
+        members.insert("additionalProperties".to_owned(), Value::Bool(false));
+    }
+}
+
 /// Whether an expression can name it.
 pub(super) fn is_identifier(name: &str) -> bool {
     name.chars().all(|mark| mark.is_ascii_alphanumeric() || mark == '_')

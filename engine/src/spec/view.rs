@@ -1,53 +1,97 @@
 //! Which names an expression or template sees where it stands, and of which types they are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde_json::Value;
+use baton_common::tool::ToolSpec;
+use serde_json::{Map, Value, json};
 
 use super::names::{SCOPE, nearest};
 use super::problem::{Place, Report};
-use crate::expr::{Kind, Path, Paths};
-use crate::graph::Channel;
+use crate::expr::{Kind, Path, Paths, article};
+use crate::graph::{Channel, Graph};
 
-/// What a graph declares.
-#[derive(Default)]
-pub(super) struct Declared {
+/// What a graph declares and may call.
+pub(super) struct Declared<'k> {
     pub(super) input: Value,
     pub(super) channels: BTreeMap<String, Channel>,
+    /// The graphs its nodes call, as far as they are sound.
+    pub(super) children: BTreeMap<String, Arc<Graph>>,
+    /// The tools that workers have, where that is known.
+    pub(super) tools: Option<&'k BTreeMap<String, ToolSpec>>,
+    state: Value,
+    run: Value,
 }
 
-/// What a node's `output` looks like.
-#[derive(Clone)]
-pub(super) enum Output {
-    /// Nothing is known about it.
-    Any,
-    /// A list, as that of a map.
-    List,
-    /// An object with these members.
-    Members(Vec<(&'static str, Kind)>),
-    /// A value of this schema.
-    Schema(Value),
-    /// As [`Output::Members`], where `json` has this schema.
-    Chat(Vec<(&'static str, Kind)>, Option<Value>),
+impl<'k> Declared<'k> {
+    pub(super) fn new(
+        input: Value,
+        channels: BTreeMap<String, Channel>,
+        tools: Option<&'k BTreeMap<String, ToolSpec>>,
+    ) -> Self {
+        let state = channels.iter().map(|(name, channel)| (name.clone(), channel.schema.clone())).collect();
+        let run = ["id", "thread", "request_id", "graph"].map(|name| (name, json!({"type": "string"})));
+        Self { input, channels, children: BTreeMap::new(), tools, state: closed_object(state), run: closed(run) }
+    }
+}
+
+/// The schema of an object with these members and no others.
+pub(super) fn closed<const N: usize>(members: [(&str, Value); N]) -> Value {
+    closed_object(members.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect())
+}
+
+fn closed_object(properties: Map<String, Value>) -> Value {
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// What `error` looks like.
+pub(super) fn error_schema() -> Value {
+    closed(["code", "message", "node"].map(|name| (name, json!({"type": "string"}))))
+}
+
+/// What `errors` of a map looks like.
+pub(super) fn errors_schema(item: &Value) -> Value {
+    let each = closed([
+        ("index", json!({"type": "integer"})),
+        ("key", json!({"type": ["string", "null"]})),
+        ("item", item.clone()),
+        ("error", error_schema()),
+    ]);
+    json!({"type": "array", "items": each})
 }
 
 /// What is visible in one place. `input`, `state` and `run` always are.
 #[derive(Clone)]
 pub(super) struct View<'d> {
-    pub(super) declared: &'d Declared,
+    pub(super) declared: &'d Declared<'d>,
     pub(super) place: &'static str,
-    pub(super) output: Option<Output>,
-    pub(super) item: Option<String>,
-    pub(super) errors: bool,
-    pub(super) error: bool,
+    /// The item's name, where one is visible.
+    item: Option<String>,
+    /// What else is visible, with its schema.
+    names: Vec<(String, Value)>,
 }
 
-const RUN: [&str; 4] = ["id", "thread", "request_id", "graph"];
-const ERROR: [&str; 3] = ["code", "message", "node"];
-
 impl<'d> View<'d> {
-    pub(super) fn new(declared: &'d Declared, place: &'static str) -> Self {
-        Self { declared, place, output: None, item: None, errors: false, error: false }
+    pub(super) fn new(declared: &'d Declared<'d>, place: &'static str) -> Self {
+        Self { declared, place, item: None, names: Vec::new() }
+    }
+
+    /// The same names elsewhere.
+    pub(super) fn at(&self, place: &'static str) -> Self {
+        Self { place, ..self.clone() }
+    }
+
+    /// With one more name; `{}` is the schema of what nothing is known about.
+    pub(super) fn with(mut self, name: &str, schema: Value) -> Self {
+        self.names.retain(|(known, _)| known != name);
+        self.names.push((name.to_owned(), schema));
+        self
+    }
+
+    /// With the item of a map.
+    pub(super) fn with_item(mut self, name: &str, schema: Value) -> Self {
+        self.item = Some(name.to_owned());
+        self.with(name, schema)
     }
 
     /// Reports every path that leads nowhere.
@@ -60,78 +104,48 @@ impl<'d> View<'d> {
     }
 
     fn visible(&self) -> Vec<&str> {
-        let mut names = vec!["input", "state", "run"];
-        names.extend(self.output.iter().map(|_| "output"));
-        names.extend(self.item.as_deref());
-        names.extend(self.errors.then_some("errors"));
-        names.extend(self.error.then_some("error"));
-        names
+        ["input", "state", "run"].into_iter().chain(self.names.iter().map(|(name, _)| name.as_str())).collect()
     }
 
+    fn root(&self, name: &str) -> Option<&Value> {
+        match name {
+            "input" => Some(&self.declared.input),
+            "state" => Some(&self.declared.state),
+            "run" => Some(&self.declared.run),
+            _ => self.names.iter().find(|(known, _)| known == name).map(|(_, schema)| schema),
+        }
+    }
+
+    /// Reports names that are not visible, members that are not there and members of what
+    /// has none.
     fn check_path(&self, report: &mut Report, root: &str, members: &[String], at: Place) {
-        if !self.visible().contains(&root) {
-            return self.unknown_root(report, root, at);
-        }
-        let Some(first) = members.first() else { return };
-        let unknown = |report: &mut Report, code: &str, what: String, known: Vec<&str>| {
-            report.add(code, at, what).suggest(first, known);
-        };
-        match root {
-            "state" if !self.declared.channels.contains_key(first) => {
-                let known = self.declared.channels.keys().map(String::as_str).collect();
-                return unknown(report, "unknown_channel", format!("state has no channel {first}"), known);
-            }
-            "input" if !self.inputs().contains(&first.as_str()) => {
-                return unknown(report, "unknown_input", format!("input has no field {first}"), self.inputs());
-            }
-            "run" if !RUN.contains(&first.as_str()) => {
-                return unknown(report, "unknown_name", format!("run has no {first}"), RUN.to_vec());
-            }
-            "error" if !ERROR.contains(&first.as_str()) => {
-                return unknown(report, "unknown_name", format!("error has no {first}"), ERROR.to_vec());
-            }
-            "output" => {
-                if let Some(Output::Members(known) | Output::Chat(known, _)) = &self.output
-                    && !known.iter().any(|(name, _)| name == first)
-                {
-                    let known = known.iter().map(|(name, _)| *name).collect();
-                    return unknown(report, "unknown_output", format!("output has no {first} here"), known);
-                }
-            }
-            _ => {}
-        }
-        self.check_depth(report, root, members, at);
-    }
-
-    /// Reports members of what has none.
-    fn check_depth(&self, report: &mut Report, root: &str, members: &[String], at: Place) {
-        let mut path = vec![root.to_owned()];
-        for member in members {
-            let kind = self.kind_of(&path);
+        let Some(mut schema) = self.root(root) else { return self.unknown_root(report, root, at) };
+        let mut whole = root.to_owned();
+        for (depth, member) in members.iter().enumerate() {
+            let kind = Kind::of_schema(schema);
             if matches!(kind, Kind::String | Kind::Integer | Kind::Number | Kind::Boolean | Kind::Array) {
-                let whole = path.join(".");
-                let problem = report.add(
-                    "type_mismatch",
-                    at,
-                    format!("{whole} is {}: it has no member {member}", crate::expr::article(kind)),
-                );
+                let message = format!("{whole} is {}: it has no member {member}", article(kind));
+                let problem = report.add("type_mismatch", at, message);
                 if kind == Kind::Array {
                     problem.help(format!("take an element, {whole}[0].{member}, or all: {whole}.map(x, x.{member})"));
                 }
                 return;
             }
-            if let Some(Value::Object(schema)) = self.schema_of(&path)
-                && schema.get("additionalProperties") == Some(&Value::Bool(false))
-                && let Some(Value::Object(properties)) = schema.get("properties")
-                && !properties.contains_key(member)
-            {
-                let whole = path.join(".");
-                report
-                    .add("unknown_name", at, format!("{whole} has no {member}"))
-                    .suggest(member, properties.keys().map(String::as_str));
-                return;
+            match step(schema, member) {
+                Ok(Some(next)) => schema = next,
+                Ok(None) => return,
+                Err(known) => {
+                    let (code, message) = match (root, depth) {
+                        ("state", 0) => ("unknown_channel", format!("state has no channel {member}")),
+                        ("input", 0) => ("unknown_input", format!("input has no field {member}")),
+                        ("output", 0) => ("unknown_output", format!("output has no {member} here")),
+                        _ => ("unknown_name", format!("{whole} has no {member}")),
+                    };
+                    report.add(code, at, message).suggest(member, known.iter().copied());
+                    return;
+                }
             }
-            path.push(member.clone());
+            whole = format!("{whole}.{member}");
         }
     }
 
@@ -141,6 +155,9 @@ impl<'d> View<'d> {
             match (root, self.item.as_deref()) {
                 ("item", Some(name)) => _ = problem.help(format!("as names it {name}")),
                 ("item", None) => _ = problem.help("only work and keep of a node with for_each see it"),
+                ("deps", _) => _ = problem.help("only work and keep of a map with after see it"),
+                ("event", _) => _ = problem.help("only match of a wait sees it"),
+                ("args", _) => _ = problem.help("only when of an approve sees it"),
                 ("secret", _) => _ = problem.help("secrets stand in the arguments of tools only"),
                 _ => _ = problem.help(format!("visible are {}", self.visible().join(", "))),
             }
@@ -149,7 +166,7 @@ impl<'d> View<'d> {
         let problem = report.add("unknown_name", at, format!("{root} is not known"));
         if self.declared.channels.contains_key(root) {
             problem.help(format!("did you mean state.{root}?"));
-        } else if self.inputs().contains(&root) {
+        } else if self.declared.input.get("properties").is_some_and(|inputs| inputs.get(root).is_some()) {
             problem.help(format!("did you mean input.{root}?"));
         } else if let Some(near) = nearest(root, self.visible()) {
             problem.help(format!("did you mean {near}?"));
@@ -158,45 +175,35 @@ impl<'d> View<'d> {
         }
     }
 
-    fn inputs(&self) -> Vec<&str> {
-        let properties = self.declared.input.get("properties").and_then(Value::as_object);
-        properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str)).collect()
-    }
-
     /// The schema of what a path leads to, where one is declared.
-    fn schema_of(&self, path: &[String]) -> Option<&Value> {
-        let (mut schema, members) = match path.first()?.as_str() {
-            "input" => (&self.declared.input, &path[1..]),
-            "state" => (&self.declared.channels.get(path.get(1)?)?.schema, &path[2..]),
-            "output" => match self.output.as_ref()? {
-                Output::Schema(schema) => (schema, &path[1..]),
-                Output::Chat(_, schema) if path.get(1)? == "json" => (schema.as_ref()?, &path[2..]),
-                _ => return None,
-            },
-            _ => return None,
-        };
+    pub(super) fn schema_of(&self, path: &Path) -> Option<&Value> {
+        let (root, members) = path.split_first()?;
+        let mut schema = self.root(root)?;
         for member in members {
-            schema = schema.get("properties")?.get(member)?;
+            schema = step(schema, member).ok()??;
         }
         Some(schema)
     }
 
     /// The kind of what a path leads to, as far as it is declared.
     pub(super) fn kind_of(&self, path: &Path) -> Kind {
-        if let Some(schema) = self.schema_of(path) {
-            return Kind::of_schema(schema);
+        self.schema_of(path).map_or(Kind::Any, Kind::of_schema)
+    }
+}
+
+/// The schema of a member; `None` where nothing is known of it.
+///
+/// # Errors
+/// The members there are, when it is none of them.
+fn step<'s>(schema: &'s Value, member: &str) -> Result<Option<&'s Value>, Vec<&'s str>> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    if let Some(found) = properties.and_then(|properties| properties.get(member)) {
+        return Ok(Some(found));
+    }
+    match schema.get("additionalProperties") {
+        Some(Value::Bool(false)) => {
+            Err(properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str)).collect())
         }
-        let names: Vec<&str> = path.iter().map(String::as_str).collect();
-        match (names.as_slice(), &self.output) {
-            (["run", _] | ["error", _], _) => Kind::String,
-            (["input" | "state" | "run" | "error"], _) => Kind::Object,
-            (["errors"], _) if self.errors => Kind::Array,
-            (["output"], Some(Output::List)) => Kind::Array,
-            (["output"], Some(Output::Members(_) | Output::Chat(..))) => Kind::Object,
-            (["output", name], Some(Output::Members(members) | Output::Chat(members, _))) => {
-                members.iter().find(|(member, _)| member == name).map_or(Kind::Any, |(_, kind)| *kind)
-            }
-            _ => Kind::Any,
-        }
+        other => Ok(other.filter(|other| other.is_object())),
     }
 }

@@ -1,27 +1,41 @@
-//! What a node does: `tool`, `chat`, `ask`, `notify`, or none of these.
+//! What a node does: `tool`, `chat`, `ask`, `wait`, `graph`, `notify`, or none of these; and
+//! which keys fit what.
 
-use baton_common::tool::{Effect, QueueClass};
+use serde_json::{Value, json};
 
 use super::ask::ask;
+use super::call;
 use super::chat::chat;
-use super::code::{compile, template};
 use super::problem::Report;
-use super::reader::{Members, kind, members, text, word};
-use super::view::{Output, View};
-use super::yaml::{Content, Node};
-use crate::expr::Kind;
-use crate::graph::{ToolCall, Work};
+use super::reader::Members;
+use super::view::{View, closed};
+use super::wait::wait;
+use crate::graph::Work;
 
 /// Keys that say what a node does.
-pub(super) const WORKS: [&str; 4] = ["tool", "chat", "ask", "notify"];
+pub(super) const WORKS: [&str; 6] = ["tool", "chat", "ask", "wait", "graph", "notify"];
 
-/// The work of a node and what its output looks like; `None` where it is wrong.
-pub(super) fn work(report: &mut Report, node: &Members<'_>, view: &View<'_>) -> (Option<Work>, Option<Output>) {
+/// Keys that fit some work only, and which.
+const FITS: [(&str, &[&str]); 9] = [
+    ("for_each", &["tool", "chat", "ask", "wait", "graph"]),
+    ("deadline", &["tool", "chat", "ask", "wait", "graph"]),
+    ("priority", &["tool", "chat", "graph", "notify"]),
+    ("retry", &["tool", "chat", "notify"]),
+    ("timeout", &["tool", "chat", "notify"]),
+    ("undo", &["tool", "chat", "graph"]),
+    ("cache", &["tool", "chat"]),
+    ("poll", &["tool"]),
+    ("approve", &["tool"]),
+];
+
+/// The work of a node and what its output looks like; `None` where it is wrong, or where it
+/// has none.
+pub(super) fn work(report: &mut Report, node: &Members<'_>, view: &View<'_>) -> (Option<Work>, Option<Value>) {
     let mut given = WORKS.iter().filter_map(|key| node.entry(key));
     let Some(entry) = given.next() else {
         // What is not supported yet was said once; its output is let be.
-        let later = ["agent", "wait", "graph"].iter().any(|key| node.get(key).is_some());
-        return if later { (None, Some(Output::Any)) } else { (Some(Work::Local), None) };
+        let later = node.get("agent").is_some();
+        return if later { (None, Some(json!({}))) } else { (Some(Work::Local), None) };
     };
     if let Some(second) = given.next() {
         report
@@ -29,11 +43,21 @@ pub(super) fn work(report: &mut Report, node: &Members<'_>, view: &View<'_>) -> 
             .help("make two nodes of it");
     }
     match entry.key.as_str() {
-        "tool" => (tool(report, &entry.value, view).map(Work::Tool), Some(Output::Any)),
-        "notify" => (notify(report, &entry.value, view).map(Work::Notify), None),
+        "tool" => (call::tool(report, &entry.value, view).map(Work::Tool), Some(json!({}))),
+        "notify" => (call::notify(report, &entry.value, view).map(Work::Notify), None),
         "chat" => {
             let (call, schema) = chat(report, &entry.value, view);
-            (call.map(Work::Tool), Some(Output::Chat(CHAT.to_vec(), schema)))
+            (call.map(Work::Tool), Some(chat_output(schema)))
+        }
+        "wait" => {
+            let wait = wait(report, &entry.value, view);
+            // Time gives nothing.
+            let timer = entry.value.get("signal").is_none() && wait.is_some();
+            (wait.map(Work::Wait), (!timer).then(|| json!({})))
+        }
+        "graph" => {
+            let (call, output) = call::graph(report, &entry.value, view);
+            (call.map(Work::Graph), Some(output))
         }
         _ => {
             let (question, output) = ask(report, &entry.value, view);
@@ -42,61 +66,50 @@ pub(super) fn work(report: &mut Report, node: &Members<'_>, view: &View<'_>) -> 
     }
 }
 
-const CHAT: [(&str, Kind); 5] = [
-    ("text", Kind::String),
-    ("json", Kind::Any),
-    ("usage", Kind::Object),
-    ("model", Kind::String),
-    ("finish", Kind::String),
-];
-
-fn tool(report: &mut Report, node: &Node, view: &View<'_>) -> Option<ToolCall> {
-    let members = members(report, node, "tool", &["name", "args", "queue", "effect"], &["key"])?;
-    let class = members.get("queue").and_then(|node| word(report, node, "queue", &["io", "cpu"]));
-    let effect = members.get("effect").and_then(|node| word(report, node, "effect", &["pure", "idempotent", "once"]));
-    let call = call(report, &members, "tool", view)?;
-    Some(ToolCall {
-        class: class.map(|name| if name == "io" { QueueClass::Io } else { QueueClass::Cpu }),
-        effect: effect.map(|name| match name {
-            "pure" => Effect::Pure,
-            "idempotent" => Effect::Idempotent,
-            _ => Effect::Once,
-        }),
-        ..call
-    })
+fn chat_output(schema: Option<Value>) -> Value {
+    closed([
+        ("text", json!({"type": "string"})),
+        ("json", schema.unwrap_or_else(|| json!({}))),
+        ("usage", json!({"type": "object"})),
+        ("model", json!({"type": "string"})),
+        ("finish", json!({"type": "string"})),
+    ])
 }
 
-fn notify(report: &mut Report, node: &Node, view: &View<'_>) -> Option<ToolCall> {
-    let members = members(report, node, "notify", &["name", "args"], &["key", "queue", "effect"])?;
-    call(report, &members, "notify", view)
-}
-
-fn call(report: &mut Report, members: &Members<'_>, what: &str, view: &View<'_>) -> Option<ToolCall> {
-    let args = match members.get("args") {
-        Some(node @ Node { content: Content::Map(_), .. }) => template(report, node, "args", view, true),
-        Some(node) => {
-            report.add("wrong_type", node.at, format!("args is a map, not {}", kind(&node.content)));
-            None
+/// Reports keys that do not fit the work.
+pub(super) fn check_use(report: &mut Report, node: &Members<'_>) {
+    let is_map = node.get("for_each").is_some();
+    for key in ["on_item_error", "max_parallel"] {
+        if let (false, Some(entry)) = (is_map, node.entry(key)) {
+            report.add("needs_for_each", entry.key_at, format!("{key} needs for_each"));
         }
-        None => compile(report, &serde_json::json!({}), &[], members.at, "args"),
-    };
-    let Some(name) = members.get("name") else {
-        report.add("missing_key", members.at, format!("{what} needs a name")).help("name: file.list");
-        return None;
-    };
-    let name_text = text(report, name, "the name of a tool")?;
-    if !is_tool_name(name_text) {
-        report
-            .add("wrong_name", name.at, format!("{name_text:?} is no name of a tool"))
-            .help("tools have dotted names: doc.extract");
-        return None;
     }
-    Some(ToolCall { name: name_text.to_owned(), args: args?, class: None, effect: None, capability: None, key: None })
-}
-
-fn is_tool_name(name: &str) -> bool {
-    name.len() <= 128
-        && name.split('.').all(|part| {
-            !part.is_empty() && part.chars().all(|mark| mark.is_ascii_alphanumeric() || mark == '_' || mark == '-')
-        })
+    if node.get("agent").is_some() {
+        return;
+    }
+    let work = WORKS.into_iter().find(|key| node.get(key).is_some());
+    for (key, works) in FITS {
+        let fits = work.is_some_and(|work| works.contains(&work));
+        if let (false, Some(entry)) = (fits, node.entry(key)) {
+            let who = match work {
+                Some("ask") => "a node that asks",
+                Some("wait") => "a node that waits",
+                Some("graph") => "a node that calls a graph",
+                Some("notify") => "a node that notifies",
+                Some("chat") => "a chat",
+                Some(_) => "this node",
+                None => "a node without work",
+            };
+            let problem = report.add("no_use", entry.key_at, format!("{who} has no use for {key}"));
+            match (work, key) {
+                (Some("ask" | "wait"), "timeout") => _ = problem.help("expires limits how long it waits"),
+                (Some("graph"), "timeout") => {
+                    _ = problem.help("give the node a deadline, or the graph it calls limits: { duration: … }");
+                }
+                (Some("graph"), "retry") => _ = problem.help("the nodes of the graph it calls may have it"),
+                (Some("wait"), "poll") => _ = problem.help("poll calls a tool again and again"),
+                _ => {}
+            }
+        }
+    }
 }

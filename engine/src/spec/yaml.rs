@@ -41,6 +41,14 @@ pub(super) struct Entry {
 }
 
 impl Node {
+    /// The text of a scalar.
+    pub(super) fn scalar(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
     /// The member of that name.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         match &self.content {

@@ -92,7 +92,7 @@ fn input_gets_its_defaults_and_is_checked() {
 #[test]
 fn included_texts_are_part_of_the_graph() {
     let text = "baton: 1\ngraph: g\nstart: a\nnodes:\n  a:\n    chat: { route: w, user: hi, system: { file: prompts/w.md } }\n    then: end\n";
-    assert_eq!(includes(text), ["prompts/w.md"]);
+    assert_eq!(includes(&Source::new("g.yaml", text)), ["prompts/w.md"]);
     let mut source = Source::new("g.yaml", text);
     source.includes.insert("prompts/w.md".to_owned(), "Be brief, {{ run.id }}.\n".to_owned());
     let graph = parse(&source).unwrap();
@@ -110,7 +110,7 @@ fn branches_may_meet_at_joins_and_loops_may_turn() {
         "  a: { then: end }\n  b: { then: end }\n",
         "  a: { then: j }\n  b: { then: j }\n  j: { join: all, then: c }\n  c: { then: end }\n",
         "  a: { then: [c, d] }\n  b: { then: j }\n  c: { then: j }\n  d: { then: j }\n  j: { join: all, then: end }\n",
-        "  a: { then: [ { when: 'has(run.id)', to: a }, { to: j } ] }\n  b: { then: j }\n  j: { join: all, then: end }\n",
+        "  a: { tool: { name: t }, then: [ { when: output.again, to: a }, { to: j } ] }\n  b: { then: j }\n  j: { join: all, then: end }\n",
         "  a: { on_error: j, then: j }\n  b: { on_error: end, then: j }\n  j: { join: all, then: end }\n",
         "  a: { then: i }\n  b: { then: i }\n  i: { join: all, then: [c, d] }\n  c: { then: j }\n  d: { then: j }\n  j: { join: all, then: end }\n",
     ] {

@@ -3,6 +3,7 @@
 mod bad;
 mod good;
 mod mutations;
+mod whole;
 
 use super::{Problem, Source, parse};
 

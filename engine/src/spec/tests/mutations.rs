@@ -79,7 +79,7 @@ fn apply(text: &str, change: &Change) -> String {
 }
 
 fn check(text: &str) {
-    let _ = includes(text);
+    let _ = includes(&Source::new("g.yaml", text));
     match parse(&Source::new("g.yaml", text)) {
         Ok(graph) => {
             let again = parse_canonical(&graph.source).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"));

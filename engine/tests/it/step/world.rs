@@ -209,8 +209,7 @@ impl World {
     /// A closed group: outcomes count in order until it is decided.
     pub(super) fn closed(&self, id: &GroupId, mut outcomes: Vec<Option<Outcome>>) -> ClosedGroup {
         let info = self.open[id].info.clone();
-        let mut state =
-            GroupState { phase: GroupPhase::Closed, next_held: info.count, ..GroupState::default() };
+        let mut state = GroupState { phase: GroupPhase::Closed, next_held: info.count, ..GroupState::default() };
         for outcome in &mut outcomes {
             if state.ok >= info.need_ok || state.failed > info.max_failed {
                 *outcome = None;

@@ -34,9 +34,9 @@ fn branches_without_an_end() {
 #[test]
 fn arms_behind_one_without_when() {
     flow(
-        "start: a\nnodes:\n  a: { then: [ { to: end }, { when: 'has(run.id)', to: a } ] }\n",
+        "start: a\nnodes:\n  a: { tool: { name: t }, then: [ { to: end }, { when: output.ok, to: a } ] }\n",
         expect![[r#"
-            5:29 unreachable_arm `{`
+            5:48 unreachable_arm `{`
                 this arm of then is never reached: the one before it has no when
                 help: the arm without when comes last
         "#]],
@@ -103,7 +103,7 @@ fn branches_that_meet_need_a_join() {
         "#]],
     );
     flow(
-        "start: [a, b]\nnodes:\n  a: { then: a2 }\n  a2: { then: [ { when: 'has(run.id)', to: a }, { to: c } ] }\n  b: { then: c }\n  c: { then: end }\n",
+        "start: [a, b]\nnodes:\n  a: { then: a2 }\n  a2: { tool: { name: t }, then: [ { when: output.again, to: a }, { to: c } ] }\n  b: { then: c }\n  c: { then: end }\n",
         expect![[r#"
             8:3 missing_join `c`
                 branches that run at once meet at c, which would run twice
@@ -126,6 +126,43 @@ nodes:
             8:3 concurrent_writers `c`
                 a and c may write t at once
                 help: declare the channel with reduce: last or append, or let one node write it
+        "#]],
+    );
+}
+
+#[test]
+fn loops_that_cannot_end_otherwise() {
+    flow(
+        r#"input: { n: integer }
+state: { n: { type: integer, reduce: sum } }
+start: [a, z]
+nodes:
+  a: { then: b }
+  b: { then: [ { when: input.n > 3, to: end }, { when: state.n > 3, to: end }, { to: a } ] }
+  z: { then: [z, y] }
+  y: { then: end }
+"#,
+        expect![[r#"
+            7:3 endless_loop `a`
+                the loop a → b → a changes nothing that its way out depends on
+                help: let a node of it save what the condition looks at: turns: "1" in a channel with reduce: sum
+            9:3 endless_loop `z`
+                the loop z → z has no way out
+                help: give a node of it an arm that leads out: { when: state.turns < 3, to: … }
+        "#]],
+    );
+    flow(
+        r#"state: { n: { type: integer, reduce: sum } }
+start: a
+nodes:
+  a: { then: b }
+  b: { then: [ { when: state.n > 3, to: c }, { to: a } ] }
+  c: { save: { n: '1' }, then: [ { when: state.n > 9, to: end }, { to: a } ] }
+"#,
+        expect![[r#"
+            6:3 endless_loop `a`
+                the loop a → b → a changes nothing that its way out depends on
+                help: let a node of it save what the condition looks at: turns: "1" in a channel with reduce: sum
         "#]],
     );
 }

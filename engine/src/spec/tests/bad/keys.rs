@@ -42,9 +42,6 @@ fn unknown_keys_name_the_nearest() {
             6:11 unknown_key `step`
                 limits has no key step
                 help: did you mean steps?
-            6:20 unsupported_yet `cost_usd`
-                cost_usd is not supported yet
-                help: docs/graphs.md lists what this version supports
         "#]],
     );
 }
@@ -62,31 +59,20 @@ fn keys_of_the_full_language_are_named() {
     node(
         "tool: { name: t, key: k }\n    cache: { ttl: 1h }\n    join: any\n    then: end",
         expect![[r#"
-            8:22 unsupported_yet `key`
-                key is not supported yet
-                help: docs/graphs.md lists what this version supports
-            9:5 unsupported_yet `cache`
-                cache is not supported yet
-                help: docs/graphs.md lists what this version supports
-            10:11 unsupported_yet `any`
-                join: any is not supported yet
-                help: docs/graphs.md lists what this version supports
+            9:12 missing_key `{`
+                cache needs key
+                help: key: "{{ input.query }}"
         "#]],
     );
     node(
         "for_each: { in: state.l, by: item.id }\n    tool: { name: t }\n    then: end",
         expect![[r#"
-            8:30 unsupported_yet `by`
-                by is not supported yet
-                help: docs/graphs.md lists what this version supports
+            fine
         "#]],
     );
     head(
         "on_busy: rollback\ntriggers: []\n",
         expect![[r#"
-            6:10 unsupported_yet `rollback`
-                on_busy: rollback is not supported yet
-                help: docs/graphs.md lists what this version supports
             7:1 unsupported_yet `triggers`
                 triggers is not supported yet
                 help: docs/graphs.md lists what this version supports
@@ -240,9 +226,7 @@ fn what_has_no_use_is_refused() {
         expect![[r#"
             9:5 no_use `timeout`
                 a node that asks has no use for timeout
-                help: write expires in ask
-            10:5 no_use `for_each`
-                a node that asks has no use for for_each
+                help: expires limits how long it waits
         "#]],
     );
     node(
@@ -263,8 +247,8 @@ fn words_are_checked() {
         "tool: { name: t, queue: gpu, effect: onec }\n    priority: urgent\n    then: end",
         expect![[r#"
             8:29 unknown_word `gpu`
-                queue is one of io, cpu, not gpu
-                help: did you mean cpu?
+                queue is io, cpu or cap.NAME, not gpu
+                help: cap.gpu is the queue of workers that announce the capability gpu
             8:42 unknown_word `onec`
                 effect is one of pure, idempotent, once, not onec
                 help: did you mean once?

@@ -1,5 +1,6 @@
 //! Graphs that are refused: code, line, column, what is marked, message and help.
 
+mod calls;
 mod flow;
 mod keys;
 mod names;

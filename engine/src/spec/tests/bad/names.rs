@@ -152,7 +152,7 @@ fn names_are_seen_where_they_are_there() {
                 help: as names it file
             10:16 unknown_name `file`
                 file is not known
-                help: visible are input, state, run, output, errors; texts stand in quotes: 'file'
+                help: visible are input, state, run, errors, output; texts stand in quotes: 'file'
         "#]],
     );
     node(

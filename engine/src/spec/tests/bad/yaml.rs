@@ -19,7 +19,7 @@ fn what_is_no_yaml_says_where() {
         expect![[r#"
             1:1 wrong_type `just a text`
                 a graph is a map, not a text
-                help: its keys are baton, graph, input, output, state, start, limits, on_busy, nodes
+                help: its keys are baton, graph, input, output, state, start, limits, on_busy, nodes, graphs
         "#]],
     );
     check(
