@@ -58,7 +58,7 @@ impl Local {
             switches,
             secrets: setup.sources.table("secrets")?,
             cluster_secret: setup.sources.get("BATON_CLUSTER_SECRET"),
-            timings: setup.sources.timings()?,
+            timings: setup.sources.timings_over(&Options::default().timings)?,
             grace_ms: setup.sources.parse("BATON_GRACE_MS")?.unwrap_or(Options::default().grace_ms),
             ..Options::default()
         };

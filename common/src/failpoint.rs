@@ -14,8 +14,8 @@ use crate::sources::nearest;
 /// The environment variable.
 pub const VARIABLE: &str = "BATON_FAIL";
 
-/// The points of an orchestrator, in the order of a step; the last two belong to people.
-pub const ORCHESTRATOR: [&str; 11] = [
+/// The points of an orchestrator, in the order of a step.
+pub const ORCHESTRATOR: [&str; 9] = [
     "after_submit_script",
     "before_advance",
     "after_advance",
@@ -25,9 +25,10 @@ pub const ORCHESTRATOR: [&str; 11] = [
     "before_reply_claim",
     "after_record",
     "before_reply_resume",
-    "after_answer_script",
-    "after_cancel_script",
 ];
+
+/// Its points where a person's call is behind.
+pub const CALLS: [&str; 2] = ["after_answer_script", "after_cancel_script"];
 
 /// The points of a worker, in the order of a job.
 pub const WORKER: [&str; 8] = [
@@ -174,7 +175,7 @@ fn point(text: &str) -> Result<Point, Error> {
         _ => return Err(refused()),
     };
     let name = words.first().filter(|name| !name.is_empty()).ok_or_else(refused)?;
-    let known = || ORCHESTRATOR.into_iter().chain(WORKER);
+    let known = || ORCHESTRATOR.into_iter().chain(CALLS).chain(WORKER);
     if !known().any(|point| point == *name) {
         return Err(Error::Unknown { name: (*name).to_owned(), nearest: nearest(name, known()) });
     }

@@ -180,7 +180,15 @@ impl Sources {
     /// # Errors
     /// When one is no number.
     pub fn timings(&self) -> Result<Timings, Error> {
-        let mut timings = serde_json::to_value(Timings::default()).unwrap_or_default();
+        self.timings_over(&Timings::default())
+    }
+
+    /// The same where other timings stand behind what is said.
+    ///
+    /// # Errors
+    /// When one is no number.
+    pub fn timings_over(&self, defaults: &Timings) -> Result<Timings, Error> {
+        let mut timings = serde_json::to_value(defaults).unwrap_or_default();
         for name in timing_names() {
             let variable = TIMING.to_owned() + &name.to_uppercase();
             let written = self.file.get("timing").and_then(|table| text_of(table.get(&name)?));
@@ -320,6 +328,9 @@ mod tests {
         let timings = sources.timings().expect("numbers");
         assert_eq!((timings.lease_ms, timings.tick_ms), (700, 12));
         assert_eq!(timings.hide_ms, Timings::default().hide_ms);
+        let defaults = Timings { hide_ms: 7, lease_ms: 7, ..Timings::default() };
+        let timings = sources.timings_over(&defaults).expect("numbers");
+        assert_eq!((timings.lease_ms, timings.hide_ms), (700, 7));
     }
 
     #[test]

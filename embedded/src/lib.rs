@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// The first thing a program with embedded workers does in `main`: documents are read by
 /// children of it.
 pub use baton_tools::child::run_if_asked;
-pub use options::Options;
+pub use options::{DEATHS_MAX, Options};
 use workers::Workers;
 
 /// How long workers may take to announce themselves.

@@ -10,6 +10,16 @@ use baton_store::Store;
 use baton_worker::config::{FileConfig, ToolSwitches};
 use baton_worker::settings::cores;
 
+/// Deaths of the process during a job after which the job fails as poison. In a cluster
+/// three lost workers tell of a job that kills them; here whoever presses Ctrl-C twice or
+/// restarts the machine ends every job under way, and is no sign against any of them. Still
+/// bounded, so that a job which really ends the process does not do so for ever.
+pub const DEATHS_MAX: u32 = 8;
+
+/// The pause after the first such death; it doubles. Short, because the folder's lock has
+/// shown that the process is gone: the longest is 3.2 s.
+const DEATH_BACKOFF_MS: u64 = 50;
+
 /// Options of an embedded cluster; the default keeps everything in memory.
 #[derive(Clone)]
 pub struct Options {
@@ -33,7 +43,8 @@ pub struct Options {
     pub compute_threads: usize,
     /// How long a stop waits for jobs, in milliseconds.
     pub grace_ms: u64,
-    /// Timings of the hand-over.
+    /// Timings of the hand-over. Their default differs from a cluster's where a worker is
+    /// lost: see [`DEATHS_MAX`].
     pub timings: Timings,
 }
 
@@ -50,7 +61,11 @@ impl Default for Options {
             cpu_slots: cores(),
             compute_threads: 2,
             grace_ms: 5_000,
-            timings: Timings::default(),
+            timings: Timings {
+                infra_attempts_max: DEATHS_MAX,
+                infra_backoff_ms: DEATH_BACKOFF_MS,
+                ..Timings::default()
+            },
         }
     }
 }

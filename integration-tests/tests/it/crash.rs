@@ -4,35 +4,11 @@
 
 use std::time::Duration;
 
+use baton_common::failpoint;
 use baton_integration_tests::cluster::{Cluster, ClusterOptions, ledger};
 use serde_json::json;
 
 const GRAPH: &str = include_str!("crash.yaml");
-
-/// Points of an orchestrator, in the order of a step.
-const ORCHESTRATOR: [&str; 9] = [
-    "after_submit_script",
-    "before_advance",
-    "after_advance",
-    "before_publish",
-    "before_confirm",
-    "before_mark",
-    "before_reply_claim",
-    "after_record",
-    "before_reply_resume",
-];
-
-/// Points of a worker, in the order of a job.
-const WORKER: [&str; 8] = [
-    "before_claim",
-    "after_claim",
-    "before_ack",
-    "after_ack",
-    "before_run",
-    "after_run",
-    "before_resume",
-    "after_resume",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
@@ -40,14 +16,14 @@ async fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
     let mut cluster = Cluster::start(&options).await.unwrap();
     cluster.run_all().await.unwrap();
     cluster.client.apply(GRAPH, &[]).await.unwrap();
-    for point in ORCHESTRATOR {
+    for point in failpoint::ORCHESTRATOR {
         // Both replicas are told, so that whoever comes by dies; one at a time comes back.
         for place in 0..2 {
             rearm(&mut cluster, Role::Orchestrator, place, Some(point));
         }
         one_run(&mut cluster, Role::Orchestrator, point).await;
     }
-    for point in WORKER {
+    for point in failpoint::WORKER {
         for place in 0..2 {
             rearm(&mut cluster, Role::Worker, place, Some(point));
         }

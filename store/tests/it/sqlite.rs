@@ -1,8 +1,12 @@
 //! The SQLite adapter against the suite, and what only it promises.
 
+use baton_common::Timestamp;
+use baton_common::ids::{JobId, RunId};
+use baton_common::records::{DueKind, TaskState};
 use baton_common::settings::Timings;
-use baton_store::suite::{conformance, differential};
-use baton_store::{Error, Registry, SqliteOptions, SqliteStore, Store};
+use baton_common::transition::{Expire, ExpireAnswer, Op, Reply};
+use baton_store::suite::{Subject as _, conformance, differential, golden};
+use baton_store::{Error, Reader as _, Registry, SqliteOptions, SqliteStore, Store};
 
 fn open(folder: &std::path::Path) -> Result<SqliteStore, Error> {
     SqliteStore::open(&SqliteOptions { folder: folder.to_owned(), timings: differential::timings() })
@@ -21,7 +25,7 @@ async fn does_what_the_machine_does() {
     for seed in 0..25 {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).unwrap();
-        differential::differential(&store, seed, 250).await;
+        differential::differential(&store, Features::ALL, seed, 250).await;
         store.close().await;
     }
 }
@@ -50,4 +54,41 @@ async fn a_store_of_another_layout_is_refused() {
     drop(file);
     let options = SqliteOptions { folder: folder.path().to_owned(), timings: Timings::default() };
     assert!(matches!(SqliteStore::open(&options), Err(Error::Broken(_))));
+}
+
+/// The job that the golden history leaves claimed, and its due entries other than leases.
+async fn claimed(store: &SqliteStore, run: RunId) -> (JobId, usize) {
+    let detail = store.detail(run).await.unwrap().unwrap();
+    let jobs = detail.groups.iter().flat_map(|(group, tasks)| {
+        let claimed = tasks.iter().zip(0..).filter(|(task, _)| matches!(task.state, TaskState::Claimed { .. }));
+        claimed.map(|(_, index)| JobId { run, r#gen: detail.run.state.r#gen, group: group.info.id.clone(), index })
+    });
+    let due = store.due(run.partition).await.unwrap();
+    (jobs.last().unwrap(), due.iter().filter(|(at, due)| due.key.kind != DueKind::Lease && at.0 > 0).count())
+}
+
+#[tokio::test]
+async fn who_opens_a_folder_takes_the_claims_of_the_process_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    golden::fill(&store).await;
+    let run: RunId = golden::RUN.parse().unwrap();
+    let (job, others) = claimed(&store, run).await;
+    // A second after the claim, whose lease lasts a minute.
+    let moment = Timestamp(1_760_000_001_000);
+    let expire = Op::Expire(Expire { job: job.clone() });
+    let kept = store.apply_when(&expire, moment).await.unwrap();
+    assert_eq!(kept, Reply::Expire(ExpireAnswer::Kept), "its process may still be there");
+    store.close().await;
+    drop(store);
+
+    let store = open(folder.path()).unwrap();
+    assert_eq!(claimed(&store, run).await, (job, others), "nothing but leases moved");
+    let due = store.due(run.partition).await.unwrap();
+    let leases: Vec<Timestamp> =
+        due.iter().filter(|(_, due)| due.key.kind == DueKind::Lease).map(|(at, _)| *at).collect();
+    assert_eq!(leases, [Timestamp(0)], "the sweeper finds it at once");
+    let again = store.apply_when(&expire, moment).await.unwrap();
+    assert!(matches!(again, Reply::Expire(ExpireAnswer::Again { .. })), "{again:?}");
+    store.close().await;
 }
