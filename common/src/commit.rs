@@ -78,6 +78,9 @@ pub enum QuestionForm {
         original: Value,
         /// `approve`, `edit`, `reject`, `respond`.
         allow: Vec<String>,
+        /// JSON Schema of an edited value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        schema: Option<Value>,
     },
     /// A value of this JSON Schema.
     Schema(Value),

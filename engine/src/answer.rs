@@ -42,12 +42,18 @@ impl Graph {
 /// `invalid_answer`, saying what an answer must look like.
 pub fn check_answer(form: &QuestionForm, decision: &Value, by: &str) -> Result<Value, Failure> {
     match form {
-        QuestionForm::Approval { original, allow } => approval(original, allow, decision, by),
+        QuestionForm::Approval { original, allow, schema } => approval(original, allow, schema.as_ref(), decision, by),
         QuestionForm::Schema(schema) => accept(schema, decision.clone()).map_err(|wrong| invalid(&wrong.join("; "))),
     }
 }
 
-fn approval(original: &Value, allow: &[String], decision: &Value, by: &str) -> Result<Value, Failure> {
+fn approval(
+    original: &Value,
+    allow: &[String],
+    schema: Option<&Value>,
+    decision: &Value,
+    by: &str,
+) -> Result<Value, Failure> {
     let allowed = || format!("action is one of {}", allow.join(", "));
     let Some(members) = decision.as_object() else {
         return Err(invalid(&format!("an answer is an object like {{\"action\":\"approve\"}}; {}", allowed())));
@@ -60,10 +66,13 @@ fn approval(original: &Value, allow: &[String], decision: &Value, by: &str) -> R
         return Err(invalid(&format!("{}; got {action}", allowed())));
     }
     let value = match (action, members.get("value")) {
-        ("edit", Some(value)) => value,
+        ("edit", Some(value)) => match schema {
+            Some(schema) => accept(schema, value.clone()).map_err(|wrong| invalid(&wrong.join("; ")))?,
+            None => value.clone(),
+        },
         ("edit", None) => return Err(invalid("edit needs a value")),
         (_, Some(value)) if value != original => return Err(invalid("only edit takes a value")),
-        _ => original,
+        _ => original.clone(),
     };
     let comment = match members.get("comment") {
         None | Some(Value::Null) if action == "respond" => return Err(invalid("respond needs a comment")),
@@ -84,7 +93,7 @@ mod tests {
 
     fn approve(decision: Value) -> Result<Value, String> {
         let allow = ["approve", "edit", "reject"].map(str::to_owned).to_vec();
-        let form = QuestionForm::Approval { original: json!("draft"), allow };
+        let form = QuestionForm::Approval { original: json!("draft"), allow, schema: Some(json!({"type": "string"})) };
         check_answer(&form, &decision, "ada").map_err(|failure| failure.to_string())
     }
 
@@ -115,6 +124,7 @@ mod tests {
             (json!({}), "action is one of approve, edit, reject"),
             (json!({"action": "respond"}), "got respond"),
             (json!({"action": "edit"}), "edit needs a value"),
+            (json!({"action": "edit", "value": 7}), "is not of type"),
             (json!({"action": "approve", "value": "x"}), "only edit takes a value"),
             (json!({"action": "approve", "coment": "x"}), "there is no coment"),
             (json!({"action": "reject", "comment": 7}), "comment is a text"),

@@ -13,6 +13,7 @@ use baton_common::{GraphHash, NodePath};
 use serde_json::Value;
 
 use crate::expr::{Expr, Template};
+use crate::step::Facts;
 
 /// A graph, whole.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub struct Graph {
     /// For each node with `join`, what is needed to tell whether active work can still
     /// reach it: every node's successors over `then` and `on_error`.
     pub successors: BTreeMap<NodePath, Vec<NodePath>>,
+    /// What follows from all of this, found once when it is first needed.
+    pub facts: Facts,
 }
 
 /// One channel of the state.

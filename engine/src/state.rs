@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use baton_common::commit::NodeFailure;
 use baton_common::records::{Body, Checkpoint, RunInfo, Span};
 use baton_common::tool::Priority;
-use baton_common::{Digest, Gen, GroupId, NodePath, RequestId, RunId, Seq, ThreadKey};
+use baton_common::{Actor, Digest, Failure, Gen, GroupId, NodePath, RequestId, RunId, Seq, ThreadKey, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,6 +26,8 @@ pub struct RunState {
     pub r#gen: Gen,
     /// Which of a class's queues its jobs wait in unless a node says otherwise.
     pub priority: Priority,
+    /// What the runs it calls take over from it.
+    pub lineage: Arc<Lineage>,
     /// The checkpoint this state is of; 0 before the first of the thread.
     pub head: Seq,
     /// That checkpoint's content hash.
@@ -41,6 +44,39 @@ pub struct RunState {
     pub control: Control,
 }
 
+/// What the runs that a run calls take over from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage {
+    /// Who submitted it.
+    pub actor: Actor,
+    /// The oldest program that may advance it.
+    pub reader: u32,
+    /// When it fails unless it has ended.
+    pub deadline: Option<Timestamp>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Whether the results it is computed from are kept.
+    pub record: bool,
+    /// How many tasks of one group may be under way at once at most.
+    pub parallel: Option<u32>,
+    /// For a child: the run that nobody calls, and its thread.
+    pub root: Option<(RunId, ThreadKey)>,
+}
+
+impl Lineage {
+    fn of(info: &RunInfo) -> Self {
+        Self {
+            actor: info.actor.clone(),
+            reader: info.reader,
+            deadline: info.deadline,
+            traceparent: info.traceparent.clone(),
+            record: info.record,
+            parallel: info.parallel,
+            root: info.parent.as_ref().map(|parent| (parent.root, parent.root_thread.clone())),
+        }
+    }
+}
+
 /// What the engine remembers beside the channels; part of each checkpoint.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -51,32 +87,90 @@ pub struct Control {
     pub open: BTreeMap<GroupId, Open>,
     /// Nodes that wait at their join because somebody arrived.
     pub arrived: BTreeSet<NodePath>,
+    /// Of those, what they are too late for: see [`Open::late`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub late: BTreeMap<NodePath, BTreeSet<NodePath>>,
     /// Activations so far, against `limits.steps`.
     pub steps: u64,
     /// Tokens so far, against `limits.tokens`.
     pub tokens: u64,
+    /// Cost so far, in billionths of a US dollar, against `limits.cost_usd`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cost_nano_usd: u64,
     /// Bytes of replace-like writes since the last full checkpoint.
     pub since_full: u64,
     /// Bytes of the last full checkpoint.
     pub full_bytes: u64,
+    /// That the run takes back what it did, once it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Box<Undo>>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// An activation that has not been folded, and the snapshot it was made from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Open {
     /// The checkpoint it was made from.
     pub base: Seq,
     /// Of the channels its expressions read, those that changed since, as they were then.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kept: BTreeMap<String, Kept>,
+    /// Of a map: items that failed before any work. They have no task.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<u32, Failure>,
+    /// The `join: any` nodes that its branch would reach too late: they ran without it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub late: BTreeSet<NodePath>,
+    /// How its calls stand with who approves them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<Approval>>,
 }
 
 impl Open {
     /// An activation made from that checkpoint.
     #[must_use]
     pub fn at(base: Seq) -> Self {
-        Self { base, kept: BTreeMap::new() }
+        Self { base, ..Self::default() }
     }
+}
+
+/// How the calls of an activation stand with who approves them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Approval {
+    /// The content hash of the checkpoint the activation was made from.
+    pub hash: Digest,
+    /// The items that were asked about, in the order of the questions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<u32>,
+    /// Whether all of them were decided.
+    pub given: bool,
+    /// Arguments that were edited, by item.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub edited: BTreeMap<u32, Value>,
+}
+
+/// A run that takes back what it did before it ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Undo {
+    /// The checkpoint it turned at: an earlier state to go on from is at most this one.
+    pub from: Seq,
+    /// Why it failed; `None` when it was cancelled.
+    pub failure: Option<NodeFailure>,
+    /// Compensations that were recorded by then; later ones run before them.
+    pub recorded: u64,
+    /// Compensations that were begun.
+    pub begun: u64,
+    /// The one under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<GroupId>,
+    /// What became of those that failed for good.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
 }
 
 /// A channel as it was when a node was activated.
@@ -174,6 +268,13 @@ impl RunState {
         })
     }
 
+    /// The checkpoints that its open activations were made from: what
+    /// [`crate::step::Event::Resumed`] wants the states of.
+    #[must_use]
+    pub fn bases(&self) -> BTreeSet<Seq> {
+        self.control.open.values().map(|open| open.base).collect()
+    }
+
     fn blank(info: &RunInfo, r#gen: Gen) -> Result<Self, Error> {
         let input = serde_json::from_str(&info.input).map_err(|error| Error::Input(error.to_string()))?;
         Ok(Self {
@@ -182,6 +283,7 @@ impl RunState {
             request_id: info.request.as_ref().map(RequestId::to_string),
             r#gen,
             priority: info.priority,
+            lineage: Arc::new(Lineage::of(info)),
             head: Seq(0),
             hash: Digest::default(),
             superstep: 0,

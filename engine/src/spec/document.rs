@@ -82,6 +82,7 @@ pub(super) fn graph(report: &mut Report, library: &mut Library<'_>, root: &Node,
         successors: nodes.iter().map(|(path, node)| (path.clone(), successors(node))).collect(),
         nodes,
         children: declared.children,
+        facts: Default::default(),
     })
 }
 

@@ -1,202 +1,285 @@
-//! Opens what a node needs when a branch arrives: a group of jobs or questions, or nothing.
+//! Opens what a node needs when a branch arrives: a group of jobs, questions, waits or
+//! children, or nothing.
 //!
-//! A node that needs no task, or whose arguments fail, ends at once and is folded by the
-//! next superstep of the same call.
+//! A node that needs no task, whose children are computed at once, or whose arguments fail,
+//! ends at once and is folded by the next superstep of the same call.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use baton_common::commit::{Input, NewGroup, NewTask, Question, QuestionForm, STORED_INPUT_BYTES_MAX};
-use baton_common::records::{GroupInfo, Policy, TaskKind};
-use baton_common::tool::{Effect, Priority, QueueClass, queue_name};
-use baton_common::{Digest, Failure, GroupId, Hasher, Seq, Timestamp, canonical_json};
-use serde::Serialize;
-use serde_json::Value;
+use baton_common::commit::{NewGroup, NewTask};
+use baton_common::records::TaskKind;
+use baton_common::tool::ToolSpec;
+use baton_common::{Digest, Failure, GroupId, NodePath};
+use serde_json::{Value, json};
 
-use super::arguments::{arguments, items};
-use super::scope::{Base, at_head};
-use super::{Tools, references, routing};
+use super::advance::Surroundings;
+use super::fold::short_of;
+use super::group::{Kind, Opening, group, window};
+use super::items::{Items, dependency_failed, of_item};
+use super::outcomes::Outcomes;
+use super::scope::at_snapshot;
+use super::tasks::{self, Draft, Origin};
+use super::{approve, child};
 use crate::expr::Scope;
-use crate::graph::{Ask, AskForm, Graph, Node, OnItemError, ToolCall, Work};
+use crate::graph::{Node, OnItemError, ToolCall, Work};
+use crate::state::{Open, RunState};
 
-/// Where and when nodes are activated: the checkpoint just made.
+/// Where and when nodes are activated.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
-    pub(super) graph: &'a Graph,
-    pub(super) tools: &'a Tools,
-    pub(super) base: &'a Base,
+    pub(super) around: &'a Surroundings<'a>,
+    /// The run as it is now: who it is.
+    pub(super) run: &'a RunState,
+    /// Channels of the checkpoint the activation is made from, as far as it has kept none.
     pub(super) values: &'a BTreeMap<String, Arc<Value>>,
-    pub(super) seq: Seq,
+    /// That checkpoint's content hash.
     pub(super) hash: Digest,
-    pub(super) priority: Priority,
-    pub(super) now: Timestamp,
+    /// Whether even local nodes have a task, so that one call does not run on for ever.
+    pub(super) pauses: bool,
 }
 
 /// What an activation comes to.
 #[derive(Debug)]
 pub(super) enum Activated {
-    /// It waits for this group.
+    /// It waits for this group: its own, or the one that asks for approval first.
     Waits(NewGroup),
     /// It goes on at once, leaving this group behind.
     GoesOn(Option<NewGroup>),
+    /// Its children were computed.
+    Computed(Outcomes),
     /// It failed before any work.
     Failed(Failure),
 }
 
-/// What differs between groups of jobs and of questions.
-struct Tasks {
-    kind: TaskKind,
-    tool: String,
-    tool_major: u32,
-    class: QueueClass,
-    queue: String,
-    effect: Effect,
-    tasks: Vec<NewTask>,
+/// An activation in the making.
+pub(super) struct Making<'a> {
+    pub(super) place: &'a Place<'a>,
+    pub(super) node: &'a Node,
+    pub(super) id: &'a GroupId,
+    pub(super) items: Option<Items>,
+    pub(super) scope: Scope<'a>,
+    no_deps: Value,
 }
 
 impl Place<'_> {
-    /// Activates a node.
-    pub(super) fn activate(&self, node: &Node, id: GroupId) -> Activated {
-        self.open(node, id).unwrap_or_else(Activated::Failed)
+    /// Activates a node. What failed before any work, and what is asked first, is noted in `open`.
+    pub(super) fn activate(&self, node: &Node, id: &GroupId, open: &mut Open) -> Activated {
+        self.open(node, id, open).unwrap_or_else(Activated::Failed)
     }
 
-    fn open(&self, node: &Node, id: GroupId) -> Result<Activated, Failure> {
-        let values = at_head(self.graph, self.values, &references::at_activation(self.graph, node));
-        let scope = self.base.scope(&values);
-        let list = node.each.as_ref().map(|each| items(each, &scope)).transpose()?;
-        if let (Some(list), Some(each)) = (&list, &node.each) {
+    fn open(&self, node: &Node, id: &GroupId, open: &mut Open) -> Result<Activated, Failure> {
+        let graph = self.around.graph;
+        let values = at_snapshot(graph, self.values, Some(open), &graph.known().reads(&node.path).at_activation);
+        let scope = self.around.base.scope(&values);
+        let items = node.each.as_ref().map(|each| Items::of(each, &scope)).transpose()?;
+        if let (Some(each), Some(items)) = (&node.each, &items) {
             if let OnItemError::Quorum(needed) = each.on_item_error
-                && (list.len() as u64) < u64::from(needed)
+                && items.len() < needed
             {
-                let why = format!("{needed} successes are needed of {} items", list.len());
+                let why = format!("{needed} successes are needed of {} items", items.len());
                 return Err(Failure::permanent("quorum", why));
             }
-            if list.is_empty() {
+            if items.list.is_empty() {
                 return Ok(Activated::GoesOn(None));
             }
         }
-        let name = node.each.as_ref().map_or("item", |each| each.item_name.as_str());
-        let scopes: Vec<Scope<'_>> = match &list {
-            Some(list) => list.iter().map(|item| Scope { item: Some((name, item)), ..scope }).collect(),
-            None => vec![scope],
-        };
-        match &node.work {
-            Work::Wait(_) | Work::Graph(_) | Work::Local => Ok(Activated::GoesOn(None)),
-            Work::Tool(call) => Ok(Activated::Waits(self.group(node, id, self.jobs(node, call, &scopes)?, false)?)),
-            Work::Notify(call) => {
-                Ok(Activated::GoesOn(Some(self.group(node, id, self.jobs(node, call, &scopes)?, true)?)))
+        Making { place: self, node, id, items, scope, no_deps: json!({}) }.activate(open)
+    }
+}
+
+impl Making<'_> {
+    fn activate(&self, open: &mut Open) -> Result<Activated, Failure> {
+        match &self.node.work {
+            Work::Local if self.place.pauses => {
+                let task = NewTask { after_ms: Some(0), ..NewTask::new(self.origin().digest("", "", 0), "{}".into()) };
+                self.group(Kind::without_worker(TaskKind::Wait), vec![task], open).map(Activated::Waits)
             }
-            Work::Ask(ask) => Ok(Activated::Waits(self.group(node, id, self.questions(ask, &scopes)?, false)?)),
+            Work::Local => Ok(Activated::GoesOn(None)),
+            Work::Tool(call) => self.call(call, open),
+            Work::Notify(call) => {
+                let spec = self.spec(call)?;
+                let tasks = self.jobs(spec, self.drafts(open)?)?;
+                let opening = self.opening(open);
+                let kind = Kind::jobs(call, spec, self.node.priority.unwrap_or(self.place.run.priority));
+                let group = group(self.node, self.id.clone(), kind, tasks, opening, true)?;
+                Ok(Activated::GoesOn(Some(group).filter(|group| group.info.count > 0)))
+            }
+            Work::Ask(_) => self.simple(TaskKind::Ask, open),
+            Work::Wait(_) => self.simple(TaskKind::Wait, open),
+            Work::Graph(call) => child::activate(self, &call.name, open),
         }
     }
 
-    fn jobs(&self, node: &Node, call: &ToolCall, scopes: &[Scope<'_>]) -> Result<Tasks, Failure> {
-        let Some(spec) = self.tools.get(&call.name) else {
-            return Err(Failure::invalid("unknown_tool", format!("no worker announced the tool {}", call.name)));
-        };
-        let class = call.class.unwrap_or(spec.class);
-        let mut tasks = Vec::with_capacity(scopes.len());
-        for scope in scopes {
-            let args = arguments(call, scope)?;
-            let text = canonical_json(&args);
-            let digest = self.digest(&text, &spec.name, spec.major);
-            let input = if text.len() <= STORED_INPUT_BYTES_MAX {
-                Input::Args(args)
-            } else {
-                Input::Recipe { item: scope.item.map(|(_, item)| item.clone()), needs: BTreeMap::new() }
+    /// Jobs, once those that need it are approved.
+    fn call(&self, call: &ToolCall, open: &mut Open) -> Result<Activated, Failure> {
+        let spec = self.spec(call)?;
+        let drafts = self.drafts(open)?;
+        if let Some(asked) = approve::questions(self, spec, &drafts, open)? {
+            let id = GroupId { node: beneath(&self.node.path, approve::SUFFIX)?, activation: self.id.activation };
+            let kind = Kind::without_worker(TaskKind::Ask);
+            let opening = self.opening(open);
+            return Ok(Activated::Waits(group(self.node, id, kind, asked, opening, false)?));
+        }
+        let tasks = self.jobs(spec, drafts)?;
+        let kind = Kind::jobs(call, spec, self.node.priority.unwrap_or(self.place.run.priority));
+        self.waits(kind, tasks, open)
+    }
+
+    fn simple(&self, kind: TaskKind, open: &mut Open) -> Result<Activated, Failure> {
+        let drafts = self.drafts(open)?;
+        let numbers = numbers(&drafts);
+        let mut made = Vec::with_capacity(drafts.len());
+        for (item, draft) in drafts {
+            let task = match draft {
+                Draft::Question(question, expires_ms) => self.origin().question(&question, expires_ms)?,
+                Draft::Wait(task) => task,
+                Draft::Call { .. } | Draft::Child(_) => continue,
             };
-            tasks.push(NewTask::new(digest, body(&input)?));
+            made.push(NewTask { needs: self.needs(item, &numbers).into_values().collect(), ..task });
         }
-        Ok(Tasks {
-            kind: TaskKind::Job,
-            tool: spec.name.clone(),
-            tool_major: spec.major,
-            class,
-            queue: queue_name(class, node.priority.unwrap_or(self.priority)),
-            effect: call.effect.map_or(spec.effect, |effect| effect.max(spec.effect)),
-            tasks,
-        })
+        self.waits(Kind::without_worker(kind), made, open)
     }
 
-    fn questions(&self, ask: &Ask, scopes: &[Scope<'_>]) -> Result<Tasks, Failure> {
-        let mut tasks = Vec::with_capacity(scopes.len());
-        for scope in scopes {
-            let question = question(ask, scope)?;
-            let text = body(&question)?;
-            let digest = self.digest(&text, "", 0);
-            tasks.push(NewTask { after_ms: ask.expires_ms, ..NewTask::new(digest, text) });
+    fn jobs(&self, spec: &ToolSpec, drafts: BTreeMap<u32, Draft>) -> Result<Vec<NewTask>, Failure> {
+        let numbers = numbers(&drafts);
+        let mut made = Vec::with_capacity(drafts.len());
+        for (item, draft) in drafts {
+            let Draft::Call { args, is_edited, keys } = draft else { continue };
+            let needs = self.needs(item, &numbers);
+            let indexes = needs.values().copied().collect();
+            let needs = if args.is_none() { needs } else { BTreeMap::new() };
+            let value = self.items.as_ref().and_then(|items| items.list.get(item as usize));
+            let task = self.origin().call(spec, (args, is_edited), keys, value, needs)?;
+            made.push(NewTask { needs: indexes, ..task });
         }
-        Ok(Tasks {
-            kind: TaskKind::Ask,
-            tool: String::new(),
-            tool_major: 0,
-            class: QueueClass::Io,
-            queue: String::new(),
-            effect: Effect::Pure,
-            tasks,
-        })
+        Ok(made)
     }
 
-    fn group(&self, node: &Node, id: GroupId, made: Tasks, detached: bool) -> Result<NewGroup, Failure> {
-        let count = u32::try_from(made.tasks.len())
-            .map_err(|_| Failure::invalid("too_many_items", format!("{} items", made.tasks.len())))?;
-        let (need_ok, max_failed) = match node.each.as_ref().map(|each| each.on_item_error) {
-            _ if detached => (count, count),
-            None | Some(OnItemError::Fail) => (count, 0),
-            Some(OnItemError::Collect) => (count, count),
-            Some(OnItemError::Quorum(needed)) => (needed, count.saturating_sub(needed)),
-        };
-        let retry = &node.retry;
-        let info = GroupInfo {
-            id,
-            kind: made.kind,
-            count,
-            window: node.each.as_ref().map_or(1, |each| each.max_parallel),
-            need_ok,
-            max_failed,
-            detached,
-            undo: false,
-            tool: made.tool,
-            tool_major: made.tool_major,
-            class: made.class,
-            queue: made.queue,
-            effect: made.effect,
-            policy: Policy {
-                attempts_max: retry.attempts,
-                backoff_min_ms: retry.backoff_min_ms,
-                backoff_max_ms: retry.backoff_max_ms,
-                retry_on: retry.classes.clone(),
-                retry_codes: retry.codes.clone(),
-                timeout_ms: node.timeout_ms,
+    /// A group that is waited for; nothing is where all items failed before any work.
+    pub(super) fn waits(&self, kind: Kind, tasks: Vec<NewTask>, open: &Open) -> Result<Activated, Failure> {
+        if tasks.is_empty() {
+            return Ok(Activated::Computed(Outcomes::default()));
+        }
+        self.group(kind, tasks, open).map(Activated::Waits)
+    }
+
+    fn group(&self, kind: Kind, tasks: Vec<NewTask>, open: &Open) -> Result<NewGroup, Failure> {
+        let opening = self.opening(open);
+        group(self.node, self.id.clone(), kind, tasks, opening, false)
+    }
+
+    fn opening(&self, open: &Open) -> Opening {
+        let window = window(self.node.each.as_ref(), self.place.run.lineage.parallel);
+        Opening { base: open.base, now: self.place.around.now, window }
+    }
+
+    /// The work of each item that has not failed before it.
+    pub(super) fn drafts(&self, open: &mut Open) -> Result<BTreeMap<u32, Draft>, Failure> {
+        let mut drafts = BTreeMap::new();
+        let order = self.items.as_ref().map_or_else(|| vec![0], Items::order);
+        for item in order {
+            if open.failed.contains_key(&item) {
+                continue;
+            }
+            let needs = self.items.as_ref().and_then(|items| items.needs(item));
+            if needs.is_some_and(|needs| needs.values().any(|need| open.failed.contains_key(need))) {
+                open.failed.insert(item, dependency_failed());
+                continue;
+            }
+            match self.draft(item, needs.is_some(), open) {
+                Ok(draft) => _ = drafts.insert(item, draft),
+                Err(failure) => self.tolerate(item, failure, open)?,
+            }
+        }
+        self.check_quorum(&drafts, open)?;
+        Ok(drafts)
+    }
+
+    /// Notes that an item failed, in a map that goes on without it.
+    ///
+    /// # Errors
+    /// The failure, in any other.
+    pub(super) fn tolerate(&self, item: u32, failure: Failure, open: &mut Open) -> Result<(), Failure> {
+        match (&self.node.each, &self.items) {
+            (Some(each), Some(items)) if each.on_item_error == OnItemError::Fail => {
+                Err(of_item(&items.label(item), failure))
+            }
+            (Some(_), Some(_)) => {
+                open.failed.insert(item, failure);
+                Ok(())
+            }
+            _ => Err(failure),
+        }
+    }
+
+    /// # Errors
+    /// `quorum` when too many items failed before any work.
+    pub(super) fn check_quorum(&self, drafts: &BTreeMap<u32, Draft>, open: &Open) -> Result<(), Failure> {
+        let left = u32::try_from(drafts.len()).unwrap_or(u32::MAX);
+        match self.node.each.as_ref().map(|each| each.on_item_error) {
+            Some(OnItemError::Quorum(needed)) if left < needed => {
+                Err(short_of(left, needed, open.failed.values().next().cloned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn draft(&self, item: u32, needs_others: bool, open: &Open) -> Result<Draft, Failure> {
+        let scope = self.scope_of(item, needs_others);
+        match &self.node.work {
+            Work::Tool(call) | Work::Notify(call) => {
+                let edited = open.approval.as_ref().and_then(|approval| approval.edited.get(&item));
+                tasks::call(self.node, call, &scope, needs_others, edited)
+            }
+            Work::Ask(ask) => tasks::question(ask, &scope),
+            Work::Wait(wait) => self.origin().wait(wait, &scope).map(Draft::Wait),
+            Work::Graph(call) => match self.place.around.graph.children.get(&call.name) {
+                Some(graph) => tasks::child(call, graph, &scope),
+                None => Err(Failure::invalid("unknown_graph", format!("there is no graph {}", call.name))),
             },
-            base: self.seq,
-            deadline: node.deadline_ms.map(|ms| self.now.plus_ms(ms)),
-        };
-        Ok(NewGroup { info, tasks: made.tasks })
-    }
-
-    fn digest(&self, input: &str, tool: &str, major: u32) -> Digest {
-        let phase = 0;
-        let hasher = Hasher::new().field("input").field(input).field(tool).number(u64::from(major));
-        hasher.field(self.hash.0).number(phase).finish()
-    }
-}
-
-fn question(ask: &Ask, scope: &Scope<'_>) -> Result<Question, Failure> {
-    let mut show = Vec::with_capacity(ask.show.len());
-    for (text, shown) in &ask.show {
-        show.push((text.clone(), shown.eval(scope)?));
-    }
-    let form = match &ask.form {
-        AskForm::Approval { edit, allow, .. } => {
-            QuestionForm::Approval { original: edit.eval(scope)?, allow: allow.clone() }
+            Work::Local => Ok(Draft::Child(Value::Null)),
         }
-        AskForm::Schema(schema) => QuestionForm::Schema(schema.clone()),
-    };
-    Ok(Question { title: routing::text(&ask.title, scope)?, show, form })
+    }
+
+    /// An item's scope; with no others it needs, what they gave is nothing.
+    pub(super) fn scope_of(&self, item: u32, needs_others: bool) -> Scope<'_> {
+        let Some((each, items)) = self.node.each.as_ref().zip(self.items.as_ref()) else { return self.scope };
+        let deps = (each.after.is_some() && !needs_others).then_some(&self.no_deps);
+        Scope { deps, ..items.scope(each, item, &self.scope) }
+    }
+
+    /// What an item needs, by the numbers of its tasks.
+    pub(super) fn needs(&self, item: u32, numbers: &BTreeMap<u32, u32>) -> BTreeMap<String, u32> {
+        let needs = self.items.as_ref().and_then(|items| items.needs(item)).into_iter().flatten();
+        needs.filter_map(|(name, need)| Some((name.clone(), *numbers.get(need)?))).collect()
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        Origin { hash: self.place.hash }
+    }
+
+    fn spec(&self, call: &ToolCall) -> Result<&ToolSpec, Failure> {
+        let unknown = || Failure::invalid("unknown_tool", format!("no worker announced the tool {}", call.name));
+        self.place.around.tools.get(&call.name).ok_or_else(unknown)
+    }
 }
 
-fn body(value: &impl Serialize) -> Result<String, Failure> {
-    let value = serde_json::to_value(value).map_err(|error| Failure::invalid("invalid_json", error.to_string()))?;
-    Ok(canonical_json(&value))
+/// The numbers of items' tasks: those that failed before any work have none.
+pub(super) fn numbers(drafts: &BTreeMap<u32, Draft>) -> BTreeMap<u32, u32> {
+    drafts.keys().copied().zip(0..).collect()
+}
+
+/// A path beneath a node's, for groups beside its own.
+///
+/// # Errors
+/// When it would be too long.
+pub(super) fn beneath(node: &NodePath, suffix: &str) -> Result<NodePath, Failure> {
+    NodePath::parse(&format!("{node}{suffix}")).map_err(|error| Failure::invalid("wrong_name", error.to_string()))
+}
+
+/// The node that a group belongs to: its own, or the one it is beside.
+pub(super) fn owner(path: &NodePath) -> NodePath {
+    let node = path.as_str().strip_suffix(approve::SUFFIX).and_then(|node| NodePath::parse(node).ok());
+    node.unwrap_or_else(|| path.clone())
 }

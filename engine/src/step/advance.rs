@@ -1,16 +1,27 @@
 //! Repeats supersteps while activations end within the call, and ends the run.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use baton_common::commit::{NodeFailure, RunEnd};
 use baton_common::records::RunStatus;
-use baton_common::{Failure, NodePath, Seq, Timestamp};
+use baton_common::{ErrorClass, Failure, GroupId, NodePath, Seq, Timestamp};
 use serde_json::{Map, Value};
 
-use super::fold::{Ended, How};
+use super::activate::{Place, owner};
+use super::checkpoint::Draft;
+use super::outcomes::{Ended, How};
 use super::scope::{Base, at_head};
-use super::superstep::{Stop, Turn, superstep};
-use super::{ClosedGroup, Effects, Error, Step, Tools, checkpoint, limits, references};
+use super::superstep::{Stop, Turn, enter, superstep};
+use super::undo::owed_by;
+use super::undoing::end_of;
+use super::{ClosedGroup, Effects, Error, Step, Tools, checkpoint, limits, types, undo};
 use crate::graph::{Graph, Node};
-use crate::state::RunState;
+use crate::state::{Open, RunState};
+
+/// Supersteps of one call; local nodes have a task from then on, so that neither the call
+/// nor what it commits grows without end.
+const SUPERSTEPS_MAX: u64 = 1_024;
 
 /// What stays the same during a step.
 #[derive(Debug)]
@@ -32,18 +43,34 @@ impl<'a> Surroundings<'a> {
 /// A step under way.
 #[derive(Debug)]
 pub(super) struct Advance<'a> {
-    around: Surroundings<'a>,
-    /// The checkpoint it began at.
-    began: Seq,
-    state: RunState,
-    effects: Effects,
+    pub(super) around: Surroundings<'a>,
+    /// The groups that were open before it.
+    pub(super) theirs: BTreeSet<GroupId>,
+    /// Supersteps of the run before it.
+    began: u64,
+    /// Whether nobody will see its checkpoints, and it must run to its end.
+    is_private: bool,
+    pub(super) state: RunState,
+    pub(super) effects: Effects,
 }
 
 impl<'a> Advance<'a> {
     /// Nothing done yet.
     pub(super) fn new(graph: &'a Graph, tools: &'a Tools, state: RunState, now: Timestamp) -> Self {
         let base = Base::new(graph, &state);
-        Self { around: Surroundings { graph, tools, base, now }, began: state.head, state, effects: Effects::default() }
+        Self {
+            around: Surroundings { graph, tools, base, now },
+            theirs: state.control.open.keys().cloned().collect(),
+            began: state.superstep,
+            is_private: false,
+            state,
+            effects: Effects::default(),
+        }
+    }
+
+    /// A run that is computed within the step of its caller.
+    pub(super) fn private(graph: &'a Graph, tools: &'a Tools, state: RunState, now: Timestamp) -> Self {
+        Self { is_private: true, ..Self::new(graph, tools, state, now) }
     }
 
     /// The run begins: what is not kept goes, and the start nodes are arrived at.
@@ -53,19 +80,67 @@ impl<'a> Advance<'a> {
         }
         let arrivals = self.around.graph.start.clone();
         let delta = checkpoint::resets(self.around.graph, &self.state);
-        self.run(Turn { ended: Vec::new(), arrivals, delta })
+        self.run(Turn { arrivals, delta, ..Turn::default() })
+    }
+
+    /// The run goes on from a checkpoint: what is open there is opened again, from the
+    /// states it was made from.
+    pub(super) fn resume(mut self, bases: &BTreeMap<Seq, Arc<RunState>>) -> Result<Step, Error> {
+        if self.state.superstep == 0 {
+            return self.start();
+        }
+        if let Some(undo) = &self.state.control.undo {
+            let why = format!("the run was taking back what it did: go on from checkpoint {} at most", undo.from);
+            let failure = Failure::new(ErrorClass::Refused, "undone", why);
+            return Ok(self.end(end_of(Some(NodeFailure { node: String::new(), failure }), &[])));
+        }
+        self.theirs.clear();
+        let open = std::mem::take(&mut self.state.control.open);
+        let nothing_open = open.is_empty();
+        let mut turn = Turn::default();
+        for (id, open) in open {
+            turn.ended.extend(self.reopen(&id, open, bases)?);
+        }
+        if !turn.ended.is_empty() || (nothing_open && !self.state.control.arrived.is_empty()) {
+            return self.run(turn);
+        }
+        if nothing_open { self.succeed() } else { Ok(self.done()) }
+    }
+
+    fn reopen(
+        &mut self,
+        id: &GroupId,
+        mut open: Open,
+        bases: &BTreeMap<Seq, Arc<RunState>>,
+    ) -> Result<Option<Ended>, Error> {
+        let node = self.around.node(&owner(&id.node))?;
+        let own = GroupId { node: node.path.clone(), activation: id.activation };
+        let base = match bases.get(&open.base) {
+            Some(base) => base,
+            None if open.base == self.state.head => &self.state,
+            None => return Err(Error::NoBase { group: id.clone(), base: open.base }),
+        };
+        if open.approval.as_ref().is_none_or(|approval| !approval.given) {
+            open.approval = None;
+            open.failed.clear();
+        }
+        let (values, hash) = (&base.values, base.hash);
+        let place = Place { around: &self.around, run: &self.state, values, hash, pauses: false };
+        let activated = place.activate(node, &own, &mut open);
+        let (group, ended) = enter(&mut self.state.control, own, open, activated);
+        self.effects.open.extend(group);
+        Ok(ended)
     }
 
     /// Groups closed.
-    pub(super) fn fold(mut self, mut groups: Vec<ClosedGroup>) -> Result<Step, Error> {
-        groups.sort_by(|left, right| left.info.id.cmp(&right.info.id));
-        groups.dedup_by(|left, right| left.info.id == right.info.id);
+    pub(super) fn fold(mut self, groups: Vec<ClosedGroup>) -> Result<Step, Error> {
+        let groups = self.known(groups)?;
+        if self.state.control.undo.is_some() {
+            return if groups.is_empty() { Ok(self.done()) } else { self.fold_back(groups) };
+        }
         let mut turn = Turn::default();
         for group in groups {
             let id = group.info.id.clone();
-            if !self.state.control.open.contains_key(&id) {
-                return Err(Error::NotOpen { group: id, head: self.state.head });
-            }
             self.effects.consumed.push(id.clone());
             turn.ended.push(Ended { id, how: How::Closed(Box::new(group)) });
         }
@@ -75,55 +150,113 @@ impl<'a> Advance<'a> {
         self.run(turn)
     }
 
-    /// A cancel was asked for.
-    pub(super) fn cancel(self) -> Step {
-        self.end(RunEnd { status: RunStatus::Cancelled, output: None, failure: None, owed: None })
+    /// Groups in order, each once.
+    ///
+    /// # Errors
+    /// When one is not open.
+    fn known(&self, mut groups: Vec<ClosedGroup>) -> Result<Vec<ClosedGroup>, Error> {
+        groups.sort_by(|left, right| left.info.id.cmp(&right.info.id));
+        groups.dedup_by(|left, right| left.info.id == right.info.id);
+        let control = &self.state.control;
+        let running = control.undo.as_ref().and_then(|undo| undo.running.as_ref());
+        for group in &groups {
+            let id = &group.info.id;
+            if !control.open.contains_key(id) && running != Some(id) {
+                return Err(Error::NotOpen { group: id.clone(), head: self.state.head });
+            }
+        }
+        Ok(groups)
+    }
+
+    /// A cancel was asked for; what these groups did is to be taken back.
+    pub(super) fn cancel(mut self, groups: Vec<ClosedGroup>) -> Result<Step, Error> {
+        let groups = self.known(groups)?;
+        if self.state.control.undo.is_some() {
+            return if groups.is_empty() { Ok(self.done()) } else { self.fold_back(groups) };
+        }
+        let mut late = Vec::new();
+        for group in groups {
+            let id = group.info.id.clone();
+            self.effects.consumed.push(id.clone());
+            let node = self.around.node(&owner(&id.node))?;
+            let ended = Ended { id, how: How::Closed(Box::new(group)) };
+            let open = self.state.control.open.get(&ended.id);
+            // What cannot be told cannot be taken back.
+            let _ = owed_by(&self.around, &self.state, node, &ended, open, &mut late);
+        }
+        self.turn_back(None, late)
     }
 
     /// Its duration is over.
-    pub(super) fn out_of_time(self) -> Step {
+    pub(super) fn out_of_time(self) -> Result<Step, Error> {
+        if self.state.control.undo.is_some() {
+            return Ok(self.done());
+        }
         let allowed = self.around.graph.limits.duration_ms;
-        let message = allowed.map_or_else(|| "its time is over".to_owned(), |ms| format!("longer than {ms} ms"));
-        self.fail(limits::exceeded(message))
+        let message =
+            allowed.map_or_else(|| "its time is over".to_owned(), |ms| format!("longer than {ms} ms: limits.duration"));
+        self.turn_back(Some(limits::exceeded(message)), Vec::new())
     }
 
     fn run(mut self, first: Turn) -> Result<Step, Error> {
         let mut turn = first;
         loop {
+            turn.pauses = !self.is_private && self.state.superstep - self.began >= SUPERSTEPS_MAX;
             let made = match superstep(&self.around, &mut self.state, turn) {
                 Ok(made) => made,
-                Err(Stop::Failed(failure)) => return Ok(self.fail(failure)),
+                Err(Stop::Failed(failure, late)) => return self.turn_back(Some(failure), late),
                 Err(Stop::Broken(error)) => return Err(error),
             };
-            self.effects.checkpoints.push(made.checkpoint);
-            self.effects.segments.extend(made.pieces);
+            self.drop_all(&made.dropped);
             self.effects.open.extend(made.groups);
+            self.keep(made.draft)?;
             if made.ended.is_empty() {
                 break;
             }
             turn = Turn { ended: made.ended, ..Turn::default() };
         }
         if self.state.control.open.is_empty() && self.state.control.arrived.is_empty() {
-            return Ok(self.succeed());
+            return self.succeed();
         }
         Ok(self.done())
     }
 
-    fn succeed(self) -> Step {
+    /// Notes a checkpoint and its pieces.
+    pub(super) fn keep(&mut self, mut draft: Draft) -> Result<(), Error> {
+        if !self.is_private {
+            self.effects.segments.append(&mut draft.pieces);
+            self.effects.checkpoints.push(draft.finish(&self.state, self.around.now)?);
+        }
+        Ok(())
+    }
+
+    /// Activations that are no longer wanted: those this call would have opened never are.
+    fn drop_all(&mut self, dropped: &[GroupId]) {
+        for id in dropped {
+            if self.theirs.contains(id) {
+                self.effects.cancelled.push(id.clone());
+            } else {
+                self.effects.open.retain(|group| group.info.detached || group.info.id != *id);
+            }
+        }
+    }
+
+    fn succeed(self) -> Result<Step, Error> {
         match self.output() {
             Ok(output) => {
-                self.end(RunEnd { status: RunStatus::Succeeded, output: Some(output), failure: None, owed: None })
+                let owed = undo::left(&self.state);
+                Ok(self.end(RunEnd { status: RunStatus::Succeeded, output: Some(output), failure: None, owed }))
             }
             Err(failure) => {
                 let failure = Failure { code: "output_failed".to_owned(), ..failure };
-                self.fail(NodeFailure { node: String::new(), failure })
+                self.turn_back(Some(NodeFailure { node: String::new(), failure }), Vec::new())
             }
         }
     }
 
     fn output(&self) -> Result<Value, Failure> {
         let graph = self.around.graph;
-        let values = at_head(graph, &self.state.values, &references::at_end(graph));
+        let values = at_head(graph, &self.state.values, &graph.known().at_end);
         let scope = self.around.base.scope(&values);
         let mut output = Map::new();
         for (name, expression) in &graph.output {
@@ -133,26 +266,22 @@ impl<'a> Advance<'a> {
             })?;
             output.insert(name.clone(), value);
         }
-        Ok(Value::Object(output))
-    }
-
-    fn fail(self, failure: NodeFailure) -> Step {
-        self.end(RunEnd { status: RunStatus::Failed, output: None, failure: Some(failure), owed: None })
+        types::conform_output(&graph.output_schema, Value::Object(output))
     }
 
     /// Ends the run: what is open is cancelled, what this call would have opened never is,
     /// but for calls that outlive the run.
-    fn end(mut self, end: RunEnd) -> Step {
+    pub(super) fn end(mut self, end: RunEnd) -> Step {
         let ended = &self.effects.consumed;
-        let open = self.state.control.open.iter();
-        let theirs = open.filter(|(id, open)| open.base <= self.began && !ended.contains(id));
-        self.effects.cancelled = theirs.map(|(id, _)| id.clone()).collect();
+        let open = self.state.control.open.keys();
+        let theirs = open.filter(|id| self.theirs.contains(id) && !ended.contains(id));
+        self.effects.cancelled.extend(theirs.cloned().collect::<Vec<_>>());
         self.effects.open.retain(|group| group.info.detached);
         self.effects.end = Some(end);
         self.done()
     }
 
-    fn done(self) -> Step {
+    pub(super) fn done(self) -> Step {
         Step { state: self.state, effects: self.effects }
     }
 }

@@ -30,10 +30,19 @@ pub(super) struct Draft {
 
 /// Applies a superstep's writes: moves the state to its next checkpoint.
 pub(super) fn write(graph: &Graph, state: &mut RunState, delta: Delta) -> Draft {
+    advance(graph, state, delta, true)
+}
+
+/// Writes that are no superstep: an edit from outside.
+pub(super) fn write_beside(graph: &Graph, state: &mut RunState, delta: Delta) -> Draft {
+    advance(graph, state, delta, false)
+}
+
+fn advance(graph: &Graph, state: &mut RunState, delta: Delta, counts: bool) -> Draft {
     let parent = state.head;
     state.hash = content_hash(graph, state, &delta);
     state.head = parent.next();
-    state.superstep += 1;
+    state.superstep += u64::from(counts);
     let Delta { set, lists, wrote } = delta;
     let bytes: u64 = set.iter().map(|(name, value)| weight(name, value.as_ref())).sum();
     let mut writes = BTreeMap::new();

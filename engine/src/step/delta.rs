@@ -55,10 +55,17 @@ impl Delta {
             Change::Set(value) => {
                 self.set.insert(name.to_owned(), Some(value));
             }
-            Change::Extend(mut added) => {
-                self.lists.entry(name.to_owned()).or_default().added.append(&mut added);
+            Change::Extend(added) => self.extend(name, added),
+            Change::Rewrite(elements) => {
+                self.reset_list(name);
+                self.extend(name, elements);
             }
         }
+    }
+
+    /// Lets a list grow.
+    pub(super) fn extend(&mut self, name: &str, mut added: Vec<Value>) {
+        self.lists.entry(name.to_owned()).or_default().added.append(&mut added);
     }
 
     /// Unsets a list.

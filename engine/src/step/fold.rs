@@ -4,90 +4,80 @@
 //! [`crate::answer`] has decided when it was given.
 
 use baton_common::job::Outcome;
-use baton_common::records::GroupInfo;
-use baton_common::{ErrorClass, Failure, GroupId, Payload};
-use serde_json::{Value, json};
+use baton_common::{Failure, Payload};
+use serde_json::{Map, Value, json};
 
-use super::ClosedGroup;
-use super::arguments::items;
+use super::items::{Items, of_item};
+use super::outcomes::{How, Outcomes, keep, value_of};
 use crate::expr::Scope;
 use crate::graph::{ForEach, Node, OnItemError, Work};
+use crate::state::Open;
 
-/// An activation that ended.
-#[derive(Debug)]
-pub(super) struct Ended {
-    /// Which one.
-    pub(super) id: GroupId,
-    /// How.
-    pub(super) how: How,
-}
-
-/// How an activation ended.
-#[derive(Debug)]
-pub(super) enum How {
-    /// Its group closed.
-    Closed(Box<ClosedGroup>),
-    /// It needed none.
-    Inline,
-    /// Before any work.
-    Failed(Failure),
-}
-
-/// What it came to.
+/// What an activation came to.
 #[derive(Debug)]
 pub(super) struct Folded {
     /// Its output, if nodes of its kind have one.
     pub(super) result: Result<Option<Value>, Failure>,
     /// Of a map: what failed, as `errors` reads.
     pub(super) errors: Option<Value>,
-    /// What its chats cost.
+    /// What its chats used.
+    pub(super) used: Used,
+}
+
+/// What chats used.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Used {
+    /// Tokens, in and out.
     pub(super) tokens: u64,
+    /// Billionths of a US dollar.
+    pub(super) nano_usd: u64,
 }
 
 /// Folds an activation in the scope of its snapshot.
-pub(super) fn fold(node: &Node, how: How, scope: &Scope<'_>) -> Folded {
+pub(super) fn fold(node: &Node, how: How, open: Option<&Open>, scope: &Scope<'_>) -> Folded {
     let no_errors = node.each.as_ref().map(|_| json!([]));
-    let (outcomes, info) = match how {
-        How::Failed(failure) => return Folded { result: Err(failure), errors: no_errors, tokens: 0 },
-        How::Inline if node.each.is_none() || matches!(node.work, Work::Notify(_)) => {
-            return Folded { result: Ok(None), errors: no_errors, tokens: 0 };
-        }
-        How::Inline => (None, None),
-        How::Closed(group) => (Some(group.outcomes), Some(group.info)),
+    let nothing = |result| Folded { result, errors: no_errors.clone(), used: Used::default() };
+    let outcomes = match how.outcomes(node) {
+        Ok(outcomes) => outcomes,
+        Err(failure) => return nothing(Err(failure)),
     };
-    let tokens = outcomes.as_deref().map_or(0, |outcomes| tokens(node, outcomes));
+    if outcomes.is_none() && (node.each.is_none() || matches!(node.work, Work::Notify(_))) {
+        return nothing(Ok(None));
+    }
+    let used = outcomes.as_ref().map_or_else(Used::default, |outcomes| used(node, &outcomes.all));
     match &node.each {
         None => {
-            let outcome = outcomes.and_then(|outcomes| outcomes.into_iter().next()).flatten();
-            let result = value_of(outcome, info.as_ref()).map(Some);
-            Folded { result, errors: None, tokens }
+            let Outcomes { all, had_deadline, .. } = outcomes.unwrap_or_default();
+            let result = value_of(all.into_iter().next().flatten(), had_deadline).map(Some);
+            Folded { result, errors: None, used }
         }
-        Some(each) => match map(each, outcomes, info.as_ref(), scope) {
-            Ok((result, errors)) => Folded { result: result.map(Some), errors: Some(errors), tokens },
-            Err(failure) => Folded { result: Err(failure), errors: no_errors, tokens },
+        Some(each) => match map(each, outcomes, open, scope) {
+            Ok((result, errors)) => Folded { result: result.map(Some), errors: Some(errors), used },
+            Err(failure) => Folded { result: Err(failure), errors: no_errors, used },
         },
     }
 }
 
 type Mapped = (Result<Value, Failure>, Value);
 
-fn map(
-    each: &ForEach,
-    outcomes: Option<Vec<Option<Outcome>>>,
-    info: Option<&GroupInfo>,
-    scope: &Scope<'_>,
-) -> Result<Mapped, Failure> {
-    let items = items(each, scope)?;
-    let mut outcomes = outcomes.unwrap_or_else(|| vec![Some(Outcome::value(Value::Null)); items.len()]);
-    outcomes.resize(items.len(), None);
-    let mut output = Vec::with_capacity(items.len());
+fn map(each: &ForEach, outcomes: Option<Outcomes>, open: Option<&Open>, scope: &Scope<'_>) -> Result<Mapped, Failure> {
+    let items = Items::of(each, scope)?;
+    let outcomes = outcomes.unwrap_or_else(|| Outcomes::nulls(items.len())).by_item(items.len(), open);
+    let needed = match each.on_item_error {
+        OnItemError::Quorum(needed) => needed,
+        _ => items.len(),
+    };
+    let mut output = Vec::with_capacity(items.list.len());
     let mut errors = Vec::new();
     let mut first = None;
     let mut ok = 0_u32;
-    for (index, (outcome, item)) in outcomes.into_iter().zip(&items).enumerate() {
+    for (index, mut outcome) in (0_u32..).zip(outcomes.all) {
+        if ok == needed && matches!(outcome, Some(Outcome::Ok(_))) {
+            outcome = None;
+        }
         let was_cancelled = outcome.is_none();
-        let scope = Scope { item: Some((&each.item_name, item)), ..*scope };
-        match value_of(outcome, info).and_then(|value| keep(each, value, &scope)) {
+        let scope = items.scope(each, index, scope);
+        match value_of(outcome, outcomes.had_deadline).and_then(|value| keep(each, value, &scope)) {
             Ok(value) => {
                 ok += 1;
                 output.push(value);
@@ -96,59 +86,60 @@ fn map(
                 output.push(Value::Null);
                 if !was_cancelled || each.on_item_error == OnItemError::Collect {
                     let error = json!({"code": failure.code, "message": failure.message});
-                    errors.push(json!({"index": index, "key": null, "item": item, "error": error}));
+                    let item = scope.item.map(|(_, item)| item);
+                    errors.push(json!({"index": index, "key": items.key(index), "item": item, "error": error}));
                 }
                 if first.as_ref().is_none_or(|(_, cancelled)| *cancelled && !was_cancelled) {
-                    first = Some((failure, was_cancelled));
+                    first = Some((of_item(&items.label(index), failure), was_cancelled));
                 }
             }
         }
     }
     let result = match (each.on_item_error, first) {
         (OnItemError::Fail, Some((failure, _))) => Err(failure),
-        (OnItemError::Quorum(needed), _) if ok < needed => {
-            Err(Failure::permanent("quorum", format!("{ok} of {needed} successes that are needed")))
-        }
-        _ => Ok(Value::Array(output)),
+        (OnItemError::Quorum(needed), first) if ok < needed => Err(short_of(ok, needed, first.map(|(why, _)| why))),
+        _ => Ok(gathered(&items, output)),
     };
     Ok((result, Value::Array(errors)))
 }
 
-fn keep(each: &ForEach, value: Value, scope: &Scope<'_>) -> Result<Value, Failure> {
-    match &each.keep {
-        Some(keep) => keep.eval(&Scope { output: Some(&value), ..*scope }),
-        None => Ok(value),
+/// The outputs in order, or by name.
+fn gathered(items: &Items, output: Vec<Value>) -> Value {
+    match &items.keys {
+        None => Value::Array(output),
+        Some(keys) => Value::Object(keys.iter().cloned().zip(output).collect::<Map<_, _>>()),
     }
 }
 
-/// An outcome's value; one that lies in a blob reads as `{"$blob": {…}}`.
-fn value_of(outcome: Option<Outcome>, info: Option<&GroupInfo>) -> Result<Value, Failure> {
-    match outcome {
-        Some(Outcome::Ok(Payload::Inline(value))) => Ok(value),
-        Some(Outcome::Ok(Payload::Blob(blob))) => Ok(json!({"$blob": blob})),
-        Some(Outcome::Error(failure)) => Err(failure),
-        None if info.is_some_and(|info| info.deadline.is_some()) => {
-            Err(Failure::new(ErrorClass::Timeout, "deadline_exceeded", "the node's deadline passed"))
-        }
-        None => Err(Failure::new(ErrorClass::Cancelled, "cancelled", "it was cancelled")),
-    }
+/// A quorum that cannot be reached any more.
+pub(super) fn short_of(ok: u32, needed: u32, first: Option<Failure>) -> Failure {
+    let cause = first.map(|failure| format!("; {}: {}", failure.code, failure.message)).unwrap_or_default();
+    Failure::permanent("quorum", format!("{ok} of {needed} successes that are needed{cause}"))
 }
 
-fn tokens(node: &Node, outcomes: &[Option<Outcome>]) -> u64 {
+fn used(node: &Node, outcomes: &[Option<Outcome>]) -> Used {
     if !matches!(&node.work, Work::Tool(call) if call.name == "chat") {
-        return 0;
+        return Used::default();
     }
-    let used = |outcome: &Option<Outcome>| match outcome {
-        Some(Outcome::Ok(Payload::Inline(value))) => used(value.get("usage")?),
+    let usages = outcomes.iter().filter_map(|outcome| match outcome {
+        Some(Outcome::Ok(Payload::Inline(value))) => value.get("usage"),
         _ => None,
-    };
-    outcomes.iter().filter_map(used).fold(0, u64::saturating_add)
+    });
+    usages.fold(Used::default(), |used, usage| Used {
+        tokens: used.tokens.saturating_add(tokens(usage)),
+        nano_usd: used.nano_usd.saturating_add(nano_usd(usage)),
+    })
 }
 
-fn used(usage: &Value) -> Option<u64> {
+fn tokens(usage: &Value) -> u64 {
     let count = |name: &str| usage.get(name).and_then(Value::as_u64);
-    count("total").or_else(|| {
-        let (input, output) = (count("input_tokens"), count("output_tokens"));
-        (input.is_some() || output.is_some()).then(|| input.unwrap_or(0).saturating_add(output.unwrap_or(0)))
-    })
+    let sum = || count("input_tokens").unwrap_or(0).saturating_add(count("output_tokens").unwrap_or(0));
+    count("total").unwrap_or_else(sum)
+}
+
+/// A cost as a whole number, so that sums are the same in every order and after every reading.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "costs are no more than a u64 holds")]
+fn nano_usd(usage: &Value) -> u64 {
+    let cost = usage.get("cost_usd").and_then(Value::as_f64).unwrap_or(0.0);
+    (cost.max(0.0) * 1e9).round() as u64
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use baton_common::NodePath;
 
-use super::reach::Ways;
 use crate::graph::Graph;
 
 /// The joins that may run: nothing active can still reach them, nor a join that waits,
@@ -13,13 +12,13 @@ pub(super) fn ready(graph: &Graph, arrived: &BTreeSet<NodePath>, active: &BTreeS
     if arrived.is_empty() {
         return Vec::new();
     }
-    let ways = Ways::of(graph);
+    let known = graph.known();
     let is_held = |join: &NodePath| {
-        let by_active = active.iter().any(|node| ways.leads(node, join));
+        let by_active = active.iter().any(|node| known.leads(node, join));
         by_active
             || arrived
                 .iter()
-                .any(|other| other != join && ways.leads(other, join) && !(join < other && ways.leads(join, other)))
+                .any(|other| other != join && known.leads(other, join) && !(join < other && known.leads(join, other)))
     };
     let mut ready: Vec<NodePath> = arrived.iter().filter(|join| !is_held(join)).cloned().collect();
     if ready.is_empty() && active.is_empty() {
@@ -36,14 +35,36 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::graph::Limits;
+    use crate::graph::{Join, Limits, Node, Retry, Route, Work};
 
-    /// A graph of these edges, `a>b,c` to a line, that starts at `start`.
+    fn node(path: &NodePath) -> Node {
+        let is_join = path.as_str().starts_with(['j', 'k']);
+        Node {
+            path: path.clone(),
+            work: Work::Local,
+            save: BTreeMap::new(),
+            then: Route { arms: Vec::new() },
+            on_error: None,
+            join: is_join.then_some(Join::All),
+            each: None,
+            retry: Retry { attempts: 1, backoff_min_ms: 1, backoff_max_ms: 1, classes: Vec::new(), codes: Vec::new() },
+            timeout_ms: 1,
+            deadline_ms: None,
+            priority: None,
+            poll: None,
+            undo: None,
+            cache: None,
+            approve: None,
+        }
+    }
+
+    /// A graph of these edges, `a>b,c` each, that starts at `start`; `j` and `k` are joins.
     fn graph(start: &str, edges: &str) -> Graph {
         let path = |name: &str| NodePath::parse(name.trim()).unwrap();
         let paths = |names: &str| names.split(',').filter(|name| !name.trim().is_empty()).map(path).collect();
         let successors =
             edges.split_whitespace().filter_map(|edge| edge.split_once('>')).map(|(from, to)| (path(from), paths(to)));
+        let successors: BTreeMap<NodePath, Vec<NodePath>> = successors.collect();
         Graph {
             name: "g".to_owned(),
             hash: GraphHash(Digest::default()),
@@ -56,8 +77,9 @@ mod tests {
             children: BTreeMap::new(),
             limits: Limits { steps: 1, duration_ms: None, tokens: None, cost_usd: None },
             on_busy: Default::default(),
-            nodes: BTreeMap::new(),
-            successors: successors.collect(),
+            nodes: successors.keys().map(|path| (path.clone(), node(path))).collect(),
+            successors,
+            facts: Default::default(),
         }
     }
 

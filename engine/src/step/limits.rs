@@ -1,4 +1,4 @@
-//! When a run must stop: activations and tokens; time is an event.
+//! When a run must stop: activations, tokens and cost; time is an event.
 
 use baton_common::commit::NodeFailure;
 use baton_common::{ErrorClass, Failure};
@@ -12,14 +12,23 @@ use crate::state::Control;
 /// `limit_exceeded`, which is the run's own failure and no node's.
 pub(super) fn check(limits: &Limits, control: &Control) -> Result<(), NodeFailure> {
     if control.steps > limits.steps {
-        return Err(exceeded(format!("more than {} activations of nodes", limits.steps)));
+        return Err(exceeded(format!("more than {} activations of nodes: limits.steps", limits.steps)));
     }
-    match limits.tokens {
-        Some(most) if control.tokens > most => {
-            Err(exceeded(format!("{} tokens, of which {most} were allowed", control.tokens)))
+    if let Some(most) = limits.tokens.filter(|most| control.tokens > *most) {
+        return Err(exceeded(format!("{} tokens, of which {most} were allowed: limits.tokens", control.tokens)));
+    }
+    let cost = usd(control.cost_nano_usd);
+    match limits.cost_usd {
+        Some(most) if cost > most => {
+            Err(exceeded(format!("a cost of {cost} US dollars, of which {most} were allowed: limits.cost_usd")))
         }
         _ => Ok(()),
     }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a cost is no exact number in the limit either")]
+fn usd(nano: u64) -> f64 {
+    nano as f64 / 1e9
 }
 
 /// The failure of a run that exceeded a limit.

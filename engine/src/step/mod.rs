@@ -2,17 +2,28 @@
 //!
 //! `superstep` is one advance: it folds what ended (`fold`, `save`), routes
 //! (`routing`, `join`), writes (`delta`, `reducers`, `checkpoint`) and activates
-//! (`activate`). `advance` repeats it while nodes end within the call. What a store
+//! (`activate`: `items`, `tasks`, `group`, `approve`, `child`). `advance` repeats it while
+//! nodes end within the call, and `undo` takes back what a run did that fails. What a store
 //! makes of the effects is not known here.
 
 mod activate;
 mod advance;
+mod approve;
 mod arguments;
+mod arrivals;
 mod checkpoint;
+mod child;
 mod delta;
+mod edit;
+mod facts;
 mod fold;
+mod group;
+mod items;
 mod join;
 mod limits;
+mod messages;
+mod moment;
+mod outcomes;
 mod reach;
 mod reducers;
 mod references;
@@ -21,29 +32,46 @@ mod save;
 mod scope;
 mod snapshot;
 mod superstep;
+mod tasks;
 mod types;
+mod undo;
+mod undoing;
+mod while_open;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use baton_common::commit::{NewGroup, RunEnd, Segment};
 use baton_common::job::Outcome;
 use baton_common::records::{Checkpoint, GroupInfo, GroupState};
 use baton_common::tool::ToolSpec;
-use baton_common::{GroupId, Timestamp};
+use baton_common::{GroupId, Seq, Timestamp};
+use serde_json::Value;
 
 use crate::graph::Graph;
 use crate::state::RunState;
 
-pub use arguments::render_args;
+pub use arguments::{Recipe, render_args};
+pub use child::child_outcome;
+pub use edit::edit;
+pub use facts::Facts;
+pub use undo::secrets_of;
+pub use while_open::{poll_done, poll_pause_ms, signal_matches};
 
 /// Why a run is looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// It was submitted, or its thread became free.
     Started,
+    /// It goes on from a checkpoint: it was forked or retried. The states at the checkpoints
+    /// that [`RunState::bases`] names, but for the head itself. Before a run's first
+    /// superstep it is [`Event::Started`].
+    Resumed(BTreeMap<Seq, Arc<RunState>>),
     /// Groups closed.
     Closed(Vec<ClosedGroup>),
-    /// A cancel was asked for.
-    Cancelled,
-    /// Its duration is over.
+    /// A cancel was asked for, and these groups have closed since they were last folded.
+    Cancelled(Vec<ClosedGroup>),
+    /// Its duration is over. Without effect on a run that is undoing.
     DurationOver,
 }
 
@@ -56,6 +84,8 @@ pub struct ClosedGroup {
     pub state: GroupState,
     /// By index; `None` where it was cancelled.
     pub outcomes: Vec<Option<Outcome>>,
+    /// Of children, by index: [`baton_common::commit::RunEnd::owed`]. Empty for others.
+    pub owed: Vec<Option<Value>>,
 }
 
 /// What one call of [`step`] asks for; together with version and operation id it is a
@@ -72,6 +102,9 @@ pub struct Effects {
     pub segments: Vec<Segment>,
     /// Groups to open.
     pub open: Vec<NewGroup>,
+    /// Whether the run turns to its compensations, or is at them: what is open is ended as
+    /// by a cancel.
+    pub undoing: bool,
     /// The run's end.
     pub end: Option<RunEnd>,
 }
@@ -87,7 +120,7 @@ pub struct Step {
 
 /// The tools a step may compile jobs for: what workers announced, resolved when the graph
 /// was applied.
-pub type Tools = std::collections::BTreeMap<String, ToolSpec>;
+pub type Tools = BTreeMap<String, ToolSpec>;
 
 /// Advances a run: folds what closed in order of node path, applies writes, routes,
 /// activates what follows, and runs local nodes on within the same call. Equal inputs give
@@ -100,9 +133,10 @@ pub fn step(graph: &Graph, tools: &Tools, state: RunState, event: Event, now: Ti
     let advance = advance::Advance::new(graph, tools, state, now);
     match event {
         Event::Started => advance.start(),
+        Event::Resumed(bases) => advance.resume(&bases),
         Event::Closed(groups) => advance.fold(groups),
-        Event::Cancelled => Ok(advance.cancel()),
-        Event::DurationOver => Ok(advance.out_of_time()),
+        Event::Cancelled(groups) => advance.cancel(groups),
+        Event::DurationOver => advance.out_of_time(),
     }
 }
 
@@ -123,11 +157,19 @@ pub enum Error {
         /// The group.
         group: GroupId,
         /// The state's checkpoint.
-        head: baton_common::Seq,
+        head: Seq,
     },
     /// What the engine remembers cannot be written.
     #[error("the control does not write: {0}")]
     Control(String),
+    /// The state that an activation was made from was not handed in.
+    #[error("the state at checkpoint {base} is missing, which {group} was made from")]
+    NoBase {
+        /// The activation.
+        group: GroupId,
+        /// The checkpoint.
+        base: Seq,
+    },
     /// A run that has begun was started again.
     #[error("run {run} has begun already, at superstep {superstep}")]
     AlreadyStarted {

@@ -15,6 +15,7 @@ type Nodes<'a> = BTreeSet<&'a NodePath>;
 #[derive(Debug)]
 pub(super) struct Ways<'a> {
     after: BTreeMap<&'a NodePath, &'a [NodePath]>,
+    before: BTreeMap<&'a NodePath, Nodes<'a>>,
     /// By head: the edges back to it, and every node of the loop.
     loops: BTreeMap<&'a NodePath, Loop<'a>>,
 }
@@ -44,30 +45,37 @@ impl<'a> Ways<'a> {
                 found.body.extend(body(head, tail, &before));
             }
         }
-        Self { after, loops }
+        Self { after, before, loops }
     }
 
-    /// Whether active work at `from` can still reach the join `to` in its present turn.
-    pub(super) fn leads(&self, from: &NodePath, to: &NodePath) -> bool {
-        let mut seen = BTreeSet::new();
-        let mut open = vec![from];
+    /// Where a node's branch may go next.
+    pub(super) fn after(&self, node: &NodePath) -> &'a [NodePath] {
+        self.after.get(node).copied().unwrap_or_default()
+    }
+
+    /// The nodes from which active work can still reach a join in its present turn.
+    pub(super) fn toward(&self, join: &NodePath) -> BTreeSet<NodePath> {
+        let mut found = Nodes::new();
+        let mut open = vec![join];
         while let Some(node) = open.pop() {
-            for next in self.after.get(node).copied().unwrap_or_default() {
-                if self.starts_next_turn(node, next, to) {
-                    continue;
-                }
-                if next == to {
-                    return true;
-                }
-                if seen.insert(next) {
-                    open.push(next);
+            for before in self.before.get(node).into_iter().flatten() {
+                if !self.starts_next_turn(before, node, join) && found.insert(before) {
+                    open.push(before);
                 }
             }
         }
-        false
+        found.into_iter().cloned().collect()
     }
 
-    fn starts_next_turn(&self, tail: &NodePath, head: &NodePath, join: &NodePath) -> bool {
+    /// The edges that start a join's next turn: back to the head of a loop it lies in.
+    pub(super) fn turns(&self, join: &NodePath) -> BTreeSet<(NodePath, NodePath)> {
+        let around = self.loops.iter().filter(|(_, found)| found.body.contains(join));
+        let edges = around.flat_map(|(head, found)| found.tails.iter().map(|tail| ((*tail).clone(), (*head).clone())));
+        edges.collect()
+    }
+
+    /// Whether an edge starts a join's next turn.
+    pub(super) fn starts_next_turn(&self, tail: &NodePath, head: &NodePath, join: &NodePath) -> bool {
         self.loops.get(head).is_some_and(|found| found.tails.contains(tail) && found.body.contains(join))
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use baton_common::{Failure, canonical_json};
 use serde_json::{Map, Number, Value};
 
+use super::messages;
 use super::types::{conform, name_of};
 use crate::graph::{Channel, Reducer};
 
@@ -41,6 +42,8 @@ pub(super) enum Change {
     Set(Value),
     /// Its list grows by these.
     Extend(Vec<Value>),
+    /// Its list is this now.
+    Rewrite(Vec<Value>),
 }
 
 /// What a write makes of a channel.
@@ -53,7 +56,8 @@ pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write:
     }
     match channel.reducer {
         Reducer::Replace | Reducer::Last => conform(name, &channel.schema, write).map(Change::Set),
-        Reducer::Append | Reducer::Messages => extend(name, channel, current, write, false),
+        Reducer::Append => extend(name, channel, current, write, false),
+        Reducer::Messages => messages::reduce(name, channel, current, write),
         Reducer::Union => extend(name, channel, current, write, true),
         Reducer::Sum => {
             let before = match current {

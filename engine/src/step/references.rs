@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::expr::Paths;
-use crate::graph::{AskForm, Graph, Node, Route, Target, ToolCall, Work};
+use crate::graph::{AskForm, Graph, Node, Route, Target, ToolCall, Wait, Work};
 
 /// Names of channels.
 pub(super) type Names = BTreeSet<String>;
@@ -11,40 +11,65 @@ pub(super) type Names = BTreeSet<String>;
 /// What is read when the node is activated: its list, arguments and question.
 pub(super) fn at_activation(graph: &Graph, node: &Node) -> Names {
     let mut names = Names::new();
+    let mut read = |paths: &Paths| add(graph, paths, &mut names);
     if let Some(each) = &node.each {
-        add(graph, each.list.paths(), &mut names);
+        read(each.list.paths());
+        each.by.iter().chain(&each.after).for_each(|expression| read(expression.paths()));
     }
     match &node.work {
-        Work::Tool(ToolCall { args, .. }) | Work::Notify(ToolCall { args, .. }) => add(graph, args.paths(), &mut names),
+        Work::Tool(call) | Work::Notify(call) => of_call(call, &mut read),
         Work::Ask(ask) => {
-            add(graph, ask.title.paths(), &mut names);
-            for (_, shown) in &ask.show {
-                add(graph, shown.paths(), &mut names);
-            }
+            read(ask.title.paths());
+            ask.show.iter().for_each(|(_, shown)| read(shown.paths()));
             if let AskForm::Approval { edit, .. } = &ask.form {
-                add(graph, edit.paths(), &mut names);
+                read(edit.paths());
             }
         }
-        Work::Wait(_) | Work::Graph(_) | Work::Local => {}
+        Work::Wait(Wait::Until(moment)) => read(moment.paths()),
+        Work::Graph(call) => read(call.args.paths()),
+        Work::Wait(_) | Work::Local => {}
+    }
+    if let Some(cache) = &node.cache {
+        read(cache.key.paths());
+    }
+    if let Some(approve) = &node.approve {
+        read(approve.when.paths());
     }
     names
 }
 
-/// What is read when it is folded: `save`, `then`, `on_error`, and what is kept of items.
+/// What is read while its tasks are under way, of the state it was activated on: what is
+/// kept of items, whether a signal is the one, and whether a job is done.
+pub(super) fn under_way(graph: &Graph, node: &Node) -> Names {
+    let mut names = Names::new();
+    let mut read = |paths: &Paths| add(graph, paths, &mut names);
+    if let Some(each) = &node.each {
+        read(each.list.paths());
+        each.keep.iter().chain(&each.by).for_each(|expression| read(expression.paths()));
+    }
+    if let Work::Wait(Wait::Signal { matches: Some(matches), .. }) = &node.work {
+        read(matches.paths());
+    }
+    if let Some(poll) = &node.poll {
+        read(poll.until.paths());
+    }
+    names
+}
+
+/// What is read when it is folded: `save`, `then`, `on_error`, what is kept of items, and
+/// the arguments of its compensation.
 pub(super) fn at_fold(graph: &Graph, node: &Node) -> Names {
     let mut names = Names::new();
-    for save in node.save.values() {
-        add(graph, save.paths(), &mut names);
-    }
-    add_route(graph, &node.then, &mut names);
-    if let Some(route) = &node.on_error {
-        add_route(graph, route, &mut names);
-    }
+    let mut read = |paths: &Paths| add(graph, paths, &mut names);
+    node.save.values().for_each(|save| read(save.paths()));
+    of_route(&node.then, &mut read);
+    node.on_error.iter().for_each(|route| of_route(route, &mut read));
     if let Some(each) = &node.each {
-        add(graph, each.list.paths(), &mut names);
-        if let Some(keep) = &each.keep {
-            add(graph, keep.paths(), &mut names);
-        }
+        read(each.list.paths());
+        each.keep.iter().chain(&each.by).chain(&each.after).for_each(|expression| read(expression.paths()));
+    }
+    if let Some(undo) = &node.undo {
+        of_call(undo, &mut read);
     }
     names
 }
@@ -58,13 +83,20 @@ pub(super) fn at_end(graph: &Graph) -> Names {
     names
 }
 
-fn add_route(graph: &Graph, route: &Route, names: &mut Names) {
+fn of_call(call: &ToolCall, read: &mut impl FnMut(&Paths)) {
+    read(call.args.paths());
+    if let Some(key) = &call.key {
+        read(key.paths());
+    }
+}
+
+fn of_route(route: &Route, read: &mut impl FnMut(&Paths)) {
     for arm in &route.arms {
         if let Some(when) = &arm.when {
-            add(graph, when.paths(), names);
+            read(when.paths());
         }
         if let Target::Fail(message) = &arm.target {
-            add(graph, message.paths(), names);
+            read(message.paths());
         }
     }
 }

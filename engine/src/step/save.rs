@@ -48,6 +48,7 @@ fn after(before: &Value, change: Change) -> Option<Value> {
     match change {
         Change::Reset => None,
         Change::Set(value) => Some(value),
+        Change::Rewrite(elements) => Some(Value::Array(elements)),
         Change::Extend(added) => {
             let mut elements = before.as_array().cloned().unwrap_or_default();
             elements.extend(added);

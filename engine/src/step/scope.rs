@@ -90,7 +90,7 @@ pub(super) fn unset(channel: &Channel) -> Value {
 
 fn object(graph: &Graph, names: &Names, value_of: impl Fn(&str) -> Option<Value>) -> Value {
     let mut members = Map::new();
-    for (name, channel) in graph.channels.iter().filter(|(name, _)| names.contains(*name)) {
+    for (name, channel) in names.iter().filter_map(|name| graph.channels.get_key_value(name)) {
         let value = value_of(name).filter(|value| !value.is_null()).unwrap_or_else(|| unset(channel));
         members.insert(name.clone(), value);
     }

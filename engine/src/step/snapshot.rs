@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::activate::owner;
 use super::delta::Delta;
-use super::references;
 use super::scope::first;
 use crate::graph::Graph;
 use crate::state::{Control, Kept};
@@ -18,8 +18,9 @@ pub(super) fn preserve(graph: &Graph, control: &mut Control, values: &BTreeMap<S
         return;
     }
     for (id, open) in &mut control.open {
-        let Some(node) = graph.nodes.get(&id.node) else { continue };
-        let names = references::at_fold(graph, node);
+        let reads = graph.known().reads(&owner(&id.node));
+        let is_asked = open.approval.as_ref().is_some_and(|approval| !approval.given);
+        let names = if is_asked { &reads.at_all } else { &reads.at_fold };
         for (name, only_grows) in delta.touched().filter(|(name, _)| names.contains(*name)) {
             let value = values.get(name).map(|value| &**value);
             let kept = match (open.kept.get(name), value) {

@@ -3,23 +3,24 @@
 //! Nothing is changed until all of it is known to go on: a superstep that fails leaves the
 //! state as it was.
 
-use std::collections::BTreeSet;
-
-use baton_common::commit::{NewGroup, NodeFailure, Segment};
-use baton_common::records::Checkpoint;
+use baton_common::commit::{NewGroup, NodeFailure};
 use baton_common::{Failure, GroupId, NodePath};
 use serde_json::Value;
 
-use super::activate::{Activated, Place};
+use super::activate::{Activated, Place, owner};
 use super::advance::Surroundings;
+use super::arrivals::{Arrival, Arrivals, Next};
+use super::checkpoint::Draft;
 use super::delta::Delta;
-use super::fold::{Ended, Folded, How, fold};
+use super::fold::{Folded, fold};
+use super::outcomes::{Ended, How};
 use super::routing::{Way, follow};
 use super::save::save;
 use super::scope::{at_snapshot, error_value};
-use super::{Error, checkpoint, join, limits, references, snapshot};
+use super::undo::{Compensation, owed_by};
+use super::{Error, approve, checkpoint, limits, snapshot, undo};
 use crate::expr::Scope;
-use crate::graph::{Join, Node};
+use crate::graph::{Node, OnItemError};
 use crate::state::{Control, Open, RunState};
 
 /// What a superstep begins with.
@@ -31,17 +32,19 @@ pub(super) struct Turn {
     pub(super) arrivals: Vec<NodePath>,
     /// Writes from outside.
     pub(super) delta: Delta,
+    /// Whether local nodes are to have a task.
+    pub(super) pauses: bool,
 }
 
 /// What a superstep leaves.
 #[derive(Debug)]
 pub(super) struct Made {
-    /// Its record.
-    pub(super) checkpoint: Checkpoint,
-    /// New pieces of append-like channels.
-    pub(super) pieces: Vec<Segment>,
+    /// Its record, all but the control.
+    pub(super) draft: Draft,
     /// Groups to open.
     pub(super) groups: Vec<NewGroup>,
+    /// Activations that are no longer wanted.
+    pub(super) dropped: Vec<GroupId>,
     /// Activations that ended at once: the next superstep folds them.
     pub(super) ended: Vec<Ended>,
 }
@@ -49,8 +52,8 @@ pub(super) struct Made {
 /// Why a superstep does not go on.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The run fails.
-    Failed(NodeFailure),
+    /// The run fails; what it did in this superstep is to be taken back.
+    Failed(NodeFailure, Vec<Compensation>),
     /// State and event do not fit the graph.
     Broken(Error),
 }
@@ -61,61 +64,85 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<NodeFailure> for Stop {
-    fn from(failure: NodeFailure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
 /// Advances a run by one superstep.
 ///
 /// # Errors
 /// When the run fails or the event does not fit; the state is as it was then.
 pub(super) fn superstep(around: &Surroundings<'_>, state: &mut RunState, turn: Turn) -> Result<Made, Stop> {
-    let Turn { mut ended, arrivals, delta } = turn;
+    let Turn { mut ended, arrivals, delta, pauses } = turn;
     ended.sort_by(|left, right| left.id.cmp(&right.id));
-    let mut folding = Folding { around, state, control: state.control.clone(), delta, arrivals };
+    let arrivals = arrivals.into_iter().map(Arrival::from).collect();
+    let control = state.control.clone();
+    let mut folding =
+        Folding { around, state, control, delta, arrivals, owed: Vec::new(), approved: Vec::new(), failure: None };
     for one in ended {
         folding.settle(one)?;
     }
-    let activating = folding.activating()?;
-    folding.control.steps += activating.len() as u64;
-    limits::check(&around.graph.limits, &folding.control)?;
-    let Folding { mut control, delta, .. } = folding;
+    let next = folding.next()?;
+    let Folding { mut control, mut delta, owed, approved, .. } = folding;
+    undo::record(&mut delta, owed);
     snapshot::preserve(around.graph, &mut control, &state.values, &delta);
     state.control = control;
-    let mut draft = checkpoint::write(around.graph, state, delta);
-    let mut groups = Vec::new();
-    let mut ended = Vec::new();
-    for node in activating {
-        let (group, done) = activate(around, state, node);
-        groups.extend(group);
-        ended.extend(done);
+    let draft = checkpoint::write(around.graph, state, delta);
+    let mut made = Made { draft, groups: Vec::new(), dropped: next.dropped, ended: Vec::new() };
+    for (path, late) in next.nodes {
+        let node = around.node(&path)?;
+        let count = state.control.activations.entry(path.clone()).or_default();
+        *count += 1;
+        let id = GroupId { node: path, activation: *count };
+        let open = Open { late, ..Open::at(state.head) };
+        let hash = state.hash;
+        made.add(activate(around, state, node, id, open, hash, pauses));
     }
-    let pieces = std::mem::take(&mut draft.pieces);
-    Ok(Made { checkpoint: draft.finish(state, around.now)?, pieces, groups, ended })
+    for id in approved {
+        let node = around.node(&id.node)?;
+        let Some(mut open) = state.control.open.remove(&id) else { continue };
+        let Some(approval) = &mut open.approval else { continue };
+        approval.given = true;
+        let hash = approval.hash;
+        made.add(activate(around, state, node, id, open, hash, pauses));
+    }
+    Ok(made)
 }
 
-fn activate(around: &Surroundings<'_>, state: &mut RunState, node: &Node) -> (Option<NewGroup>, Option<Ended>) {
-    let count = state.control.activations.entry(node.path.clone()).or_default();
-    *count += 1;
-    let id = GroupId { node: node.path.clone(), activation: *count };
-    state.control.open.insert(id.clone(), Open::at(state.head));
-    let place = Place {
-        graph: around.graph,
-        tools: around.tools,
-        base: &around.base,
-        values: &state.values,
-        seq: state.head,
-        hash: state.hash,
-        priority: state.priority,
-        now: around.now,
-    };
-    match place.activate(node, id.clone()) {
-        Activated::Waits(group) => (Some(group), None),
-        Activated::GoesOn(group) => (group, Some(Ended { id, how: How::Inline })),
-        Activated::Failed(failure) => (None, Some(Ended { id, how: How::Failed(failure) })),
+impl Made {
+    /// Adds what an activation left.
+    pub(super) fn add(&mut self, (group, ended): (Option<NewGroup>, Option<Ended>)) {
+        self.groups.extend(group);
+        self.ended.extend(ended);
     }
+}
+
+/// Activates a node on the head.
+fn activate(
+    around: &Surroundings<'_>,
+    state: &mut RunState,
+    node: &Node,
+    id: GroupId,
+    mut open: Open,
+    hash: baton_common::Digest,
+    pauses: bool,
+) -> (Option<NewGroup>, Option<Ended>) {
+    let place = Place { around, run: state, values: &state.values, hash, pauses };
+    let activated = place.activate(node, &id, &mut open);
+    enter(&mut state.control, id, open, activated)
+}
+
+/// Notes an activation as open, under the group it waits for.
+pub(super) fn enter(
+    control: &mut Control,
+    id: GroupId,
+    open: Open,
+    activated: Activated,
+) -> (Option<NewGroup>, Option<Ended>) {
+    let (id, made) = match activated {
+        Activated::Waits(group) => (group.info.id.clone(), (Some(group), None)),
+        Activated::GoesOn(group) => (id.clone(), (group, Some(Ended { id, how: How::Inline }))),
+        Activated::Computed(outcomes) => (id.clone(), (None, Some(Ended { id, how: How::Computed(outcomes) }))),
+        Activated::Failed(failure) => (id.clone(), (None, Some(Ended { id, how: How::Failed(failure) }))),
+    };
+    control.open.insert(id, open);
+    made
 }
 
 /// A superstep before anything is changed.
@@ -124,62 +151,88 @@ struct Folding<'a, 'g> {
     state: &'a RunState,
     control: Control,
     delta: Delta,
-    arrivals: Vec<NodePath>,
+    arrivals: Vec<Arrival>,
+    /// Compensations of what ended.
+    owed: Vec<Compensation>,
+    /// Activations whose calls were approved.
+    approved: Vec<GroupId>,
+    /// The first failure that no route handles.
+    failure: Option<NodeFailure>,
 }
 
-impl<'g> Folding<'_, 'g> {
+impl Folding<'_, '_> {
     /// Folds one activation: writes and goes on, or follows `on_error`, or fails the run.
+    /// Behind a failure only what is to be taken back counts.
     fn settle(&mut self, ended: Ended) -> Result<(), Stop> {
         let graph = self.around.graph;
-        let node = self.around.node(&ended.id.node)?;
-        let open = self.control.open.remove(&ended.id);
-        let values = at_snapshot(graph, &self.state.values, open.as_ref(), &references::at_fold(graph, node));
+        let path = owner(&ended.id.node);
+        let node = self.around.node(&path)?;
+        let mut open = self.control.open.remove(&ended.id);
+        let recorded = owed_by(self.around, self.state, node, &ended, open.as_ref(), &mut self.owed);
+        if self.failure.is_some() {
+            return Ok(());
+        }
+        let values = at_snapshot(graph, &self.state.values, open.as_ref(), &graph.known().reads(&path).at_fold);
         let scope = self.around.base.scope(&values);
-        let Folded { result, errors, tokens } = fold(node, ended.how, &scope);
-        self.control.tokens = self.control.tokens.saturating_add(tokens);
-        let scope = Scope { errors: errors.as_ref(), ..scope };
-        let went = match result {
-            Ok(output) => self.write(node, &Scope { output: output.as_ref(), ..scope }).map(|seen| (output, seen)),
-            Err(failure) => Err(failure),
-        };
-        let nodes = match went {
-            Ok((output, seen)) => {
-                let values = with_own(&values, seen);
-                then(node, &Scope { output: output.as_ref(), state: Some(&values), ..scope })
+        let late = open.as_ref().map(|open| open.late.clone()).unwrap_or_default();
+        let went = if path == ended.id.node {
+            let Folded { result, errors, used } = fold(node, ended.how, open.as_ref(), &scope);
+            self.control.tokens = self.control.tokens.saturating_add(used.tokens);
+            self.control.cost_nano_usd = self.control.cost_nano_usd.saturating_add(used.nano_usd);
+            let scope = Scope { errors: errors.as_ref(), ..scope };
+            match recorded.and(result) {
+                Ok(output) => self.go_on(node, &values, &Scope { output: output.as_ref(), ..scope }),
+                Err(failure) => on_error(node, failure, &scope),
             }
-            Err(failure) => on_error(node, failure, &scope),
+        } else {
+            match self.approve(node, &ended.id, ended.how, open.take()) {
+                Ok(()) => Ok(&[][..]),
+                Err(failure) => on_error(node, failure, &scope),
+            }
         };
-        match nodes {
-            Ok(nodes) => self.arrivals.extend_from_slice(nodes),
-            Err(failure) => return Err(NodeFailure { node: node.path.to_string(), failure }.into()),
+        match went {
+            Ok(nodes) => {
+                self.arrivals.extend(nodes.iter().map(|to| Arrival::new(graph.known(), &path, to, &late)));
+            }
+            Err(failure) => self.failure = Some(NodeFailure { node: path.to_string(), failure }),
         }
         Ok(())
     }
 
-    fn write(&mut self, node: &Node, scope: &Scope<'_>) -> Result<Vec<(String, Value)>, Failure> {
-        save(self.around.graph, node, scope, &self.state.values, &mut self.delta)
+    fn go_on<'n>(&mut self, node: &'n Node, values: &Value, scope: &Scope<'_>) -> Result<&'n [NodePath], Failure> {
+        match save(self.around.graph, node, scope, &self.state.values, &mut self.delta) {
+            Ok(seen) => then(node, &Scope { state: Some(&with_own(values, seen)), ..*scope }),
+            Err(failure) => on_error(node, failure, &Scope { output: None, ..*scope }),
+        }
     }
 
-    /// The nodes that run now: those arrived at, and joins that nothing can reach any more.
-    fn activating(&mut self) -> Result<Vec<&'g Node>, Error> {
-        let mut activating = Vec::new();
-        for path in std::mem::take(&mut self.arrivals) {
-            let node = self.around.node(&path)?;
-            match node.join {
-                Some(Join::All | Join::Any) => {
-                    self.control.arrived.insert(path);
-                }
-                None => activating.push(node),
-            }
+    /// Takes the decisions about a node's calls over; it is activated again with them.
+    fn approve(&mut self, node: &Node, id: &GroupId, how: How, open: Option<Open>) -> Result<(), Failure> {
+        let (Some(mut open), Some(outcomes)) = (open, how.outcomes(node)?) else { return Ok(()) };
+        let mut refused = approve::decide(&mut open, outcomes);
+        let goes_on = node.each.as_ref().is_some_and(|each| each.on_item_error != OnItemError::Fail);
+        if !goes_on && let Some((_, failure)) = refused.pop_first() {
+            return Err(failure);
         }
-        let open = self.control.open.keys().map(|id| &id.node);
-        let active: BTreeSet<&NodePath> = open.chain(activating.iter().map(|node| &node.path)).collect();
-        for path in join::ready(self.around.graph, &self.control.arrived, &active) {
-            self.control.arrived.remove(&path);
-            activating.push(self.around.node(&path)?);
+        open.failed.append(&mut refused);
+        let own = GroupId { node: node.path.clone(), activation: id.activation };
+        self.control.open.insert(own.clone(), open);
+        self.approved.push(own);
+        Ok(())
+    }
+
+    /// What is activated now.
+    fn next(&mut self) -> Result<Next, Stop> {
+        if let Some(failure) = self.failure.take() {
+            return Err(Stop::Failed(failure, std::mem::take(&mut self.owed)));
         }
-        activating.sort_by(|left, right| left.path.cmp(&right.path));
-        Ok(activating)
+        let next = Arrivals::sort(self.around, std::mem::take(&mut self.arrivals))?.next(&mut self.control);
+        self.approved.retain(|id| self.control.open.contains_key(id));
+        self.control.steps += next.nodes.len() as u64;
+        match limits::check(&self.around.graph.limits, &self.control) {
+            Ok(()) => Ok(next),
+            Err(failure) => Err(Stop::Failed(failure, std::mem::take(&mut self.owed))),
+        }
     }
 }
 

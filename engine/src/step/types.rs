@@ -27,6 +27,31 @@ pub(super) fn conform(channel: &str, schema: &Value, value: Value) -> Result<Val
     if is_of(kind, &value) { Ok(value) } else { Err(mismatch(format!("takes {kind}, not {}", name_of(&value)))) }
 }
 
+/// A graph's output as its schema has it.
+///
+/// # Errors
+/// `type_mismatch` when it does not satisfy the schema.
+pub(super) fn conform_output(schema: &Value, output: Value) -> Result<Value, Failure> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let is_plain = |name: &String, value: &Value| match properties.and_then(|all| all.get(name)) {
+        Some(Value::Object(schema)) if schema.is_empty() => true,
+        Some(Value::Object(schema)) if schema.len() == 1 => match schema.get("type") {
+            Some(Value::String(kind)) => kind != "number" && is_of(kind, value),
+            Some(Value::Array(kinds)) => {
+                !kinds.iter().any(|kind| kind == "number")
+                    && kinds.iter().filter_map(Value::as_str).any(|kind| is_of(kind, value))
+            }
+            _ => false,
+        },
+        _ => properties.is_none(),
+    };
+    if output.as_object().is_some_and(|members| members.iter().all(|(name, value)| is_plain(name, value))) {
+        return Ok(output);
+    }
+    let mismatch = |wrong: Vec<String>| Failure::invalid("type_mismatch", format!("output {}", wrong.join("; ")));
+    accept(schema, output).map_err(mismatch)
+}
+
 /// The type of a schema that says nothing else about its values.
 fn plain(schema: &Value) -> Option<&str> {
     let members = schema.as_object()?;

@@ -43,7 +43,7 @@ impl Inner {
             segments: effects.segments,
             open,
             staged: staged.iter().map(|stage| stage.tasks.len() as u32).sum(),
-            undoing: false,
+            undoing: effects.undoing,
             end: effects.end,
         };
         let settled = self.write(run, op, commit, &staged).await?;

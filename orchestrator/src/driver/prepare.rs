@@ -32,7 +32,8 @@ impl Work {
         match self.event {
             Event::Started => "started",
             Event::Closed(_) => "closed",
-            Event::Cancelled => "cancelled",
+            Event::Resumed(_) => "resumed",
+            Event::Cancelled(_) => "cancelled",
             Event::DurationOver => "duration",
         }
     }
@@ -75,7 +76,7 @@ impl Inner {
         }
         let event = match record.status {
             RunStatus::Running | RunStatus::Undoing => event_of(&loaded.info, record, &closed)?,
-            RunStatus::Cancelling if self.may_end_cancel(run, cue, open.is_empty()).await? => Some(Event::Cancelled),
+            RunStatus::Cancelling if self.may_end_cancel(run, cue, open.is_empty()).await? => Some(Event::Cancelled(Vec::new())),
             _ => None,
         };
         let Some(event) = event else { return Ok(None) };
@@ -129,7 +130,7 @@ fn event_of(info: &RunInfo, record: &records::RunState, closed: &[ClosedGroup]) 
 fn read_group(group: &ClosedGroup) -> Result<step::ClosedGroup, Trouble> {
     let outcomes = group.outcomes.iter().flatten();
     let outcomes: Result<Vec<_>, Trouble> = outcomes.map(|body| body.as_ref().map(read_outcome).transpose()).collect();
-    Ok(step::ClosedGroup { info: group.info.clone(), state: group.state.clone(), outcomes: outcomes? })
+    Ok(step::ClosedGroup { info: group.info.clone(), state: group.state.clone(), outcomes: outcomes?, owed: Vec::new() })
 }
 
 fn read_outcome(body: &Body) -> Result<Outcome, Trouble> {

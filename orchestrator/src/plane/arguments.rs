@@ -7,7 +7,7 @@ use baton_common::commit::Input;
 use baton_common::records::RunInfo;
 use baton_common::transition::Granted;
 use baton_common::{Failure, JobId};
-use baton_engine::step::render_args;
+use baton_engine::step::{Recipe, render_args};
 use serde_json::Value;
 
 use super::claim::{Arguments, Unmade};
@@ -49,7 +49,10 @@ impl Inner {
         let (info, graph) = self.pinned(job).await?;
         let state = self.state_at(&info, job.r#gen, granted.group.base).await?;
         let group = granted.group.clone();
-        let rendered = self.compute.run(move || render_args(&graph.graph, &state, &group, item.as_ref())).await;
+        let rendered = self.compute.run(move || {
+            let (needs, outcomes) = Default::default();
+            render_args(&graph.graph, &state, &group, Recipe { item: item.as_ref(), needs: &needs, outcomes: &outcomes })
+        }).await;
         match rendered {
             Ok(answer) => answer.map_err(Unmade::Failed),
             Err(error) => Err(failed(error.to_string())),

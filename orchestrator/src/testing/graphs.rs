@@ -112,6 +112,7 @@ pub(crate) fn graph(name: &str, nodes: Vec<Node>) -> Compiled {
         on_busy: OnBusy::Reject,
         nodes: nodes.into_iter().map(|node| (node.path.clone(), node)).collect(),
         successors,
+        facts: Default::default(),
     };
     let spec = ToolSpec {
         name: "t.echo".to_owned(),

@@ -43,7 +43,7 @@ fn a_failure_without_handler_fails_the_run() {
 #[test]
 fn a_cancelled_run_cancels_what_is_open() {
     let mut world = World::started(LINE, json!({"text": "hi"}));
-    world.apply(Event::Cancelled);
+    world.apply(Event::Cancelled(Vec::new()));
     assert_eq!(world.end.as_ref().unwrap().status, RunStatus::Cancelled);
     assert!(world.open.is_empty());
 }

@@ -96,7 +96,7 @@ nodes:
     let question = one.question("approve#1");
     assert_eq!(question.title, "Publish it?");
     assert_eq!(question.show, [("input.title".to_owned(), json!("it"))]);
-    let QuestionForm::Approval { original, allow } = question.form else { panic!("an approval") };
+    let QuestionForm::Approval { original, allow, .. } = question.form else { panic!("an approval") };
     assert_eq!((original, allow.len()), (json!("draft"), 3));
     let group = one.open.values().next().unwrap();
     assert_eq!((group.info.kind, group.tasks[0].after_ms), (TaskKind::Ask, Some(3_600_000)));

@@ -15,7 +15,7 @@ use baton_engine::answer::check_answer;
 use baton_engine::graph::Graph;
 use baton_engine::spec::{Source, parse};
 use baton_engine::state::{Channels, RunState};
-use baton_engine::step::{ClosedGroup, Error, Event, Step, Tools, render_args, step};
+use baton_engine::step::{ClosedGroup, Error, Event, Recipe, Step, Tools, render_args, step};
 use serde_json::{Value, json};
 
 pub(super) const NOW: Timestamp = Timestamp(1_000_000);
@@ -182,8 +182,10 @@ impl World {
         match serde_json::from_str(&group.tasks[index].body).unwrap() {
             Input::Args(args) => args,
             Input::Keyed { .. } => panic!("no keys here"),
-            Input::Recipe { item, .. } => {
-                render_args(&self.graph, &self.load(group.info.base), &group.info, item.as_ref()).unwrap()
+            Input::Recipe { item, needs } => {
+                let outcomes = BTreeMap::new();
+                let recipe = Recipe { item: item.as_ref(), needs: &needs, outcomes: &outcomes };
+                render_args(&self.graph, &self.load(group.info.base), &group.info, recipe).unwrap()
             }
         }
     }
@@ -220,7 +222,7 @@ impl World {
                 None => state.cancelled += 1,
             }
         }
-        ClosedGroup { info, state, outcomes }
+        ClosedGroup { info, state, outcomes, owed: Vec::new() }
     }
 
     /// Closes these groups with what their tools do, in one event.
