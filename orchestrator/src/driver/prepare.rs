@@ -76,7 +76,9 @@ impl Inner {
         }
         let event = match record.status {
             RunStatus::Running | RunStatus::Undoing => event_of(&loaded.info, record, &closed)?,
-            RunStatus::Cancelling if self.may_end_cancel(run, cue, open.is_empty()).await? => Some(Event::Cancelled(Vec::new())),
+            RunStatus::Cancelling if self.may_end_cancel(run, cue, open.is_empty()).await? => {
+                Some(Event::Cancelled(Vec::new()))
+            }
             _ => None,
         };
         let Some(event) = event else { return Ok(None) };
@@ -130,7 +132,12 @@ fn event_of(info: &RunInfo, record: &records::RunState, closed: &[ClosedGroup]) 
 fn read_group(group: &ClosedGroup) -> Result<step::ClosedGroup, Trouble> {
     let outcomes = group.outcomes.iter().flatten();
     let outcomes: Result<Vec<_>, Trouble> = outcomes.map(|body| body.as_ref().map(read_outcome).transpose()).collect();
-    Ok(step::ClosedGroup { info: group.info.clone(), state: group.state.clone(), outcomes: outcomes?, owed: Vec::new() })
+    Ok(step::ClosedGroup {
+        info: group.info.clone(),
+        state: group.state.clone(),
+        outcomes: outcomes?,
+        owed: Vec::new(),
+    })
 }
 
 fn read_outcome(body: &Body) -> Result<Outcome, Trouble> {

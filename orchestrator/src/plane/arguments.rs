@@ -49,10 +49,18 @@ impl Inner {
         let (info, graph) = self.pinned(job).await?;
         let state = self.state_at(&info, job.r#gen, granted.group.base).await?;
         let group = granted.group.clone();
-        let rendered = self.compute.run(move || {
-            let (needs, outcomes) = Default::default();
-            render_args(&graph.graph, &state, &group, Recipe { item: item.as_ref(), needs: &needs, outcomes: &outcomes })
-        }).await;
+        let rendered = self
+            .compute
+            .run(move || {
+                let (needs, outcomes) = Default::default();
+                render_args(
+                    &graph.graph,
+                    &state,
+                    &group,
+                    Recipe { item: item.as_ref(), needs: &needs, outcomes: &outcomes },
+                )
+            })
+            .await;
         match rendered {
             Ok(answer) => answer.map_err(Unmade::Failed),
             Err(error) => Err(failed(error.to_string())),
