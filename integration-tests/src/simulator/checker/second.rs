@@ -81,7 +81,7 @@ fn step_of(
 fn event_of(store: &MemoryStore, commit: &Commit, before: &RunDetail, now: Timestamp) -> Result<Event, String> {
     let (info, record) = (&before.run.info, &before.run.state);
     if record.status == RunStatus::Cancelling {
-        return Ok(Event::Cancelled);
+        return Ok(Event::Cancelled(Vec::new()));
     }
     if info.deadline.is_some_and(|deadline| deadline <= now) {
         return Ok(Event::DurationOver);
@@ -96,7 +96,7 @@ fn event_of(store: &MemoryStore, commit: &Commit, before: &RunDetail, now: Times
             let bodies = group.outcomes.unwrap_or_default().into_iter();
             let outcomes = bodies.map(|body| body.map(|body| serde_json::from_str(&body)).transpose());
             let outcomes = outcomes.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-            Ok(ClosedGroup { info: group.info, state: group.state, outcomes })
+            Ok(ClosedGroup { info: group.info, state: group.state, outcomes, owed: Vec::new() })
         })
         .collect();
     Ok(Event::Closed(groups?))
