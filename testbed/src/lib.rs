@@ -4,12 +4,15 @@
 //! Plain blocking calls without a runtime, so that any test can use them. What is tested
 //! against the servers is left to the crates that speak to them.
 
+mod authority;
 mod group;
 mod port;
 mod rabbit;
 mod redis;
 mod wait;
 
+pub use self::authority::Authority;
+pub use self::port::free as free_port;
 pub use self::rabbit::{Rabbit, RabbitOptions};
 pub use self::redis::{Redis, RedisOptions};
 pub use self::wait::wait_until;

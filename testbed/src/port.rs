@@ -13,7 +13,10 @@ use anyhow::Context;
 static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// A port nobody listens on now.
-pub(crate) fn free() -> anyhow::Result<u16> {
+///
+/// # Errors
+/// When the machine has none left.
+pub fn free() -> anyhow::Result<u16> {
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use baton_testbed::{Rabbit, RabbitOptions, Redis, RedisOptions};
+use baton_testbed::{Rabbit, RabbitOptions, Redis, RedisOptions, free_port};
 use tempfile::TempDir;
 
 pub use process::{Process, program_path as program};
@@ -87,7 +87,7 @@ impl Cluster {
         shared.extend(process::hurried(options.hurry));
         let mut orchestrators = Vec::new();
         for number in 0..options.orchestrators {
-            let port = process::free_port()?;
+            let port = free_port()?;
             let mut process = Process::new("baton-orchestrator", &format!("orchestrator-{number}"), folder.path())?;
             process.env_all(&shared);
             process.env("BATON_GRPC_ADDR", &format!("127.0.0.1:{port}"));

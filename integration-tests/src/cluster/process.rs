@@ -1,13 +1,13 @@
 //! One process of a cluster: started, killed, started again; its output kept in a file.
 
 use std::fs::{File, OpenOptions};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use baton_common::settings::Timings;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// One process.
 pub struct Process {
@@ -89,6 +89,27 @@ impl Process {
         }
     }
 
+    /// Stops it where it is, with SIGSTOP.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen one go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.pid().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        Ok(kill_process(pid.with_context(|| format!("{} does not run", self.name))?, signal)?)
+    }
+
     /// Waits until it has ended by itself.
     ///
     /// # Errors
@@ -135,11 +156,6 @@ pub fn program_path(program: &str) -> anyhow::Result<PathBuf> {
         bail!("{} was not built: run `cargo build --workspace --bins` first", path.display());
     }
     Ok(path)
-}
-
-/// A port that nobody uses now.
-pub(super) fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Timings, divided.

@@ -7,3 +7,4 @@ mod crash;
 mod crash_embedded;
 mod dev;
 mod simulator;
+mod tls;
