@@ -159,6 +159,15 @@ impl Client {
         Ok(workers.iter().filter(|worker| worker.class == class).count())
     }
 
+    /// Ids of the workers that announced themselves, each with its host and process id.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn worker_places(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let workers = until_answered!(self, OperateClient, workers, WorkersRequest {})?.workers;
+        Ok(workers.into_iter().map(|worker| (worker.id, worker.place)).collect())
+    }
+
     /// Waits until the run has ended or asks.
     ///
     /// # Errors
@@ -182,17 +191,27 @@ impl Client {
     /// # Errors
     /// When the stream breaks.
     pub async fn events(&self, run: &str) -> anyhow::Result<Vec<Happened>> {
-        let request = WatchRequest { run_id: run.to_owned(), after: 0 };
-        let mut stream = until_answered!(self, RunsClient, watch, request.clone())?;
         let mut events = Vec::new();
+        self.follow(run, 0, |event| events.push(event)).await?;
+        Ok(events)
+    }
+
+    /// Hands over the events behind `after` as they come; whether the run has ended, or else
+    /// the stream.
+    ///
+    /// # Errors
+    /// When the stream breaks.
+    pub async fn follow(&self, run: &str, after: u64, mut on: impl FnMut(Happened)) -> anyhow::Result<bool> {
+        let request = WatchRequest { run_id: run.to_owned(), after };
+        let mut stream = until_answered!(self, RunsClient, watch, request.clone())?;
         while let Some(item) = stream.message().await? {
             match item.item {
-                Some(Item::Event(event)) => events.push(happened(event)),
-                Some(Item::Ended(_)) => break,
+                Some(Item::Event(event)) => on(happened(event)),
+                Some(Item::Ended(_)) => return Ok(true),
                 _ => {}
             }
         }
-        Ok(events)
+        Ok(false)
     }
 }
 
