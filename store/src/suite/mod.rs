@@ -6,6 +6,7 @@
 
 pub mod conformance;
 pub mod differential;
+pub mod features;
 pub mod forward;
 pub mod golden;
 mod random;
@@ -16,6 +17,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use baton_common::transition::{Op, Reply};
 use baton_common::{Partition, Timestamp};
+
+pub use features::Features;
 
 use crate::memory::MemoryStore;
 use crate::{Error, Store};

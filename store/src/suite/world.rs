@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use baton_common::commit::{Commit, Input, NewGroup, NewTask, Question, QuestionForm, Segment};
-use baton_common::ids::{Actor, GraphHash, GroupId, NodePath, RunId, Seq, TenantId, ThreadId, ThreadKey, Version};
-use baton_common::records::{Checkpoint, GroupInfo, Policy, RunInfo, Span, TaskKind};
+use baton_common::commit::{Awaited, Commit, Input, NewGroup, NewTask, Question, QuestionForm, Segment};
+use baton_common::ids::{
+    Actor, GraphHash, GroupId, JobId, NodePath, RunId, Seq, TenantId, ThreadId, ThreadKey, Version,
+};
+use baton_common::records::{Checkpoint, GroupInfo, Parent, Policy, RunInfo, Span, TaskKind};
 use baton_common::tool::{Effect, Priority, QueueClass};
 use baton_common::{Digest, ErrorClass, Gen, Timestamp};
 use serde_json::json;
@@ -52,6 +54,13 @@ pub(super) struct GroupPlan {
     pub(super) attempts_max: u32,
     pub(super) deadline: Option<Timestamp>,
     pub(super) expires_ms: Option<u64>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) undo: bool,
+    pub(super) signal: Option<&'static str>,
+    /// For each index the ones it needs.
+    pub(super) needs: Vec<Vec<u32>>,
+    /// For children: their caller, and its generation.
+    pub(super) parent: Option<(RunInfo, Gen)>,
 }
 
 impl GroupPlan {
@@ -70,7 +79,22 @@ impl GroupPlan {
             attempts_max: 1,
             deadline: None,
             expires_ms: None,
+            expires_at: None,
+            undo: false,
+            signal: None,
+            needs: Vec::new(),
+            parent: None,
         }
+    }
+
+    /// One wait of that node.
+    pub(super) fn wait(node: &str) -> Self {
+        Self { kind: TaskKind::Wait, ..Self::job(node) }
+    }
+
+    /// One child of that node.
+    pub(super) fn child(node: &str, parent: &RunInfo, generation: Gen) -> Self {
+        Self { kind: TaskKind::Child, parent: Some((parent.clone(), generation)), ..Self::job(node) }
     }
 
     /// One question of that node.
@@ -91,7 +115,7 @@ impl GroupPlan {
             need_ok: self.need_ok,
             max_failed: self.max_failed,
             detached: self.detached,
-            undo: false,
+            undo: self.undo,
             tool: if self.kind == TaskKind::Job { "debug.echo".to_owned() } else { String::new() },
             tool_major: 1,
             class: QueueClass::Io,
@@ -114,13 +138,36 @@ impl GroupPlan {
         let digest = Digest::of(format!("{run}/{}/{index}", self.id()));
         let body = match self.kind {
             TaskKind::Job => serde_json::to_string(&Input::Args(json!({"index": index}))),
-            TaskKind::Ask | TaskKind::Wait | TaskKind::Child => serde_json::to_string(&Question {
+            TaskKind::Wait => serde_json::to_string(&Awaited { item: Some(json!(index)) }),
+            TaskKind::Child => serde_json::to_string(&self.child_info(index)),
+            TaskKind::Ask => serde_json::to_string(&Question {
                 title: "May it?".to_owned(),
                 show: Vec::new(),
                 form: QuestionForm::Schema(json!({"type": "object"})),
             }),
         };
-        NewTask { after_ms: self.expires_ms, ..NewTask::new(digest, body.expect("a body")) }
+        let needs = usize::try_from(index).ok().and_then(|index| self.needs.get(index)).cloned();
+        NewTask {
+            at: self.expires_at,
+            after_ms: self.expires_ms,
+            signal: self.signal.map(str::to_owned),
+            needs: needs.unwrap_or_default(),
+            ..NewTask::new(digest, body.expect("a body"))
+        }
+    }
+
+    /// The run that an index is.
+    pub(super) fn child_info(&self, index: u32) -> Option<RunInfo> {
+        let (parent, generation) = self.parent.as_ref()?;
+        let job = JobId { run: parent.id, r#gen: *generation, group: self.id(), index };
+        let id = RunId::for_child(&job);
+        let thread = thread(&format!("child-{}", id.uuid.simple()));
+        let (root, root_thread) = match &parent.parent {
+            Some(above) => (above.root, above.root_thread.clone()),
+            None => (parent.id, parent.thread.clone()),
+        };
+        let above = Parent { job, root, root_thread };
+        Some(RunInfo { id, parent: Some(Box::new(above)), ..run_info(&thread, u64::from(index), None) })
     }
 
     pub(super) fn tasks(&self, run: RunId) -> Vec<NewTask> {

@@ -5,7 +5,7 @@ use baton_common::ids::{JobId, RunId};
 use baton_common::records::{DueKind, TaskState};
 use baton_common::settings::Timings;
 use baton_common::transition::{Expire, ExpireAnswer, Op, Reply};
-use baton_store::suite::{Subject as _, conformance, differential, golden};
+use baton_store::suite::{Features, Subject as _, conformance, differential, golden};
 use baton_store::{Error, Reader as _, Registry, SqliteOptions, SqliteStore, Store};
 
 fn open(folder: &std::path::Path) -> Result<SqliteStore, Error> {

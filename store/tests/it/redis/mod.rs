@@ -9,9 +9,12 @@ mod world;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use baton_store::suite::{conformance, differential};
+use baton_store::suite::{Features, conformance, differential};
 use baton_store::{RedisOptions, RedisStore};
 use baton_testbed::Redis;
+
+/// What the scripts can do so far.
+const FEATURES: Features = Features::NONE;
 
 /// One server for all tests; each takes a database of its own.
 fn url() -> String {
@@ -49,6 +52,6 @@ async fn does_what_the_machine_does() {
     for seed in 0..seeds {
         empty(&url).await;
         let store = RedisStore::connect(options(&url)).await.unwrap();
-        differential::differential(&store, seed, 250).await;
+        differential::differential(&store, FEATURES, seed, 250).await;
     }
 }
