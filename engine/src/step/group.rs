@@ -37,7 +37,7 @@ impl Kind {
             tool: spec.name.clone(),
             tool_major: spec.major,
             class,
-            queue: queue_name(class, priority),
+            queue: call.capability.as_ref().map_or_else(|| queue_name(class, priority), |name| format!("cap.{name}")),
             effect: call.effect.map_or(spec.effect, |effect| effect.max(spec.effect)),
         }
     }
@@ -60,7 +60,7 @@ pub(super) fn window(each: Option<&ForEach>, parallel: Option<u32>) -> u32 {
     each.map_or(1, |each| each.max_parallel.clamp(1, cap))
 }
 
-/// A group of a node. `ahead` are items that failed before any work.
+/// A group of a node.
 ///
 /// # Errors
 /// When there are too many tasks.

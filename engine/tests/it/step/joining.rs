@@ -66,3 +66,77 @@ nodes:
     }
     assert_eq!(world.output(), json!({"turns": 3, "a": 3, "b": 3}));
 }
+
+const RACE: &str = "
+baton: 1
+graph: race
+input: {}
+output: { log: state.log, won: state.won }
+state: { log: { type: array, reduce: append }, won: { type: integer, reduce: sum, default: 0 } }
+start: [fast, slow, aside]
+nodes:
+  fast: { tool: { name: t.echo, args: {} }, save: { log: \"'fast'\" }, then: first }
+  slow: { tool: { name: t.echo, args: {} }, save: { log: \"'slow'\" }, then: more }
+  more: { tool: { name: t.echo, args: {} }, then: first }
+  aside: { tool: { name: t.echo, args: {} }, save: { log: \"'aside'\" }, then: [first, note] }
+  note: { save: { log: \"'note'\" }, then: end }
+  first: { join: any, save: { won: '1' }, then: after }
+  after: { tool: { name: t.echo, args: {} }, then: end }
+";
+
+#[test]
+fn a_join_any_runs_at_the_first_arrival_and_drops_who_leads_nowhere_else() {
+    let mut world = World::started(RACE, json!({}));
+    world.close(&["fast#1"]);
+    assert_eq!(world.waiting(), ["after#1", "aside#1"], "slow is cancelled, aside leads elsewhere too");
+    let cancelled = &world.last.as_ref().unwrap().effects.cancelled;
+    assert_eq!(cancelled.iter().map(ToString::to_string).collect::<Vec<_>>(), ["slow#1"]);
+    world.close(&["aside#1"]);
+    assert_eq!(world.waiting(), ["after#1"], "its later arrival is dropped");
+    world.close(&["after#1"]);
+    assert_eq!(world.output(), json!({"log": ["fast", "aside", "note"], "won": 1}));
+}
+
+#[test]
+fn arrivals_of_one_superstep_count_once() {
+    let mut world = World::started(RACE, json!({}));
+    world.close(&["fast#1", "aside#1"]);
+    assert_eq!(world.waiting(), ["after#1"]);
+    world.close(&["after#1"]);
+    assert_eq!(world.output()["won"], 1);
+    let mut world = World::started(RACE, json!({}));
+    world.close(&["slow#1"]);
+    world.close(&["more#1"]);
+    assert_eq!(world.waiting(), ["after#1", "aside#1"]);
+}
+
+#[test]
+fn an_arrival_in_a_new_turn_is_a_new_activation_and_a_late_one_is_not() {
+    let text = "
+baton: 1
+graph: turns
+input: {}
+output: { won: state.won }
+state: { won: { type: integer, reduce: sum, default: 0 } }
+start: head
+nodes:
+  head: { then: [a, b] }
+  a: { tool: { name: t.echo, args: {} }, then: first }
+  b: { tool: { name: t.echo, args: {} }, then: [first, side] }
+  side: { tool: { name: t.echo, args: {} }, then: end }
+  first: { join: any, save: { won: '1' }, then: gate }
+  gate: { tool: { name: t.echo, args: {} }, then: [ { when: state.won < 3, to: head }, { to: end } ] }
+";
+    let mut world = World::started(text, json!({}));
+    world.close(&["a#1"]);
+    world.close(&["gate#1"]);
+    assert_eq!(world.waiting(), ["a#2", "b#1", "b#2"]);
+    world.close(&["b#1"]);
+    assert_eq!(world.waiting(), ["a#2", "b#2", "side#1"], "b of the first turn comes too late for the second");
+    world.close(&["b#2"]);
+    assert_eq!(world.waiting(), ["gate#2", "side#1", "side#2"], "a of the second turn leads nowhere else");
+    world.close(&["gate#2", "side#1", "side#2"]);
+    world.close(&["a#3", "b#3"]);
+    world.close(&["gate#3", "side#3"]);
+    assert_eq!(world.output(), json!({"won": 3}));
+}

@@ -1,11 +1,18 @@
 //! What `step` promises, over graphs as people write them.
 
+mod approving;
+mod children;
 mod ends;
 mod folding;
 mod joining;
+mod maps;
 mod opening;
 mod random;
 mod random_program;
 mod restoring;
+mod resuming;
 mod snapshots;
+mod talking;
+mod undoing;
+mod waiting;
 mod world;

@@ -15,7 +15,7 @@ use baton_engine::answer::check_answer;
 use baton_engine::graph::Graph;
 use baton_engine::spec::{Source, parse};
 use baton_engine::state::{Channels, RunState};
-use baton_engine::step::{ClosedGroup, Error, Event, Recipe, Step, Tools, render_args, step};
+use baton_engine::step::{ClosedGroup, Error, Event, Recipe, Step, Tools, child_outcome, render_args, step};
 use serde_json::{Value, json};
 
 pub(super) const NOW: Timestamp = Timestamp(1_000_000);
@@ -41,10 +41,16 @@ pub(super) fn tools() -> Tools {
         description: "for tests".to_owned(),
         args_schema: json!({"type": "object"}),
     };
-    [("t.echo", Effect::Pure), ("t.fail", Effect::Pure), ("t.odd", Effect::Idempotent), ("chat", Effect::Pure)]
-        .into_iter()
-        .map(|(name, effect)| (name.to_owned(), spec(name, effect)))
-        .collect()
+    [
+        ("t.echo", Effect::Pure),
+        ("t.fail", Effect::Pure),
+        ("t.odd", Effect::Idempotent),
+        ("t.undo", Effect::Idempotent),
+        ("chat", Effect::Pure),
+    ]
+    .into_iter()
+    .map(|(name, effect)| (name.to_owned(), spec(name, effect)))
+    .collect()
 }
 
 /// What the tools of these tests do.
@@ -86,6 +92,10 @@ impl World {
     pub(super) fn new(text: &str, input: Value) -> Self {
         let graph = parse(&Source::new("graph.yaml", text)).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"));
         let info = info(&graph, "thread", "first", &input);
+        Self::of(graph, info)
+    }
+
+    fn of(graph: Graph, info: RunInfo) -> Self {
         let state = RunState::first(&info, Gen(0), None).unwrap();
         Self {
             graph,
@@ -179,15 +189,70 @@ impl World {
 
     /// The arguments of one task, as a claim makes them.
     pub(super) fn args(&self, group: &NewGroup, index: usize) -> Value {
-        match serde_json::from_str(&group.tasks[index].body).unwrap() {
-            Input::Args(args) => args,
-            Input::Keyed { .. } => panic!("no keys here"),
-            Input::Recipe { item, needs } => {
-                let outcomes = BTreeMap::new();
-                let recipe = Recipe { item: item.as_ref(), needs: &needs, outcomes: &outcomes };
-                render_args(&self.graph, &self.load(group.info.base), &group.info, recipe).unwrap()
-            }
+        self.args_after(group, index, &BTreeMap::new()).unwrap()
+    }
+
+    /// The same with the outcomes of what the task needs.
+    pub(super) fn args_after(
+        &self,
+        group: &NewGroup,
+        index: usize,
+        outcomes: &BTreeMap<u32, Outcome>,
+    ) -> Result<Value, Failure> {
+        let mut input: Input = serde_json::from_str(&group.tasks[index].body).unwrap();
+        while let Input::Keyed { input: inner, .. } = input {
+            input = *inner;
         }
+        match input {
+            Input::Recipe { item, needs } => {
+                let recipe = Recipe { item: item.as_ref(), needs: &needs, outcomes };
+                render_args(&self.graph, &self.load(group.info.base), &group.info, recipe)
+            }
+            Input::Args(args) => Ok(args),
+            Input::Keyed { .. } => unreachable!(),
+        }
+    }
+
+    /// The run of a child that was started, before its first step.
+    pub(super) fn child(&self, id: &str, index: usize) -> Self {
+        let group = &self.open[&id.parse().unwrap()];
+        assert_eq!(group.info.kind, TaskKind::Child);
+        let info: RunInfo = serde_json::from_str(&group.tasks[index].body).unwrap();
+        let graph = self.graph.children.values().find(|child| child.hash == info.graph).unwrap();
+        Self::of(Graph::clone(graph), info)
+    }
+
+    /// A closed group of children that ended.
+    pub(super) fn closed_child(&self, id: &GroupId, children: &[&Self]) -> ClosedGroup {
+        let ends = || children.iter().map(|child| child.end.as_ref().unwrap());
+        let mut closed = self.closed(id, ends().map(|end| Some(child_outcome(end))).collect());
+        let counts = closed.outcomes.iter().map(Option::is_some);
+        closed.owed = ends().zip(counts).map(|(end, counts)| end.owed.clone().filter(|_| counts)).collect();
+        closed
+    }
+
+    /// What a run that turned back still has open, closed: as they were, or cancelled.
+    pub(super) fn close_rest(&mut self, late: Vec<ClosedGroup>) {
+        let taken: Vec<&GroupId> = late.iter().map(|group| &group.info.id).collect();
+        let rest: Vec<GroupId> = self.open.keys().filter(|id| !taken.contains(id)).cloned().collect();
+        let cancelled = |id: &GroupId| self.closed(id, vec![None; self.open[id].tasks.len()]);
+        let groups = rest.iter().map(cancelled).collect::<Vec<_>>().into_iter().chain(late).collect();
+        self.apply(Event::Closed(groups));
+    }
+
+    /// Runs compensations one after the other; gives their arguments in that order.
+    pub(super) fn run_undo(&mut self) -> Vec<Value> {
+        let mut undone = Vec::new();
+        while self.end.is_none() {
+            let ids: Vec<GroupId> = self.open.keys().cloned().collect();
+            assert_eq!(ids.len(), 1, "one at a time: {ids:?}");
+            let group = &self.open[&ids[0]];
+            assert!(group.info.undo && self.last.as_ref().unwrap().effects.undoing);
+            undone.push(self.args(group, 0));
+            let closed = self.run_tasks(&ids[0]);
+            self.apply(Event::Closed(vec![closed]));
+        }
+        undone
     }
 
     /// The question of a group.
@@ -204,8 +269,23 @@ impl World {
     pub(super) fn run_tasks(&self, id: &GroupId) -> ClosedGroup {
         let group = &self.open[id];
         assert_eq!(group.info.kind, TaskKind::Job);
-        let outcomes = (0..group.tasks.len()).map(|index| Some(work(&group.info.tool, &self.args(group, index))));
-        self.closed(id, outcomes.collect())
+        let mut done = BTreeMap::new();
+        while done.len() < group.tasks.len() {
+            let waits = |index: &u32| group.tasks[*index as usize].needs.iter().any(|need| !done.contains_key(need));
+            let next = (0..group.info.count).find(|index| !done.contains_key(index) && !waits(index)).unwrap();
+            let task = &group.tasks[next as usize];
+            let lacks = task.needs.iter().any(|need| matches!(done[need], Outcome::Error(_)));
+            let outcome = if lacks {
+                Outcome::Error(Failure::permanent("dependency_failed", "an item it needs has failed"))
+            } else {
+                match self.args_after(group, next as usize, &done) {
+                    Ok(args) => work(&group.info.tool, &args),
+                    Err(failure) => Outcome::Error(failure),
+                }
+            };
+            done.insert(next, outcome);
+        }
+        self.closed(id, done.into_values().map(Some).collect())
     }
 
     /// A closed group: outcomes count in order until it is decided.

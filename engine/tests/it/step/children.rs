@@ -1,0 +1,171 @@
+//! Graphs that call graphs, as runs of their own and within the call.
+
+use baton_common::records::{RunInfo, RunStatus, TaskKind};
+use baton_common::{RunId, ThreadId};
+use baton_engine::step::child_outcome;
+use serde_json::{Value, json};
+
+use super::world::{World, failed};
+
+fn caller(work: &str) -> String {
+    format!(
+        "
+baton: 1
+graph: caller
+input: {{ list: array }}
+output: {{ got: state.got, errors: state.errors }}
+state: {{ got: array, errors: array }}
+start: each
+graphs:
+  double:
+    input: {{ n: integer, by: {{ type: integer, default: 2 }} }}
+    output: {{ n: state.n, of: run.graph, id: run.id }}
+    state: {{ n: integer }}
+    limits: {{ duration: 1h, steps: 10 }}
+    start: work
+    nodes:
+      work: {work}
+      mend: {{ save: {{ n: '0 - input.n' }}, then: end }}
+nodes:
+  each:
+    for_each: {{ in: input.list, as: one }}
+    on_item_error: collect
+    max_parallel: 4
+    graph: {{ name: double, args: {{ n: '{{{{ one }}}}' }} }}
+    save: {{ got: output, errors: errors }}
+    then: end
+"
+    )
+}
+
+const LOCAL: &str = "{ save: { n: 'input.n * input.by / (input.n == 3 ? 0 : 1)' }, then: [ { when: input.n == 4, to: mend }, { when: input.n == 5, fail: 'no {{ input.n }}' }, { to: end } ] }";
+const JOB: &str = "{ tool: { name: t.echo, args: { } }, save: { n: 'input.n * input.by / (input.n == 3 ? 0 : 1)' }, then: [ { when: input.n == 4, to: mend }, { when: input.n == 5, fail: 'no {{ input.n }}' }, { to: end } ] }";
+
+fn finished(mut world: World) -> World {
+    while world.end.is_none() {
+        let children: Vec<World> = (0..world.open.values().next().unwrap().tasks.len())
+            .map(|index| {
+                let mut child = world.child("each#1", index);
+                child.apply(baton_engine::step::Event::Started);
+                if child.end.is_none() {
+                    child.close(&["work#1"]);
+                }
+                child
+            })
+            .collect();
+        let closed = world.closed_child(&"each#1".parse().unwrap(), &children.iter().collect::<Vec<_>>());
+        world.apply(baton_engine::step::Event::Closed(vec![closed]));
+    }
+    world
+}
+
+#[test]
+fn a_child_is_a_run_with_all_it_takes_over() {
+    let world = World::started(&caller(JOB), json!({"list": [1, 2]}));
+    let group = world.open.values().next().unwrap();
+    assert_eq!((group.info.kind, group.info.window, group.info.count), (TaskKind::Child, 4, 2));
+    let info: RunInfo = serde_json::from_str(&group.tasks[1].body).unwrap();
+    let parent = info.parent.clone().unwrap();
+    assert_eq!((parent.job.to_string(), parent.root), (format!("{}/0/each#1/1", world.info.id), world.info.id));
+    assert_eq!((parent.root_thread, info.parallel), (world.info.thread.clone(), Some(128)));
+    assert_eq!((info.id, info.thread.thread), (RunId::for_child(&parent.job), ThreadId::beside(info.id)));
+    assert_eq!((info.input.as_str(), info.deadline), (r#"{"by":2,"n":2}"#, Some(super::world::NOW.plus_ms(3_600_000))));
+    assert_eq!((info.graph, info.graph_name.as_str()), (world.graph.children["double"].hash, "double"));
+}
+
+#[test]
+fn nobody_can_tell_whether_a_child_was_computed_within_the_call() {
+    let list = json!({"list": [1, 2, 3, 4, 5, "x"]});
+    let local = World::started(&caller(LOCAL), list.clone());
+    let far = World::started(&caller(JOB), list);
+    assert!(local.open.is_empty() && far.open.len() == 1);
+    let (local, far) = (finished(local), finished(far));
+    assert_eq!(local.output(), far.output());
+    let n = |index: usize| local.output()["got"][index]["n"].clone();
+    assert_eq!((n(0), n(1), n(3)), (json!(2), json!(4), json!(-4)));
+    let codes: Vec<(Value, Value)> = local.output()["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["index"].clone(), error["error"]["code"].clone()))
+        .collect();
+    let expected = [(2, "expression_failed"), (4, "failed"), (5, "invalid_input")];
+    assert_eq!(codes, expected.map(|(index, code)| (json!(index), json!(code))));
+    assert_eq!(local.output()["errors"][1]["error"]["message"], "work: no 5");
+}
+
+#[test]
+fn the_limits_of_a_child_are_its_own() {
+    let endless = "{ save: { n: '(state.n == null ? 0 : state.n) + 1' }, then: [ { when: state.n < 99, to: work }, { to: mend } ] }";
+    let world = World::started(&caller(endless), json!({"list": [1]}));
+    assert_eq!(world.output()["errors"][0]["error"]["code"], "limit_exceeded");
+    assert_eq!(world.state.control.steps, 1);
+}
+
+#[test]
+fn a_childs_error_is_one_of_the_node_that_called_it() {
+    let text = caller(JOB).replace("    on_item_error: collect\n", "");
+    let mut world = World::started(&text, json!({"list": [1, 2]}));
+    let mut children = [world.child("each#1", 0), world.child("each#1", 1)];
+    children.iter_mut().for_each(|child| child.apply(baton_engine::step::Event::Started));
+    children[1].close_with("work#1", vec![failed("boom")]);
+    let outcome = child_outcome(children[1].end.as_ref().unwrap());
+    world.close_with("each#1", vec![None, Some(outcome)]);
+    assert_eq!(world.failure(), ("each".to_owned(), "boom".to_owned()));
+    let message = world.end.as_ref().unwrap().failure.as_ref().unwrap().failure.message.clone();
+    assert_eq!(message, "item 1: work: it failed");
+    assert_eq!(world.end.unwrap().status, RunStatus::Failed);
+}
+
+#[test]
+fn nested_maps_share_one_cap() {
+    let text = "
+baton: 1
+graph: outer
+input: { rows: array }
+output: {}
+start: rows
+graphs:
+  row:
+    input: { cells: array }
+    output: {}
+    start: cells
+    nodes:
+      cells: { for_each: input.cells, max_parallel: 1000, tool: { name: t.echo, args: { c: '{{ item }}' } }, then: end }
+nodes:
+  rows: { for_each: input.rows, max_parallel: 50, graph: { name: row, args: { cells: '{{ item }}' } }, then: end }
+";
+    for (rows, share) in [(1, 256), (3, 85), (400, 5)] {
+        let world = World::started(text, json!({"rows": vec![json!([1, 2]); rows]}));
+        assert_eq!(world.open.values().next().unwrap().info.window, 50);
+        let mut child = world.child("rows#1", 0);
+        child.apply(baton_engine::step::Event::Started);
+        assert_eq!(child.open.values().next().unwrap().info.window, share, "{rows}");
+    }
+}
+
+#[test]
+fn one_call_does_not_run_on_for_ever() {
+    let text = "
+baton: 1
+graph: long
+input: {}
+output: { n: state.n }
+state: { n: { type: integer, reduce: sum, default: 0 } }
+limits: { steps: 5000 }
+start: add
+nodes:
+  add: { save: { n: '1' }, then: [ { when: state.n < 3000, to: add }, { to: end } ] }
+";
+    let mut world = World::started(text, json!({}));
+    let mut pauses = 0;
+    while world.end.is_none() {
+        pauses += 1;
+        assert!(world.last.as_ref().unwrap().effects.checkpoints.len() <= 1_025);
+        let (id, group) = world.open.iter().next().unwrap();
+        assert_eq!((group.info.kind, group.tasks[0].after_ms), (TaskKind::Wait, Some(0)));
+        let id = id.to_string();
+        world.close_with(&id, vec![super::world::ok(Value::Null)]);
+    }
+    assert_eq!((world.output(), pauses), (json!({"n": 3000}), 2));
+}
