@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_common::records::RunInfo;
 use baton_common::{RequestId, RunId};
 use baton_orchestrator::api::{Caller, ErrorKind, GraphRef, GraphSource, Status, SubmitRequest, Which};
 use baton_store::Reader;
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::process::Cluster;
+use super::synthetic;
 
 /// Graphs and their inputs: together they use every kind of node.
 fn graphs() -> Vec<(&'static str, Value)> {
@@ -31,6 +33,7 @@ type Wanted = (SubmitRequest, Option<RunId>);
 #[derive(Clone)]
 pub(super) struct Load {
     runs: Arc<Mutex<BTreeMap<String, Wanted>>>,
+    synthetic: Arc<Vec<RunInfo>>,
 }
 
 /// Submits the load, and lets people act on it for as long as the cluster lives.
@@ -51,7 +54,9 @@ pub(super) async fn submit(cluster: &Cluster, seed: u64) -> Load {
         };
         runs.insert(name, (request, None));
     }
-    let load = Load { runs: Arc::new(Mutex::new(runs)) };
+    let synthetic = Arc::new(synthetic::runs(&cluster.chaos, seed));
+    cluster.start_leaders(&synthetic);
+    let load = Load { runs: Arc::new(Mutex::new(runs)), synthetic };
     for keep in [Keep::Submitted, Keep::Answered, Keep::Cancelled] {
         let (load, cluster) = (load.clone(), cluster.clone());
         tokio::spawn(async move { load.keep(&cluster, keep).await });
@@ -141,13 +146,19 @@ impl Load {
         if !cluster.chaos.strikes("run cancelled", 8.0) {
             return;
         }
-        let runs: Vec<RunId> = self.runs.lock().values().filter_map(|(_, run)| *run).collect();
+        let runs = self.known();
         let pick = usize::try_from(cluster.chaos.below(u64::try_from(runs.len()).unwrap_or(1))).unwrap_or(0);
         if let (Some(orchestrator), Some(run)) = (cluster.orchestrator(), runs.get(pick)) {
             let caller = Caller::local();
             let cancel = orchestrator.cancel(&caller, *run);
             let _ = tokio::time::timeout(Duration::from_secs(5), cancel).await;
         }
+    }
+
+    /// The runs that were accepted.
+    fn known(&self) -> Vec<RunId> {
+        let accepted: Vec<RunId> = self.runs.lock().values().filter_map(|(_, run)| *run).collect();
+        accepted.into_iter().chain(self.synthetic.iter().map(|info| info.id)).collect()
     }
 
     /// Waits until every run has come to its end, and its detached calls too.
@@ -166,12 +177,13 @@ impl Load {
                 return false;
             }
         }
-        true
+        synthetic::ended(cluster, &self.synthetic).await
     }
 
     /// I1, I17: what was accepted and never came to its end.
     pub(super) async fn unfinished(&self, cluster: &Cluster) -> String {
-        let runs: Vec<_> = self.runs.lock().iter().map(|(name, (_, run))| (name.clone(), *run)).collect();
+        let mut runs: Vec<_> = self.runs.lock().iter().map(|(name, (_, run))| (name.clone(), *run)).collect();
+        runs.extend(self.synthetic.iter().map(|info| ("synthetic".to_owned(), Some(info.id))));
         let mut text = "I1: not ended:".to_owned();
         for (name, run) in runs {
             let Some(run) = run else {
@@ -194,7 +206,7 @@ impl Load {
 
     /// How many runs ended how.
     pub(super) async fn statuses(&self, cluster: &Cluster) -> BTreeMap<String, u64> {
-        let runs: Vec<RunId> = self.runs.lock().values().filter_map(|(_, run)| *run).collect();
+        let runs = self.known();
         let mut statuses = BTreeMap::new();
         for run in runs {
             if let Ok(Some(run)) = cluster.memory.run(run).await {

@@ -16,6 +16,7 @@ mod load;
 mod messages;
 mod process;
 mod store;
+mod synthetic;
 mod tools;
 
 use std::collections::BTreeMap;

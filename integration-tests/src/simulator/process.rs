@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use baton_blobs::Objects;
 use baton_broker::memory::Memory;
+use baton_common::records::RunInfo;
 use baton_common::tool::QueueClass;
 use baton_common::{Digest, WorkerId};
 use baton_orchestrator::{Compute, Orchestrator, Parts, Settings};
@@ -21,6 +22,7 @@ use super::control::{GatedControl, Living};
 use super::gate::Gate;
 use super::messages::GatedBroker;
 use super::store::GatedStore;
+use super::synthetic::{LEADERS, Leader};
 use super::tools::{Ledger, catalogue};
 use super::{Sabotage, timings};
 
@@ -41,6 +43,7 @@ pub(super) struct Cluster {
     ledger: Ledger,
     sabotage: Sabotage,
     workers: Arc<Mutex<Vec<Arc<Gate>>>>,
+    leaders: Arc<Mutex<Vec<Arc<Gate>>>>,
     over: CancellationToken,
 }
 
@@ -55,8 +58,10 @@ impl Cluster {
     ) -> Self {
         let living: Living = Arc::new(Mutex::new(vec![None; ORCHESTRATORS]));
         let workers = Arc::new(Mutex::new(WORKERS.iter().map(|_| Arc::default()).collect()));
+        let leaders = Arc::new(Mutex::new((0..LEADERS).map(|_| Arc::default()).collect()));
         let over = CancellationToken::new();
-        Self { memory, chaos, living, broker, blobs: Objects::memory(), checker, ledger, sabotage, workers, over }
+        let blobs = Objects::memory();
+        Self { memory, chaos, living, broker, blobs, checker, ledger, sabotage, workers, leaders, over }
     }
 
     /// Starts every process, each with somebody who starts it again when it dies.
@@ -77,6 +82,7 @@ impl Cluster {
         self.over.cancel();
         self.living.lock().iter().flatten().for_each(|(gate, _)| gate.die());
         self.workers.lock().iter().for_each(|gate| gate.die());
+        self.leaders.lock().iter().for_each(|gate| gate.die());
     }
 
     /// H of everything the store holds.
@@ -85,14 +91,40 @@ impl Cluster {
         Digest::of(format!("{:?}", rows.collect::<Vec<_>>())).to_string()
     }
 
+    /// The store as a process of that life reaches it.
+    fn gated_store(&self, gate: &Arc<Gate>) -> GatedStore {
+        let (store, gate) = (self.memory.clone(), gate.clone());
+        GatedStore { store, gate, chaos: self.chaos.clone(), checker: self.checker.clone() }
+    }
+
+    /// Starts the processes that lead synthetic runs.
+    pub(super) fn start_leaders(&self, runs: &Arc<Vec<RunInfo>>) {
+        let count = if runs.is_empty() { 0 } else { LEADERS };
+        for slot in 0..count {
+            let (cluster, runs) = (self.clone(), runs.clone());
+            tokio::spawn(async move { cluster.keep_leader(slot, &runs).await });
+        }
+    }
+
+    async fn keep_leader(&self, slot: usize, runs: &Arc<Vec<RunInfo>>) {
+        while !self.over.is_cancelled() {
+            let gate = Arc::new(Gate::default());
+            self.leaders.lock()[slot] = gate.clone();
+            let store = Arc::new(self.gated_store(&gate));
+            let leader = Leader { store, chaos: self.chaos.clone(), timings: timings(), runs: runs.clone() };
+            tokio::select! {
+                biased;
+                () = self.over.cancelled() => return,
+                () = gate.ended() => {}
+                () = leader.lead() => {}
+            }
+            tokio::time::sleep(Duration::from_millis(100 + self.chaos.below(1_500))).await;
+        }
+    }
+
     async fn start_orchestrator(&self, slot: usize) {
         let gate = Arc::new(Gate::default());
-        let store = GatedStore {
-            store: self.memory.clone(),
-            gate: gate.clone(),
-            chaos: self.chaos.clone(),
-            checker: self.checker.clone(),
-        };
+        let store = self.gated_store(&gate);
         let broker = GatedBroker { broker: self.broker.clone(), gate: gate.clone(), chaos: self.chaos.clone() };
         let seed = self.chaos.below(u64::MAX);
         let settings = Settings {

@@ -18,7 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use baton_common::Timestamp;
-use baton_common::ids::{InterruptId, JobId, RunId, Version};
+use baton_common::ids::{GroupId, InterruptId, JobId, RunId, Version};
+use baton_common::records::GroupPhase;
 use baton_common::settings::Timings;
 use baton_common::transition::{Op, Reply};
 use baton_store::{Error, MemoryStore, Reader, RunDetail};
@@ -26,6 +27,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use record::Known;
+use second::Outcomes;
 
 /// Watches one store.
 pub struct Checker {
@@ -45,6 +47,9 @@ struct Seen {
     grants: BTreeMap<JobId, u64>,
     decisions: BTreeMap<InterruptId, String>,
     answers: BTreeMap<String, u64>,
+    /// What groups closed with, also before the store went back.
+    closings: BTreeMap<(RunId, GroupId), Vec<Outcomes>>,
+    closed: BTreeSet<(RunId, GroupId)>,
     rolled_back: bool,
     violation: Option<String>,
 }
@@ -63,14 +68,14 @@ impl Checker {
     pub fn observe(&self, op: &Op, now: Timestamp) -> Reply {
         let step = self.steps.fetch_add(1, Ordering::Relaxed);
         let before = run_of(op).and_then(|run| self.detail(run));
-        let second = second::compute(&self.store, op, before.as_ref());
+        let second = second::read(&self.store, op, before.as_ref());
         let (reply, changes) = self.store.apply_watched(op, now).expect("the memory store has no faults of its own");
         let mut seen = self.seen.lock();
         *seen.answers.entry(answer_name(op, &reply)).or_default() += 1;
         let made = Made { op, reply: &reply, now, before: before.as_ref() };
         let mut verdict = refusal::judge(&made, &changes)
             .and_then(|()| reply::judge(&mut seen, &made))
-            .and_then(|()| second::judge(&made, second));
+            .and_then(|()| second::judge(&mut seen, &made, second));
         for run in &changes.runs {
             verdict = verdict.and_then(|()| self.judge_run(&mut seen, &made, *run));
         }
@@ -97,6 +102,7 @@ impl Checker {
             answers: std::mem::take(&mut seen.answers),
             violation: seen.violation.take(),
             grants: std::mem::take(&mut seen.grants),
+            closings: std::mem::take(&mut seen.closings),
             rolled_back: true,
             ..Seen::default()
         };
@@ -145,9 +151,27 @@ impl Checker {
     /// Invariants of a run that was written, as it stands.
     fn judge_run(&self, seen: &mut Seen, made: &Made<'_>, run: RunId) -> Verdict {
         let Some(detail) = self.detail(run) else { return record::judge_absent(seen, made, run) };
+        self.note_closed(seen, &detail)?;
         record::judge(&self.store, seen, made, &detail)?;
         tasks::judge(&self.timings, seen, &detail)?;
         wakes::judge(&self.store, &detail)
+    }
+
+    /// Remembers what groups closed with.
+    fn note_closed(&self, seen: &mut Seen, detail: &RunDetail) -> Verdict {
+        let run = detail.run.info.id;
+        let closed = detail.groups.iter().filter(|(group, _)| group.state.phase == GroupPhase::Closed);
+        let mut fresh = closed.map(|(group, _)| (run, group.info.id.clone())).filter(|key| !seen.closed.contains(key));
+        if fresh.next().is_none() {
+            return Ok(());
+        }
+        for group in at_once(self.store.load(run))?.map(|loaded| loaded.closed).unwrap_or_default() {
+            let key = (run, group.info.id);
+            if seen.closed.insert(key.clone()) {
+                seen.closings.entry(key).or_default().extend(group.outcomes);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -195,13 +219,30 @@ fn answer_name(op: &Op, reply: &Reply) -> String {
     let answer = match reply {
         Reply::PopDue(page) => if page.due.is_empty() { "nothing" } else { "entries" }.to_owned(),
         Reply::Changed(changed) => changed.to_string(),
-        Reply::Renew(answers) => answers.iter().map(|answer| word(&format!("{answer:?}"))).min().unwrap_or_default(),
-        reply => format!("{reply:?}").split_once('(').map_or_else(String::new, |(_, inner)| word(inner)),
+        Reply::Renew(answers) => answers.iter().map(|answer| word(answer, 0)).min().unwrap_or_default(),
+        reply => word(reply, 1),
     };
-    format!("answer {} {answer}", word(&format!("{op:?}")))
+    format!("answer {} {answer}", word(op, 0))
 }
 
-/// The first word of a text.
-fn word(text: &str) -> String {
-    text.chars().take_while(char::is_ascii_alphanumeric).collect()
+/// A word of a value's text, counted from 0; the text is made no further than that.
+fn word(value: &dyn std::fmt::Debug, number: usize) -> String {
+    struct Words(usize, String);
+    impl std::fmt::Write for Words {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            for letter in text.chars() {
+                match (letter.is_ascii_alphanumeric(), self.0) {
+                    (true, 0) => self.1.push(letter),
+                    (true, _) => {}
+                    (false, 0) => return Err(std::fmt::Error),
+                    (false, _) => self.0 -= 1,
+                }
+            }
+            Ok(())
+        }
+    }
+    let mut words = Words(number, String::new());
+    // It ends early, which is no failure here.
+    let _ = std::fmt::write(&mut words, format_args!("{value:?}"));
+    words.1
 }

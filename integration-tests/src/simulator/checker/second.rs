@@ -6,100 +6,168 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use baton_common::commit::Commit;
-use baton_common::records::{Checkpoint, Run, RunInfo, RunStatus};
+use baton_common::records::{Body, Checkpoint, Run, RunInfo, RunStatus};
 use baton_common::tool::ToolSpec;
 use baton_common::transition::{AdvanceAnswer, Op, Reply};
 use baton_common::{GraphHash, Seq, Timestamp};
 use baton_engine::graph::Graph;
 use baton_engine::spec::parse_canonical;
 use baton_engine::state::{Channels, RunState};
-use baton_engine::step::{ClosedGroup, Event, Step, Tools, step};
-use baton_store::{MemoryStore, Reader, Registry, RunDetail};
+use baton_engine::step::{ClosedGroup, Effects, Event, Tools, step};
+use baton_store::{Loaded, MemoryStore, Reader, Registry, RunDetail};
 use parking_lot::Mutex;
 
-use super::{Made, Verdict, at_once};
+use super::super::synthetic;
+use super::{Made, Seen, Verdict, at_once};
 
-/// The step as computed here, where there is a graph to compute it by.
-pub(super) type Second = Option<Result<Box<Step>, String>>;
+/// Ways to put forgotten outcomes together that are tried.
+const WAYS_MAX: usize = 64;
 
-/// Computes an advance that may count from what the store holds before it.
-pub(super) fn compute(store: &MemoryStore, op: &Op, before: Option<&RunDetail>) -> Second {
-    let (Op::Advance(commit), Some(before)) = (op, before) else { return None };
-    let state = &before.run.state;
-    if state.status.is_terminal() || state.ver != commit.seen || state.last_op == Some(commit.op) {
-        return None;
-    }
-    compiled(store, &before.run.info)
-        .transpose()
-        .map(|graph| graph.and_then(|graph| step_of(store, commit, before, &graph)))
+/// What an advance is computed from, where there is a graph or a plan to compute it by.
+pub(super) type Second = Option<Result<Box<Inputs>, String>>;
+
+/// Outcomes of a group by index, as the store keeps them.
+pub(super) type Outcomes = Vec<Option<Body>>;
+
+/// The records that an advance was made from.
+pub(super) struct Inputs {
+    run: Run,
+    now: Timestamp,
+    closed: Vec<baton_common::transition::ClosedGroup>,
+    by: By,
 }
 
-/// Compares it with what was committed.
-pub(super) fn judge(made: &Made<'_>, second: Second) -> Verdict {
+/// What decides.
+enum By {
+    Graph(Compiled, RunState),
+    Plan(Box<Loaded>, Option<Checkpoint>),
+}
+
+/// Reads what an advance that may count is made from, before it is made.
+pub(super) fn read(store: &MemoryStore, op: &Op, before: Option<&RunDetail>) -> Second {
+    let (Op::Advance(commit), Some(before)) = (op, before) else { return None };
+    let state = &before.run.state;
+    if state.status.is_terminal() || state.ver != commit.seen || state.last_op == Some(commit.op) || state.resumed {
+        return None;
+    }
+    inputs(store, commit, &before.run).transpose()
+}
+
+fn inputs(store: &MemoryStore, commit: &Commit, run: &Run) -> Result<Option<Box<Inputs>>, String> {
+    let mut loaded = at_once(store.load(run.info.id))?.ok_or("it is gone")?;
+    let mut closed = std::mem::take(&mut loaded.closed);
+    closed.retain(|group| commit.consumed.contains(&group.info.id));
+    let by = if run.info.graph_name == synthetic::NAME {
+        By::Plan(Box::new(loaded), at_once(store.checkpoint(&run.info.thread, run.state.head))?)
+    } else {
+        let Some(graph) = compiled(store, &run.info)? else { return Ok(None) };
+        By::Graph(graph, state_of(store, run)?)
+    };
+    let now = commit.checkpoints.first().map_or(run.state.ready_at, |checkpoint| checkpoint.at);
+    Ok(Some(Box::new(Inputs { run: run.clone(), now, closed, by })))
+}
+
+/// Computes it and compares.
+pub(super) fn judge(seen: &mut Seen, made: &Made<'_>, second: Second) -> Verdict {
     let (Op::Advance(commit), Reply::Advance(AdvanceAnswer::Advanced { .. })) = (made.op, made.reply) else {
         return Ok(());
     };
     let Some(second) = second else { return Ok(()) };
-    let step = second.map_err(|why| format!("I18: the advance cannot be computed again: {why}"))?;
-    let effects = &step.effects;
+    let again = |why| format!("I18: the advance cannot be computed again: {why}");
+    let mut inputs = second.map_err(again)?;
+    let effects = inputs.compute().map_err(again)?;
+    let Some(what) = difference(&effects, commit) else { return Ok(()) };
+    if seen.rolled_back && is_from_forgotten_outcomes(seen, &mut inputs, commit) {
+        *seen.answers.entry("advance by a forgotten outcome of the same input".to_owned()).or_default() += 1;
+        return Ok(());
+    }
+    Err(format!("I18: one advance, two bytes: its {what}\ncomputed again: {effects:?}"))
+}
+
+/// Whether it was computed, on the way across a roll-back, from what the very same job had
+/// given before the store forgot it: as good an outcome as the one that stands there now.
+fn is_from_forgotten_outcomes(seen: &Seen, inputs: &mut Inputs, commit: &Commit) -> bool {
+    let known: Vec<&Vec<Outcomes>> = inputs
+        .closed
+        .iter()
+        .filter_map(|group| seen.closings.get(&(inputs.run.info.id, group.info.id.clone())))
+        .collect();
+    let ways: usize = known.iter().map(|times| times.len()).product();
+    if known.len() != inputs.closed.len() || ways > WAYS_MAX {
+        return false;
+    }
+    (0..ways).any(|way| {
+        let mut rest = way;
+        for (group, times) in inputs.closed.iter_mut().zip(&known) {
+            group.outcomes = Some(times[rest % times.len()].clone());
+            rest /= times.len();
+        }
+        inputs.compute().is_ok_and(|effects| difference(&effects, commit).is_none())
+    })
+}
+
+/// The first part of an advance that is not as computed here.
+fn difference(effects: &Effects, commit: &Commit) -> Option<&'static str> {
     let differs = [
         ("consumed groups", effects.consumed != commit.consumed),
         ("cancelled groups", effects.cancelled != commit.cancelled),
         ("checkpoints", effects.checkpoints != commit.checkpoints),
         ("segments", effects.segments != commit.segments),
+        ("turn to compensations", effects.undoing != commit.undoing),
         ("end", effects.end != commit.end),
-        ("open groups", !same_groups(&step, commit)),
+        ("open groups", !same_groups(effects, commit)),
     ];
-    match differs.into_iter().find(|(_, differs)| *differs) {
-        None => Ok(()),
-        Some((what, _)) => Err(format!("I18: one advance, two bytes: its {what}\ncomputed again: {effects:?}")),
-    }
+    differs.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
 }
 
 /// Tasks of wide groups come in ahead: their place in the advance is empty.
-fn same_groups(step: &Step, commit: &Commit) -> bool {
-    let ours = &step.effects.open;
+fn same_groups(effects: &Effects, commit: &Commit) -> bool {
+    let ours = &effects.open;
     ours.len() == commit.open.len()
         && ours.iter().zip(&commit.open).all(|(ours, theirs)| {
             ours.info == theirs.info && (theirs.tasks.is_empty() && commit.staged > 0 || ours.tasks == theirs.tasks)
         })
 }
 
-fn step_of(
-    store: &MemoryStore,
-    commit: &Commit,
-    before: &RunDetail,
-    graph: &(Graph, Tools),
-) -> Result<Box<Step>, String> {
-    let (run, record) = (&before.run, &before.run.state);
-    let now = commit.checkpoints.first().map_or(record.ready_at, |checkpoint| checkpoint.at);
-    let event = event_of(store, commit, before, now)?;
-    let state = state_of(store, run)?;
-    step(&graph.0, &graph.1, state, event, now).map(Box::new).map_err(|error| error.to_string())
-}
+impl Inputs {
+    fn compute(&self) -> Result<Effects, String> {
+        match &self.by {
+            By::Graph(graph, state) => step(&graph.0, &graph.1, state.clone(), self.event()?, self.now)
+                .map(|step| step.effects)
+                .map_err(|error| error.to_string()),
+            By::Plan(loaded, head) => {
+                let mut loaded = Loaded { closed: self.closed.clone(), ..Loaded::clone(loaded) };
+                loaded.run.state.ready_at = self.now;
+                let Commit { consumed, cancelled, checkpoints, segments, open, undoing, end, .. } =
+                    synthetic::plan::step(&loaded, head.as_ref()).ok_or("there is nothing to do")?;
+                Ok(Effects { consumed, cancelled, checkpoints, segments, open, undoing, end })
+            }
+        }
+    }
 
-fn event_of(store: &MemoryStore, commit: &Commit, before: &RunDetail, now: Timestamp) -> Result<Event, String> {
-    let (info, record) = (&before.run.info, &before.run.state);
-    if record.status == RunStatus::Cancelling {
-        return Ok(Event::Cancelled(Vec::new()));
+    fn event(&self) -> Result<Event, String> {
+        let (info, record) = (&self.run.info, &self.run.state);
+        if record.status == RunStatus::Cancelling {
+            return self.groups().map(Event::Cancelled);
+        }
+        if info.deadline.is_some_and(|deadline| deadline <= self.now) {
+            return Ok(Event::DurationOver);
+        }
+        if record.superstep == 0 {
+            return Ok(Event::Started);
+        }
+        self.groups().map(Event::Closed)
     }
-    if info.deadline.is_some_and(|deadline| deadline <= now) {
-        return Ok(Event::DurationOver);
-    }
-    if record.superstep == 0 {
-        return Ok(Event::Started);
-    }
-    let closed = at_once(store.load(info.id))?.map(|loaded| loaded.closed).unwrap_or_default();
-    let consumed = closed.into_iter().filter(|group| commit.consumed.contains(&group.info.id));
-    let groups: Result<Vec<_>, String> = consumed
-        .map(|group| {
-            let bodies = group.outcomes.unwrap_or_default().into_iter();
-            let outcomes = bodies.map(|body| body.map(|body| serde_json::from_str(&body)).transpose());
+
+    fn groups(&self) -> Result<Vec<ClosedGroup>, String> {
+        let groups = self.closed.iter().map(|group| {
+            let bodies = group.outcomes.iter().flatten();
+            let outcomes = bodies.map(|body| body.as_ref().map(|body| serde_json::from_str(body)).transpose());
             let outcomes = outcomes.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-            Ok(ClosedGroup { info: group.info, state: group.state, outcomes, owed: Vec::new() })
-        })
-        .collect();
-    Ok(Event::Closed(groups?))
+            Ok(ClosedGroup { info: group.info.clone(), state: group.state.clone(), outcomes, owed: Vec::new() })
+        });
+        groups.collect()
+    }
 }
 
 /// The run's state from its records.
@@ -107,10 +175,10 @@ fn state_of(store: &MemoryStore, run: &Run) -> Result<RunState, String> {
     let (info, r#gen, own) = (&run.info, run.state.r#gen, run.state.head);
     let thread = at_once(store.thread(&info.thread))?.ok_or("there is no thread")?;
     let state = if own != Seq(0) {
-        let (checkpoint, channels) = read(store, info, own)?;
+        let (checkpoint, channels) = channels_at(store, info, own)?;
         RunState::restore(info, r#gen, &checkpoint, channels)
     } else if thread.head != Seq(0) {
-        let (checkpoint, channels) = read(store, info, thread.head)?;
+        let (checkpoint, channels) = channels_at(store, info, thread.head)?;
         RunState::first(info, r#gen, Some((&checkpoint, channels)))
     } else {
         RunState::first(info, r#gen, None)
@@ -118,7 +186,7 @@ fn state_of(store: &MemoryStore, run: &Run) -> Result<RunState, String> {
     state.map_err(|error| error.to_string())
 }
 
-fn read(store: &MemoryStore, info: &RunInfo, seq: Seq) -> Result<(Checkpoint, Channels), String> {
+fn channels_at(store: &MemoryStore, info: &RunInfo, seq: Seq) -> Result<(Checkpoint, Channels), String> {
     let checkpoint =
         |seq| at_once(store.checkpoint(&info.thread, seq))?.ok_or_else(|| format!("checkpoint {seq} is missing"));
     let head = checkpoint(seq)?;

@@ -1,0 +1,135 @@
+//! Groups made by hand, of every kind there is and every policy that decides about them.
+
+use baton_common::commit::{Input, NewGroup, NewTask, Question, QuestionForm};
+use baton_common::records::{GroupInfo, Policy, TaskKind};
+use baton_common::tool::{Effect, QueueClass};
+use baton_common::{Digest, ErrorClass, GroupId, Hasher, NodePath, Seq, canonical_json};
+use baton_store::Loaded;
+use serde_json::{Value, json};
+
+use super::plan::dice;
+
+/// A group of the kind the dice name.
+pub(super) fn any(loaded: &Loaded, number: u32, base: Seq, hash: Digest) -> NewGroup {
+    let make = Make { loaded, number, base, hash };
+    let few = 1 + u32::from(make.dice("few") % 3);
+    match make.dice("kind") % 7 {
+        0 => make.jobs("sim.work", few, 10),
+        1 => {
+            let mut quorum = make.jobs("sim.work", 3, 60);
+            (quorum.info.need_ok, quorum.info.max_failed, quorum.info.window) = (1, 2, 3);
+            quorum
+        }
+        2 => {
+            let count = 6 + u32::from(make.dice("wide") % 8);
+            let mut wide = make.jobs("sim.pure", count, 5);
+            (wide.info.max_failed, wide.info.window) = (count, 3);
+            wide
+        }
+        3 => make.asks(1 + few % 2),
+        4 => {
+            let mut late = make.jobs("sim.pure", 2, 4_000);
+            late.info.deadline = Some(loaded.run.state.ready_at.plus_ms(1_500));
+            late
+        }
+        5 => make.jobs("sim.once", 1, 100),
+        _ => make.jobs("sim.crunch", few, 0),
+    }
+}
+
+/// A call that outlives its run.
+pub(super) fn detached(loaded: &Loaded, number: u32, base: Seq, hash: Digest) -> NewGroup {
+    let make = Make { loaded, number, base, hash };
+    let mut group = make.jobs("sim.work", 1, 900);
+    group.info.detached = true;
+    if make.dice("late") % 3 == 0 {
+        group.info.deadline = Some(loaded.run.state.ready_at.plus_ms(3_000));
+    }
+    group
+}
+
+struct Make<'a> {
+    loaded: &'a Loaded,
+    number: u32,
+    base: Seq,
+    hash: Digest,
+}
+
+impl Make<'_> {
+    fn dice(&self, what: &str) -> u8 {
+        dice(&self.loaded.run.info, what, self.number)
+    }
+
+    fn group(&self, kind: TaskKind, tool: &str, tasks: Vec<NewTask>) -> NewGroup {
+        let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        let (class, queue) = match tool {
+            "sim.crunch" => (QueueClass::Cpu, "cpu.normal"),
+            _ => (QueueClass::Io, "io.normal"),
+        };
+        let effect = match tool {
+            "sim.once" => Effect::Once,
+            "sim.work" => Effect::Idempotent,
+            _ => Effect::Pure,
+        };
+        let node = NodePath::parse(&format!("g{}", self.number)).expect("a name of letters and digits");
+        let info = GroupInfo {
+            id: GroupId { node, activation: 1 },
+            kind,
+            count,
+            window: 2,
+            need_ok: count,
+            max_failed: u32::from(self.dice("failures")) % 2 * count,
+            detached: false,
+            undo: false,
+            tool: tool.to_owned(),
+            tool_major: 1,
+            class,
+            queue: queue.to_owned(),
+            effect,
+            policy: Policy {
+                attempts_max: 3,
+                backoff_min_ms: 100,
+                backoff_max_ms: 1_000,
+                retry_on: vec![ErrorClass::Transient],
+                retry_codes: Vec::new(),
+                timeout_ms: 60_000,
+            },
+            base: self.base,
+            deadline: None,
+        };
+        NewGroup { info, tasks }
+    }
+
+    fn jobs(&self, tool: &str, count: u32, ms: u64) -> NewGroup {
+        let tasks = (0..count).map(|index| self.job(tool, index, ms)).collect();
+        self.group(TaskKind::Job, tool, tasks)
+    }
+
+    fn job(&self, tool: &str, index: u32, ms: u64) -> NewTask {
+        let args = json!({"ms": ms, "seed": format!("{}-{}-{index}", self.hash, self.number)});
+        NewTask::new(self.digest(tool, &args), text(&Input::Args(args)))
+    }
+
+    fn asks(&self, count: u32) -> NewGroup {
+        let form = QuestionForm::Approval {
+            original: Value::Null,
+            allow: ["approve", "reject"].map(str::to_owned).to_vec(),
+            schema: None,
+        };
+        let question = Question { title: "Good?".to_owned(), show: Vec::new(), form };
+        let tasks = (0..count).map(|index| {
+            let digest = self.digest("ask", &json!([self.number, index]));
+            let after_ms = (self.dice("expires") % 2 == 0).then_some(4_000);
+            NewTask { after_ms, ..NewTask::new(digest, text(&question)) }
+        });
+        self.group(TaskKind::Ask, "", tasks.collect())
+    }
+
+    fn digest(&self, what: &str, input: &Value) -> Digest {
+        Hasher::new().field("synthetic").field(what).field(canonical_json(input)).field(self.hash.0).finish()
+    }
+}
+
+fn text(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
