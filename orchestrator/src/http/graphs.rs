@@ -26,11 +26,9 @@ pub(super) async fn apply(mut call: Call) -> Answer {
     }
 }
 
-/// What is wrong with a text, and where. Expressions nest: this takes the large stacks on
-/// which graphs are compiled.
+/// What is wrong with a text, and where.
 async fn problems(call: &Call, source: GraphSource) -> Vec<spec::Problem> {
-    let source = spec::Source { file: source.name, text: source.text, includes: source.files };
-    let parsed = call.services.orchestrator.inner.compute.run(move || spec::parse(&source)).await;
+    let parsed = call.services.orchestrator.inner.parse(&call.caller.tenant, source, true).await;
     parsed.ok().and_then(Result::err).unwrap_or_default()
 }
 

@@ -1,1 +1,10 @@
-//! Calls over real sockets.
+//! Real orchestrators over memory adapters, asked over real sockets.
+
+mod calls;
+mod client;
+mod document;
+mod parity;
+mod probes;
+mod rig;
+mod store;
+mod watch;
