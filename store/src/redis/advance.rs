@@ -1,8 +1,8 @@
 //! ADVANCE as its script takes it: rows and fields ready to be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use baton_common::commit::{Commit, NewGroup};
+use baton_common::commit::{Commit, NewGroup, NewTask};
 use baton_common::ids::InterruptId;
 use baton_common::records::TaskKind;
 use baton_common::transition::NARROW_TASKS_MAX;
@@ -11,7 +11,7 @@ use baton_common::{Gen, JobId, RunId, Seq};
 use super::codes::{effect_code, status_code};
 use super::commands::run;
 use super::pack::Packer;
-use super::rows::{fresh_task_row, kind_code, policy_row, to_json};
+use super::rows::{fresh_task_row, kind_code, needs_row, policy_row, terms_row, to_json};
 use crate::Error;
 
 /// The generation a commit speaks of; its script says when it is another.
@@ -40,7 +40,7 @@ pub(super) fn command(op: &Commit, generation: Gen) -> Result<Vec<u8>, Error> {
     for new in &op.open {
         packer = group(packer, op.run, generation, new)?;
     }
-    packer = packer.number(op.staged);
+    packer = packer.number(op.staged).flag(op.undoing);
     packer = match &op.end {
         Some(end) => packer
             .list(3)
@@ -70,14 +70,15 @@ fn data(packer: Packer, op: &Commit) -> Result<Packer, Error> {
     Ok(packer)
 }
 
-/// A group: what decides about it, the rows and bodies of its tasks, the ids of its questions.
+/// A group: what decides about it, the rows, bodies, terms and needs of its tasks, the ids of
+/// its questions.
 fn group(packer: Packer, run: RunId, generation: Gen, new: &NewGroup) -> Result<Packer, Error> {
     let info = &new.info;
-    let is_job = info.kind == TaskKind::Job;
     let wide = new.tasks.is_empty() || info.count > NARROW_TASKS_MAX;
-    let window = if is_job { info.window.clamp(1, info.count) } else { info.count };
+    let linked = new.tasks.iter().any(|task| !task.needs.is_empty());
+    let terms = new.tasks.iter().any(|task| terms_row(task).is_some());
     let packer = packer
-        .list(17)
+        .list(18)
         .bytes(info.id.to_string())
         .number(kind_code(info.kind))
         .number(info.count)
@@ -85,43 +86,48 @@ fn group(packer: Packer, run: RunId, generation: Gen, new: &NewGroup) -> Result<
         .number(info.max_failed)
         .flag(info.detached)
         .number(effect_code(info.effect))
+        .flag(info.undo)
         .flag(wide)
-        .number(window)
+        .flag(linked)
+        .flag(linked || terms)
+        .number(info.window.clamp(1, info.count))
         .moment_or_none(info.deadline)
-        .moment_or_none(
-            new.tasks.first().and_then(|task| task.after_ms).map(|ms| baton_common::Timestamp(0).plus_ms(ms)),
-        )
         .bytes(&info.tool);
-    let packer = if wide { wide_tasks(packer, new) } else { narrow_tasks(packer, new, is_job) };
-    let ids = (!is_job).then(|| question_ids(run, generation, new));
+    let packer = tasks(packer, new, wide);
+    let ids = (info.kind == TaskKind::Ask).then(|| question_ids(run, generation, new));
     Ok(packer.bytes_or_none(ids).bytes(to_json(info)?).bytes(policy_row(info)))
 }
 
-fn narrow_tasks(packer: Packer, new: &NewGroup, is_job: bool) -> Packer {
-    let mut packer = packer.list(new.tasks.len() * 2);
-    for (index, task) in new.tasks.iter().enumerate() {
-        packer = packer.bytes(format!("t{}/{index}", new.info.id)).bytes(fresh_task_row(task.digest));
-    }
-    if !is_job {
-        return packer.texts(new.tasks.iter().map(|task| &task.body));
-    }
-    packer = packer.list(new.tasks.len() * 2);
-    for (index, task) in new.tasks.iter().enumerate() {
-        packer = packer.bytes(format!("i{}/{index}", new.info.id)).bytes(&task.body);
-    }
-    packer
+/// Five lists of names and values: rows, bodies, terms, needs and who needs each. The names are
+/// fields of the run's rows for a narrow group, indexes for a wide one.
+fn tasks(packer: Packer, new: &NewGroup, wide: bool) -> Packer {
+    let id = &new.info.id;
+    let list = |packer: Packer, letter: &str, values: Vec<(u32, Vec<u8>)>| {
+        let packer = packer.list(values.len() * 2);
+        values.into_iter().fold(packer, |packer, (index, value)| {
+            let packer = if wide { packer.number(index) } else { packer.bytes(format!("{letter}{id}/{index}")) };
+            packer.bytes(value)
+        })
+    };
+    let each = |row: &dyn Fn(&NewTask) -> Option<Vec<u8>>| {
+        (0_u32..).zip(&new.tasks).filter_map(|(index, task)| Some((index, row(task)?))).collect()
+    };
+    let packer = list(packer.list(5), "t", each(&|task| Some(fresh_task_row(task.digest))));
+    let packer = list(packer, "i", each(&|task| Some(task.body.clone().into_bytes())));
+    let packer = list(packer, "h", each(&terms_row));
+    let packer = list(packer, "u", each(&needs_row));
+    list(packer, "n", needed_by(new))
 }
 
-fn wide_tasks(packer: Packer, new: &NewGroup) -> Packer {
-    let mut packer = packer.list(new.tasks.len() * 2);
+/// For each index the ones that need it, four bytes each.
+fn needed_by(new: &NewGroup) -> Vec<(u32, Vec<u8>)> {
+    let mut needed: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
     for (index, task) in (0_u32..).zip(&new.tasks) {
-        packer = packer.number(index).bytes(fresh_task_row(task.digest));
+        for need in task.needs.iter().copied().collect::<BTreeSet<_>>() {
+            needed.entry(need).or_default().extend(index.to_le_bytes());
+        }
     }
-    packer = packer.list(new.tasks.len() * 2);
-    for (index, task) in (0_u32..).zip(&new.tasks) {
-        packer = packer.number(index).bytes(&task.body);
-    }
-    packer
+    needed.into_iter().collect()
 }
 
 /// The ids of all questions of a group of asks, 32 digits each.

@@ -7,7 +7,7 @@ use baton_common::tool::Effect;
 use super::pack::broken;
 use crate::Error;
 
-const EVENTS: [EventKind; 12] = [
+const EVENTS: [EventKind; 17] = [
     EventKind::Submitted,
     EventKind::Advanced,
     EventKind::Opened,
@@ -20,6 +20,11 @@ const EVENTS: [EventKind; 12] = [
     EventKind::Cancelling,
     EventKind::Parked,
     EventKind::Ended,
+    EventKind::Waits,
+    EventKind::Signalled,
+    EventKind::Undoing,
+    EventKind::Edited,
+    EventKind::Retried,
 ];
 
 /// A status's place in the order of a run's life.

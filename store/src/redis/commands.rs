@@ -1,34 +1,50 @@
 //! Transitions as the scripts take them. What the machine makes in Rust goes along: the
 //! ids of questions, the outcomes the store writes itself, the jitter of a backoff.
 
+use std::collections::BTreeSet;
+
 use baton_common::JobId;
+use baton_common::commit::NewTask;
 use baton_common::ids::InterruptId;
 use baton_common::records::RunInfo;
 use baton_common::settings::Timings;
 use baton_common::transition::{
-    Answer, Claim, Expire, Fire, Mark, OnBusy, Op, PopDue, Record, Recorded, Renew, Republish, Stage, Submit,
+    Answer, Claim, Deliver, Expire, Fire, Mark, OnBusy, Op, PopDue, Record, Recorded, Renew, Republish, Signal, Stage,
+    Submit,
 };
 use baton_common::{ErrorClass, Gen};
 
 use super::advance;
 use super::codes::class_letter;
 use super::pack::Packer;
-use super::rows::{fixed_row, fresh_task_row, to_json};
+use super::rows::{fixed_row, fresh_task_row, needs_row, terms_row, to_json};
 use super::scripts::Script;
 use crate::Error;
 use crate::machine::bodies;
 
-/// The script and the command of a transition. `generation` is the run's as far as known.
-pub(super) fn command(op: &Op, timings: &Timings, generation: Gen) -> Result<(Script, Vec<u8>), Error> {
+/// What a script is told that only its rows know for sure; it says where that is wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Guess {
+    /// The run's generation.
+    pub(super) generation: Gen,
+    /// The job's phase, or one that is close below.
+    pub(super) phase: u32,
+}
+
+/// Phases whose questions' ids go along.
+const PHASES: u32 = 3;
+
+/// The script and the command of a transition.
+pub(super) fn command(op: &Op, timings: &Timings, guess: Guess) -> Result<(Script, Vec<u8>), Error> {
     Ok(match op {
         Op::Submit(op) => (Script::Submit, submit(op)?),
         Op::Stage(op) => (Script::Stage, stage(op)),
-        Op::Advance(op) => (Script::Advance, advance::command(op, generation)?),
+        Op::Advance(op) => (Script::Advance, advance::command(op, guess.generation)?),
         Op::Mark(op) => (Script::Mark, mark(op)),
-        Op::Claim(op) => (Script::Claim, claim(op, timings)),
+        Op::Claim(op) => (Script::Claim, claim(op, timings, guess.phase)),
         Op::Renew(op) => (Script::Renew, renew(op)),
-        Op::Record(op) => (Script::Record, record(op)),
-        Op::Expire(op) => (Script::Expire, expire(op, timings)),
+        Op::Record(op) => (Script::Record, record(op, guess.phase)),
+        Op::Expire(op) => (Script::Expire, expire(op, timings, guess.phase)),
         Op::Answer(op) => (Script::Answer, answer(op)),
         Op::Cancel(op) => (Script::Cancel, run(op.run).bytes(op.actor.as_str()).finish()),
         Op::Fire(op) => (Script::Fire, fire(op)),
@@ -39,6 +55,10 @@ pub(super) fn command(op: &Op, timings: &Timings, generation: Gen) -> Result<(Sc
         Op::Republish(op) => (Script::Republish, republish(op)),
         Op::Recheck { run: id, group, ms } => (Script::Recheck, run(*id).bytes(group.to_string()).number(*ms).finish()),
         Op::Gc { run: id } => (Script::Gc, run(*id).finish()),
+        Op::Signal(op) => (Script::Signal, signal(op)),
+        Op::Deliver(op) => (Script::Deliver, deliver(op)),
+        Op::Heard { run: id, signals, waits } => (Script::Heard, run(*id).number(*signals).number(*waits).finish()),
+        Op::Force { run: id } => (Script::Force, run(*id).finish()),
         other => return Err(Error::Broken(format!("not implemented: {other:?}"))),
     })
 }
@@ -70,15 +90,45 @@ fn submit(op: &Submit) -> Result<Vec<u8>, Error> {
 }
 
 fn stage(op: &Stage) -> Vec<u8> {
-    let mut packer = run(op.run).bytes(op.op.0).bytes(format!("{}:{}", op.op, op.group)).list(op.tasks.len() * 2);
-    for (index, task) in (op.first..).zip(&op.tasks) {
-        packer = packer.number(index).bytes(fresh_task_row(task.digest));
-    }
-    packer = packer.list(op.tasks.len() * 2);
-    for (index, task) in (op.first..).zip(&op.tasks) {
-        packer = packer.number(index).bytes(&task.body);
-    }
-    packer.finish()
+    let packer = run(op.run).bytes(op.op.0).bytes(format!("{}:{}", op.op, op.group));
+    let list = |packer: Packer, row: &dyn Fn(&NewTask) -> Option<Vec<u8>>| {
+        let rows: Vec<_> = (op.first..).zip(&op.tasks).filter_map(|(index, task)| Some((index, row(task)?))).collect();
+        let packer = packer.list(rows.len() * 2);
+        rows.into_iter().fold(packer, |packer, (index, row)| packer.number(index).bytes(row))
+    };
+    let packer = list(packer, &|task| Some(fresh_task_row(task.digest)));
+    let packer = list(packer, &|task| Some(task.body.clone().into_bytes()));
+    let packer = list(packer, &terms_row);
+    let packer = list(packer, &needs_row);
+    let needs: Vec<(u32, u32)> = (op.first..)
+        .zip(&op.tasks)
+        .flat_map(|(index, task)| {
+            task.needs.iter().collect::<BTreeSet<_>>().into_iter().map(move |need| (*need, index))
+        })
+        .collect();
+    let packer = packer.list(needs.len() * 2);
+    needs.into_iter().fold(packer, |packer, (need, index)| packer.number(need).number(index)).finish()
+}
+
+fn signal(op: &Signal) -> Vec<u8> {
+    Packer::default()
+        .bytes(op.thread.to_string())
+        .bytes(&op.name)
+        .bytes(&op.id)
+        .bytes(&op.value)
+        .bytes(op.actor.as_str())
+        .bytes(op.thread.thread.to_string())
+        .finish()
+}
+
+fn deliver(op: &Deliver) -> Vec<u8> {
+    job(&op.job).number(op.number).bytes(&op.outcome).bytes(op.job.to_string()).finish()
+}
+
+/// The ids of questions of a job's phases from `first` on, and that phase.
+fn phases(packer: Packer, job: &JobId, first: u32) -> Packer {
+    let ids: String = (first..first + PHASES).map(|phase| InterruptId::of(job, phase).to_string()).collect();
+    packer.bytes(ids).number(first)
 }
 
 fn mark(op: &Mark) -> Vec<u8> {
@@ -94,16 +144,14 @@ fn republish(op: &Republish) -> Vec<u8> {
     task(&op.job).number(op.seq.0).finish()
 }
 
-fn claim(op: &Claim, timings: &Timings) -> Vec<u8> {
-    job(&op.job)
+fn claim(op: &Claim, timings: &Timings, phase: u32) -> Vec<u8> {
+    let packer = job(&op.job)
         .bytes(op.digest.0)
         .bytes(op.worker.0.to_be_bytes())
         .bytes(op.worker.to_string())
         .bytes(op.request.0.to_be_bytes())
-        .number(op.lease_ms)
-        .bytes(InterruptId::of(&op.job, 0).to_string())
-        .bytes(bodies::poison(timings.infra_attempts_max))
-        .finish()
+        .number(op.lease_ms);
+    phases(packer, &op.job, phase).bytes(bodies::poison(timings.infra_attempts_max)).finish()
 }
 
 fn renew(op: &Renew) -> Vec<u8> {
@@ -115,14 +163,14 @@ fn renew(op: &Renew) -> Vec<u8> {
     list.finish()
 }
 
-fn record(op: &Record) -> Vec<u8> {
+fn record(op: &Record, phase: u32) -> Vec<u8> {
     let packer = job(&op.job).bytes(op.digest.0).number(op.fence.0);
     match &op.outcome {
-        Recorded::Ok(body) => packer.flag(true).bytes(body).finish(),
+        Recorded::Ok(body) => packer.bytes("ok").bytes(body).finish(),
         Recorded::Error { class, code, retry_after_ms, body } => {
             let matters = class.retryable() || *class == ErrorClass::Cancelled;
             packer
-                .flag(false)
+                .bytes("error")
                 .bytes(body)
                 .bytes_or_none(matters.then(|| class_letter(*class).to_string()))
                 .bytes(code)
@@ -130,15 +178,25 @@ fn record(op: &Record) -> Vec<u8> {
                 .number(op.job.digest().jitter())
                 .finish()
         }
-        Recorded::Ask { .. } | Recorded::Wait { .. } => packer.finish(),
+        Recorded::Ask { question, continuation, expires_ms } => {
+            let packer = packer.bytes("pause").list(6).bytes(bodies::continued(continuation.as_deref()));
+            let packer = packer.bytes(op.digest.next_phase().0);
+            let packer = match expires_ms {
+                Some(ms) => packer.number(*ms),
+                None => packer.flag(false),
+            };
+            phases(packer.bytes(question), &op.job, phase).finish()
+        }
+        Recorded::Wait { after_ms, continuation } => {
+            let goes_on = continuation.clone().unwrap_or_else(|| bodies::continued(None));
+            let packer = packer.bytes("pause").list(4).bytes(goes_on).bytes(op.digest.next_phase().0);
+            packer.number(*after_ms).flag(false).finish()
+        }
     }
 }
 
-fn expire(op: &Expire, timings: &Timings) -> Vec<u8> {
-    task(&op.job)
-        .bytes(InterruptId::of(&op.job, 0).to_string())
-        .bytes(bodies::poison(timings.infra_attempts_max))
-        .finish()
+fn expire(op: &Expire, timings: &Timings, phase: u32) -> Vec<u8> {
+    phases(task(&op.job), &op.job, phase).bytes(bodies::poison(timings.infra_attempts_max)).finish()
 }
 
 fn answer(op: &Answer) -> Vec<u8> {
@@ -157,7 +215,7 @@ fn fire(op: &Fire) -> Vec<u8> {
         Some(index) => packer.number(index),
         None => packer.flag(false),
     };
-    packer.bytes(bodies::expired()).finish()
+    packer.bytes(bodies::expired()).bytes(bodies::unsignalled()).bytes(bodies::nothing()).finish()
 }
 
 pub(super) fn pop_due(op: &PopDue) -> Vec<u8> {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use baton_common::ids::{RunId, TenantId, ThreadId, ThreadKey};
-use baton_common::records::{Checkpoint, Event, Task};
+use baton_common::records::{Checkpoint, Event, Task, TaskKind};
 use baton_common::{JobId, Partition};
 use redis::cmd;
 
 use super::link::Links;
 use super::pack::{Fields, broken};
 use super::replies::run_of;
-use super::rows::{self, body, json, to_json};
+use super::rows::{self, body, json, kind_code, to_json};
 use super::run_row::RunRow;
 use super::{events, keys, reader};
 use crate::Error;
@@ -36,7 +36,9 @@ pub(super) async fn dump(links: &Links, partition: Partition) -> Result<Dump, Er
             Some(("st", rest)) => dumper.staged(&key, rest).await?,
             Some(("l", tenant)) => dumper.listed(&key, tenant).await?,
             Some(("n", tenant)) => dumper.inbox(&key, tenant).await?,
-            Some(("b" | "ww" | "wt" | "wi" | "wr" | "si" | "sg", _)) => {}
+            Some(("y", thread)) => dumper.signals(&thread_key(thread)?).await?,
+            // What belongs to a run or to staged tasks is read with them.
+            Some((name, _)) if name == "b" || name.starts_with(['w', 's']) => {}
             Some(_) => return Err(broken("an unknown key")),
             None => dumper.index(&key, name).await?,
         }
@@ -110,9 +112,11 @@ impl Dumper<'_> {
         }
         let bodies: BTreeMap<String, Vec<u8>> = self.hash(&keys::bodies(id)).await?.into_iter().collect();
         for (name, text) in &bodies {
-            match (name.strip_prefix('i'), name.strip_prefix('r')) {
-                (Some(place), _) => self.placed("input", id, place, text)?,
-                (_, Some(place)) => self.placed("result", id, place, text)?,
+            let (letter, place) = name.split_at(1);
+            match letter {
+                "i" => self.placed("input", id, place, text)?,
+                "r" => self.placed("result", id, place, text)?,
+                "k" => self.placed("continued", id, place, text)?,
                 _ => {}
             }
         }
@@ -126,14 +130,16 @@ impl Dumper<'_> {
             self.row(format!("group {id} {name} state"), to_json(&group.state)?);
             let tasks: Vec<(u32, Task)> = row.tasks(self.links, &group, &group_row).await?;
             for (index, task) in tasks {
-                self.row(format!("task {id} {name} {index}"), to_json(&task)?);
+                self.row(format!("task {id} {name} {index}"), to_json(&task.seen_in(&group))?);
                 // What is asked stands for the input of an ask.
-                if let Some(question) = bodies.get(&format!("?{name}/{index}")).filter(|_| !group_row.is_job) {
+                if let Some(question) =
+                    bodies.get(&format!("?{name}/{index}")).filter(|_| group_row.kind == kind_code(TaskKind::Ask))
+                {
                     self.row(format!("input {id} {name} {index}"), body(question.clone())?);
                 }
             }
             if group_row.wide {
-                for (what, label) in [("wi", "input"), ("wr", "result")] {
+                for (what, label) in [("wi", "input"), ("wr", "result"), ("wk", "continued")] {
                     for (index, text) in self.hash(&keys::wide(what, id, name)).await? {
                         self.row(format!("{label} {id} {name} {index}"), body(text)?);
                     }
@@ -159,13 +165,29 @@ impl Dumper<'_> {
         let run = run_of(self.partition, uuid)?;
         let tasks: BTreeMap<String, Vec<u8>> = self.hash(key).await?.into_iter().collect();
         let bodies = self.hash(&key.replacen("st:", "si:", 1)).await?;
+        let terms: BTreeMap<String, Vec<u8>> = self.hash(&key.replacen("st:", "sh:", 1)).await?.into_iter().collect();
+        let needs: BTreeMap<String, Vec<u8>> = self.hash(&key.replacen("st:", "su:", 1)).await?.into_iter().collect();
         for (index, text) in bodies {
             let row = tasks.get(&index).ok_or_else(|| broken("a staged task"))?;
             let mut fields = Fields::of(row)?;
             let (_, _) = (fields.number()?, fields.number()?);
             let digest = baton_common::Digest(fields.exactly()?);
-            let task = baton_common::commit::NewTask::new(digest, body(text)?);
+            let mut task = baton_common::commit::NewTask::new(digest, body(text)?);
+            if let Some(row) = terms.get(&index) {
+                let terms = rows::terms(row)?;
+                (task.at, task.after_ms, task.signal) = (terms.at, terms.after_ms, terms.signal);
+            }
+            if let Some(row) = needs.get(&index) {
+                task.needs = rows::needs(row)?;
+            }
             self.row(format!("staged {run} {op} {group} {index}"), to_json(&task)?);
+        }
+        Ok(())
+    }
+
+    async fn signals(&mut self, key: &ThreadKey) -> Result<(), Error> {
+        for signal in reader::signals(self.links, key).await? {
+            self.row(format!("signal {key} {}", signal.number), to_json(&signal)?);
         }
         Ok(())
     }

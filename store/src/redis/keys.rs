@@ -67,6 +67,11 @@ pub(super) fn data(key: &ThreadKey) -> String {
     format!("{}x:{key}", tag(key.partition()))
 }
 
+/// A thread's signals.
+pub(super) fn signals(key: &ThreadKey) -> String {
+    format!("{}y:{key}", tag(key.partition()))
+}
+
 /// A run: what is fixed, what changes, groups, tasks of narrow groups, questions.
 pub(super) fn run(run: RunId) -> String {
     format!("{}r:{}", tag(run.partition), run.uuid.simple())
@@ -77,7 +82,8 @@ pub(super) fn bodies(run: RunId) -> String {
     format!("{}b:{}", tag(run.partition), run.uuid.simple())
 }
 
-/// Tasks, inputs or results of a wide group: `wt`, `wi`, `wr`.
+/// What a wide group keeps in keys of its own: tasks (`wt`), inputs (`wi`), results (`wr`), and
+/// what `lua/beside.lua` names.
 pub(super) fn wide(what: &str, run: RunId, group: &GroupId) -> String {
     format!("{}{what}:{}:{group}", tag(run.partition), run.uuid.simple())
 }

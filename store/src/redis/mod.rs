@@ -22,6 +22,7 @@ mod replies;
 mod rows;
 mod run_row;
 mod scripts;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,11 +30,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use baton_common::settings::Timings;
 use baton_common::transition::{DuePage, Op, PopDue, Reply};
-use baton_common::{Gen, Partition, Timestamp};
+use baton_common::{Partition, Timestamp};
 use redis::cmd;
 
 use crate::suite::Subject;
 use crate::{Error, Store};
+use commands::Guess;
 use link::Links;
 use pack::Fields;
 use scripts::{Script, Scripts};
@@ -109,22 +111,21 @@ impl RedisStore {
     }
 
     async fn make(&self, op: &Op, at: Option<Timestamp>) -> Result<Reply, Error> {
-        let mut generation = Gen(0);
+        let mut guess = Guess::default();
         if let Op::Advance(commit) = op {
-            generation = advance::generation(commit);
+            guess.generation = advance::generation(commit);
         }
-        let mut answer = self.call(op, generation, at).await?;
-        if matches!(op, Op::Advance(_))
-            && let Some(known) = replies::other_generation(&answer)
-        {
-            answer = self.call(op, known, at).await?;
+        let mut answer = self.call(op, guess, at).await?;
+        while let Some(better) = replies::better_guess(&answer, guess) {
+            guess = better;
+            answer = self.call(op, guess, at).await?;
         }
         replies::reply(op, &answer)
     }
 
-    async fn call(&self, op: &Op, generation: Gen, at: Option<Timestamp>) -> Result<Vec<u8>, Error> {
+    async fn call(&self, op: &Op, guess: Guess, at: Option<Timestamp>) -> Result<Vec<u8>, Error> {
         let Shared { timings, links, scripts, .. } = &*self.shared;
-        let (script, command) = commands::command(op, timings, generation)?;
+        let (script, command) = commands::command(op, timings, guess)?;
         scripts.call(links, script, op.partition(), &command, at).await
     }
 

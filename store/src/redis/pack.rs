@@ -127,14 +127,16 @@ impl Fields {
         optional(self.next()?)
     }
 
-    pub(super) fn small_or_none(&mut self) -> Result<Option<u32>, Error> {
+    pub(super) fn number_or_none(&mut self) -> Result<Option<u64>, Error> {
         match self.next()? {
             Value::Boolean(false) => Ok(None),
-            value => {
-                let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-                number.map(Some).ok_or_else(|| broken("a value is no number"))
-            }
+            value => value.as_u64().map(Some).ok_or_else(|| broken("a value is no number")),
         }
+    }
+
+    pub(super) fn small_or_none(&mut self) -> Result<Option<u32>, Error> {
+        let number = self.number_or_none()?;
+        number.map(|number| u32::try_from(number).map_err(|_| broken("a number is too large"))).transpose()
     }
 
     /// The bytes of so many.

@@ -6,16 +6,17 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Span, Task, Thread,
+    Audit, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Signal, Span, Task, Thread,
 };
 use baton_common::transition::{ClosedGroup, Due};
-use baton_common::{Partition, TenantId, Timestamp};
+use baton_common::{JobId, Partition, TenantId, Timestamp};
 use redis::{Pipeline, cmd};
 
+use super::link::Links;
 use super::pack::broken;
 use super::run_row::{self, RunRow};
-use super::{RedisStore, events, keys, listing, replies, rows};
-use crate::{Error, Loaded, Reader, RunDetail, RunFilter};
+use super::{RedisStore, events, keys, listing, replies, rows, waits};
+use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
 
 /// Pieces of a channel read in one command.
 const SEGMENTS_PAGE: u64 = 500;
@@ -103,12 +104,40 @@ impl Reader for RedisStore {
         Ok(pieces)
     }
 
-    async fn signals(&self, _key: &ThreadKey) -> Result<Vec<baton_common::records::Signal>, Error> {
-        Ok(Vec::new())
+    async fn bodies(&self, job: &JobId) -> Result<TaskBodies, Error> {
+        let JobId { run, group, index, .. } = job;
+        let mut pipeline = Pipeline::new();
+        let field = |letter: &str| format!("{letter}{group}/{index}");
+        pipeline.cmd("HEXISTS").arg(keys::run(*run)).arg(format!("g{group}"));
+        pipeline.cmd("HMGET").arg(keys::bodies(*run)).arg(&[field("i"), field("r"), field("k"), field("?")]);
+        for what in ["wi", "wr", "wk"] {
+            pipeline.cmd("HGET").arg(keys::wide(what, *run, group)).arg(index);
+        }
+        type Text = Option<Vec<u8>>;
+        let (open, [input, result, continued, question], wide_input, wide_result, wide_continued): (
+            bool,
+            [Text; 4],
+            Text,
+            Text,
+            Text,
+        ) = self.shared.links.pipeline(run.partition, &pipeline).await?;
+        if !open {
+            return Ok(TaskBodies::default());
+        }
+        // What is asked stands for the input of an ask.
+        Ok(TaskBodies {
+            input: input.or(wide_input).or(question).map(rows::body).transpose()?,
+            result: result.or(wide_result).map(rows::body).transpose()?,
+            continued: continued.or(wide_continued).map(rows::body).transpose()?,
+        })
     }
 
-    async fn waits(&self, _run: RunId) -> Result<Vec<crate::OpenWait>, Error> {
-        Ok(Vec::new())
+    async fn signals(&self, key: &ThreadKey) -> Result<Vec<Signal>, Error> {
+        signals(&self.shared.links, key).await
+    }
+
+    async fn waits(&self, run: RunId) -> Result<Vec<OpenWait>, Error> {
+        waits::open(&self.shared.links, run).await
     }
 
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter) -> Result<Vec<Run>, Error> {
@@ -136,6 +165,21 @@ impl Reader for RedisStore {
     async fn now(&self) -> Result<Timestamp, Error> {
         self.server_clock().await
     }
+}
+
+/// The signals a thread keeps, in order.
+pub(super) async fn signals(links: &Links, key: &ThreadKey) -> Result<Vec<Signal>, Error> {
+    let command = cmd("HGETALL").arg(keys::signals(key)).take();
+    let fields: Vec<(String, Vec<u8>)> = links.command(key.partition(), &command).await?;
+    let mut signals = Vec::new();
+    for (name, row) in fields {
+        if let Some(number) = name.strip_prefix('s') {
+            let number = number.parse().map_err(|_| broken("a signal's number"))?;
+            signals.push(rows::signal(number, &row)?);
+        }
+    }
+    signals.sort_by_key(|signal| signal.number);
+    Ok(signals)
 }
 
 fn due(partition: Partition, member: &str, at: f64) -> Result<(Timestamp, Due), Error> {
@@ -166,6 +210,9 @@ pub(super) fn thread(key: &ThreadKey, fields: Vec<(String, Vec<u8>)>) -> Result<
             ("h", _) => thread.head = number()?,
             ("a", _) if text.is_empty() => {}
             ("a", _) => thread.active = Some(replies::run_of(key.partition(), &text)?),
+            ("w", _) => thread.awaiting = queue(key.partition(), &text)?,
+            ("n", _) => thread.signals = number()?.0,
+            ("u", _) => thread.untaken = u32::try_from(number()?.0).map_err(|_| broken("a count"))?,
             ("q", _) => thread.queue = queue(key.partition(), &text)?,
             (_, Some(channel)) => drop(channels.insert(channel.to_owned(), number()?)),
             _ => return Err(broken("an unknown field of a thread")),

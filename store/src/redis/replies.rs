@@ -4,11 +4,12 @@ use baton_common::ids::{DispatchSeq, InterruptId};
 use baton_common::job::RenewAnswer;
 use baton_common::records::DueKey;
 use baton_common::transition::{
-    AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, Due, DuePage, ExpireAnswer,
-    FireAnswer, Granted, Op, Publishable, RecordVerdict, Reply, SubmitAnswer, Tail,
+    AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, DeliverAnswer, Due, DuePage,
+    ExpireAnswer, FireAnswer, Granted, Op, Publishable, RecordVerdict, Reply, SignalAnswer, SubmitAnswer, Tail,
 };
 use baton_common::{Fence, Gen, JobId, Partition, RunId, Version};
 
+use super::commands::Guess;
 use super::pack::{Fields, broken};
 use super::rows;
 use crate::Error;
@@ -24,20 +25,11 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
         Op::Renew(_) => Reply::Renew(renew(fields)?),
         Op::Record(op) => Reply::Record(record(&op.job, fields)?),
         Op::Expire(op) => Reply::Expire(expire(&op.job, fields)?),
-        Op::Answer(op) => Reply::Answer(answer(&op.job, fields)?),
+        Op::Answer(op) => Reply::Answer(answer(op.job.run, fields)?),
         Op::Cancel(_) => Reply::Cancel(cancel(fields)?),
         Op::Fire(op) => Reply::Fire(match fields.text()?.as_str() {
             "kept" => FireAnswer::Kept,
-            "fired" => {
-                // A timer names no generation: the script adds the run's.
-                let (released, closed) = (released(fields)?, closed(fields)?);
-                let group = op.group.clone();
-                let job = match (group, fields.small()?) {
-                    (Some(group), generation) => Some(JobId { run: op.run, r#gen: Gen(generation), group, index: 0 }),
-                    _ => None,
-                };
-                FireAnswer::Fired(tail(job.as_ref(), released, closed))
-            }
+            "fired" => FireAnswer::Fired(tail(op.run, fields)?),
             other => return Err(unknown(other)),
         }),
         Op::PopDue(op) => Reply::PopDue(pop_due(op.partition, fields)?),
@@ -48,15 +40,27 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
         | Op::Unpark { .. }
         | Op::Republish(_)
         | Op::Recheck { .. }
+        | Op::Heard { .. }
+        | Op::Force { .. }
         | Op::Gc { .. } => Reply::Changed(fields.flag()?),
+        Op::Signal(op) => Reply::Signal(signal(op.thread.partition(), fields)?),
+        Op::Deliver(op) => Reply::Deliver(match fields.text()?.as_str() {
+            "taken" => DeliverAnswer::Taken(tail(op.job.run, fields)?),
+            "gone" => DeliverAnswer::Gone,
+            other => return Err(unknown(other)),
+        }),
         other => return Err(Error::Broken(format!("not implemented: {other:?}"))),
     })
 }
 
-/// The run's generation, where ADVANCE spoke of another.
-pub(super) fn other_generation(bytes: &[u8]) -> Option<Gen> {
+/// What a script knows better than its command did; nothing where it did what it was told.
+pub(super) fn better_guess(bytes: &[u8], guess: Guess) -> Option<Guess> {
     let mut fields = Fields::of(bytes).ok()?;
-    (fields.text().ok()? == "gen").then(|| fields.small().ok().map(Gen)).flatten()
+    match fields.text().ok()?.as_str() {
+        "gen" => Some(Guess { generation: Gen(fields.small().ok()?), ..guess }),
+        "phase" => Some(Guess { phase: fields.small().ok()?, ..guess }),
+        _ => None,
+    }
 }
 
 fn unknown(code: &str) -> Error {
@@ -83,8 +87,14 @@ fn advance(run: RunId, fields: &mut Fields) -> Result<AdvanceAnswer, Error> {
                 Some(uuid) => Some(run_of(run.partition, &uuid)?),
                 None => None,
             },
-            children: Vec::new(),
-            parent: None,
+            children: runs(run.partition, fields)?,
+            parent: match fields.text_or_none()? {
+                Some(uuid) => {
+                    let parent = run_of(run.partition, &uuid)?;
+                    Some(Box::new((parent, tail(parent, fields)?)))
+                }
+                None => None,
+            },
         },
         "already" => AdvanceAnswer::Already { ver: Version(fields.number()?) },
         "terminal" => AdvanceAnswer::Terminal,
@@ -108,7 +118,7 @@ fn claim(op: &Claim, fields: &mut Fields) -> Result<ClaimVerdict, Error> {
             lease_until: fields.moment()?,
             group: rows::json(&fields.bytes()?)?,
             body: fields.text()?,
-            continued: None,
+            continued: fields.text_or_none()?,
         })),
         "unknown" => ClaimVerdict::Unknown,
         "run_terminal" => ClaimVerdict::RunTerminal,
@@ -116,7 +126,7 @@ fn claim(op: &Claim, fields: &mut Fields) -> Result<ClaimVerdict, Error> {
         "done" => ClaimVerdict::Done,
         "busy" => ClaimVerdict::Busy,
         "outcome_unknown" => ClaimVerdict::OutcomeUnknown,
-        "poison" => ClaimVerdict::Poison(Box::new(tail_of(&op.job, fields)?)),
+        "poison" => ClaimVerdict::Poison(Box::new(tail(op.job.run, fields)?)),
         other => return Err(unknown(other)),
     })
 }
@@ -140,8 +150,14 @@ fn renew(fields: &mut Fields) -> Result<Vec<RenewAnswer>, Error> {
 
 fn record(job: &JobId, fields: &mut Fields) -> Result<RecordVerdict, Error> {
     Ok(match fields.text()?.as_str() {
-        "ok" => RecordVerdict::Ok(tail_of(job, fields)?),
+        "ok" => RecordVerdict::Ok(tail(job.run, fields)?),
         "retry" => RecordVerdict::Retry { at: fields.moment()? },
+        "parked" => RecordVerdict::Parked {
+            interrupt: match fields.text_or_none()? {
+                Some(id) => Some(interrupt_id(&id)?),
+                None => None,
+            },
+        },
         "duplicate" => RecordVerdict::Duplicate,
         "stale" => RecordVerdict::Stale,
         "stale_fence" => RecordVerdict::StaleFence,
@@ -155,21 +171,35 @@ fn expire(job: &JobId, fields: &mut Fields) -> Result<ExpireAnswer, Error> {
     Ok(match fields.text()?.as_str() {
         "kept" => ExpireAnswer::Kept,
         "again" => ExpireAnswer::Again { at: fields.moment()? },
-        "outcome_unknown" => ExpireAnswer::OutcomeUnknown(InterruptId::of(job, 0)),
-        "ended" => ExpireAnswer::Ended(tail_of(job, fields)?),
+        "outcome_unknown" => ExpireAnswer::OutcomeUnknown(interrupt_id(&fields.text()?)?),
+        "ended" => ExpireAnswer::Ended(tail(job.run, fields)?),
         other => return Err(unknown(other)),
     })
 }
 
-fn answer(job: &JobId, fields: &mut Fields) -> Result<AnswerVerdict, Error> {
+fn answer(run: RunId, fields: &mut Fields) -> Result<AnswerVerdict, Error> {
     Ok(match fields.text()?.as_str() {
-        "ok" => AnswerVerdict::Ok(tail_of(job, fields)?),
+        "ok" => AnswerVerdict::Ok(tail(run, fields)?),
         "already" => AnswerVerdict::Already,
         "conflict" => AnswerVerdict::Conflict { recorded: fields.text()? },
         "expired" => AnswerVerdict::Expired,
         "withdrawn" => AnswerVerdict::Withdrawn,
         "terminal" => AnswerVerdict::Terminal,
         "unknown" => AnswerVerdict::Unknown,
+        other => return Err(unknown(other)),
+    })
+}
+
+fn interrupt_id(text: &str) -> Result<InterruptId, Error> {
+    text.parse().map_err(|_| broken("a question's id"))
+}
+
+fn signal(partition: Partition, fields: &mut Fields) -> Result<SignalAnswer, Error> {
+    Ok(match fields.text()?.as_str() {
+        "kept" => SignalAnswer::Kept { number: fields.number()?, awaiting: runs(partition, fields)? },
+        "already" => SignalAnswer::Already,
+        "full" => SignalAnswer::Full,
+        "unknown" => SignalAnswer::Unknown,
         other => return Err(unknown(other)),
     })
 }
@@ -197,22 +227,29 @@ pub(super) fn pop_due(partition: Partition, fields: &mut Fields) -> Result<DuePa
     Ok(DuePage { due, next, now })
 }
 
-fn tail_of(job: &JobId, fields: &mut Fields) -> Result<Tail, Error> {
-    let (released, closed) = (released(fields)?, closed(fields)?);
-    Ok(tail(Some(job), released, closed))
+/// What the end of a task of that run led to: the run's generation, what was released, what
+/// closed, and which runs became ready.
+fn tail(run: RunId, fields: &mut Fields) -> Result<Tail, Error> {
+    let mut tail = fields.list()?;
+    let generation = Gen(tail.small()?);
+    let (mut list, mut released) = (tail.list()?, Vec::new());
+    while !list.is_empty() {
+        let mut task = list.list()?;
+        let group = task.text()?.parse().map_err(|_| broken("a group id"))?;
+        let job = JobId { run, r#gen: generation, group, index: task.small()? };
+        released.push(Publishable { job, seq: DispatchSeq(task.small()?) });
+    }
+    let closed = closed(&mut tail)?.map(Box::new);
+    Ok(Tail { released, closed, ready: runs(run.partition, &mut tail)? })
 }
 
-fn tail(job: Option<&JobId>, released: Option<(u32, DispatchSeq)>, closed: Option<Closed>) -> Tail {
-    let released =
-        job.zip(released).map(|(job, (index, seq))| Publishable { job: JobId { index, ..job.clone() }, seq });
-    Tail { released: released.into_iter().collect(), closed: closed.map(Box::new), ready: Vec::new() }
-}
-
-fn released(fields: &mut Fields) -> Result<Option<(u32, DispatchSeq)>, Error> {
-    Ok(match fields.list_or_none()? {
-        Some(mut released) => Some((released.small()?, DispatchSeq(released.small()?))),
-        None => None,
-    })
+/// Runs of a partition.
+fn runs(partition: Partition, fields: &mut Fields) -> Result<Vec<RunId>, Error> {
+    let (mut list, mut runs) = (fields.list()?, Vec::new());
+    while !list.is_empty() {
+        runs.push(run_of(partition, &list.text()?)?);
+    }
+    Ok(runs)
 }
 
 fn closed(fields: &mut Fields) -> Result<Option<Closed>, Error> {

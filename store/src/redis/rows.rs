@@ -1,9 +1,12 @@
 //! The packed rows that transitions decide by, as the scripts write them.
 
+use std::collections::BTreeSet;
+
+use baton_common::commit::NewTask;
 use baton_common::ids::{ClaimRequest, DispatchSeq, Fence, Gen, GroupId, RunId, Seq, Version, WorkerId};
 use baton_common::records::{
-    Body, Group, GroupInfo, GroupPhase, GroupState, Interrupt, InterruptState, RunInfo, RunState, Task, TaskKind,
-    TaskState,
+    Body, Group, GroupInfo, GroupPhase, GroupState, Interrupt, InterruptState, RunInfo, RunState, Signal, Task,
+    TaskKind, TaskState, Terms,
 };
 use baton_common::tool::Effect;
 use baton_common::{Digest, JobId, Timestamp};
@@ -12,9 +15,77 @@ use super::codes::{retry_letters, status_of};
 use super::pack::{Fields, Packer, broken};
 use crate::{Error, machine};
 
-/// What a script must know of a run for good: body digest, thread, deadline.
+/// What a script must know of a run for good: body digest, thread, deadline, its root's thread
+/// and its caller's task, the latter for children only.
 pub(super) fn fixed_row(info: &RunInfo) -> Vec<u8> {
-    Packer::default().bytes(info.body_digest.0).bytes(info.thread.to_string()).moment_or_none(info.deadline).finish()
+    let row = Packer::default().bytes(info.body_digest.0).bytes(info.thread.to_string()).moment_or_none(info.deadline);
+    let Some(parent) = &info.parent else { return row.flag(false).flag(false).finish() };
+    let JobId { run, r#gen, group, index } = &parent.job;
+    let row = row.bytes(parent.root_thread.to_string()).list(4).bytes(run.uuid.simple().to_string());
+    row.number(r#gen.0).bytes(group.to_string()).number(*index).finish()
+}
+
+/// When a task is over, its signal, and until when it waits; nothing for the most.
+pub(super) fn terms_row(task: &NewTask) -> Option<Vec<u8>> {
+    if task.at.is_none() && task.after_ms.is_none() && task.signal.is_none() {
+        return None;
+    }
+    let row = Packer::default().moment_or_none(task.at);
+    let row = match task.after_ms {
+        Some(ms) => row.number(ms),
+        None => row.flag(false),
+    };
+    Some(row.bytes_or_none(task.signal.as_deref()).flag(false).finish())
+}
+
+/// What a task waits for. What it needs is kept elsewhere.
+pub(super) fn terms(row: &[u8]) -> Result<Terms, Error> {
+    let mut fields = Fields::of(row)?;
+    Ok(Terms {
+        at: fields.moment_or_none()?,
+        after_ms: fields.number_or_none()?,
+        signal: fields.text_or_none()?,
+        until: fields.moment_or_none()?,
+        ..Terms::default()
+    })
+}
+
+/// The indexes a staged task needs.
+pub(super) fn needs(row: &[u8]) -> Result<Vec<u32>, Error> {
+    let mut fields = Fields::of(row)?;
+    let _ = fields.number()?;
+    let (mut list, mut needs) = (fields.list()?, Vec::new());
+    while !list.is_empty() {
+        needs.push(list.small()?);
+    }
+    Ok(needs)
+}
+
+/// A signal of that number.
+pub(super) fn signal(number: u64, row: &[u8]) -> Result<Signal, Error> {
+    let mut fields = Fields::of(row)?;
+    Ok(Signal {
+        number,
+        id: fields.text()?,
+        name: fields.text()?,
+        at: fields.moment()?,
+        value: fields.text()?,
+        taken: match fields.text_or_none()? {
+            Some(job) => Some(job.parse().map_err(|_| broken("a job's id"))?),
+            None => None,
+        },
+    })
+}
+
+/// How many indexes a task needs, and as staged, which.
+pub(super) fn needs_row(task: &NewTask) -> Option<Vec<u8>> {
+    if task.needs.is_empty() {
+        return None;
+    }
+    let missing = task.needs.iter().collect::<BTreeSet<_>>().len();
+    let row = Packer::default().number(u32::try_from(missing).unwrap_or(u32::MAX));
+    let row = row.list(task.needs.len());
+    Some(task.needs.iter().fold(row, |row, need| row.number(*need)).finish())
 }
 
 /// How attempts are made, and what is asked when a `once` job's worker is lost.
@@ -34,7 +105,7 @@ pub(super) fn policy_row(info: &GroupInfo) -> Vec<u8> {
 /// A task nobody has touched: where it stands follows from its group's window.
 pub(super) fn fresh_task_row(digest: Digest) -> Vec<u8> {
     let row = Packer::default().number(0_u32).number(0_u32).bytes(digest.0);
-    row.number(0_u32).number(0_u32).number(0_u32).number(0_u32).bytes("").bytes("").finish()
+    row.number(0_u32).number(0_u32).number(0_u32).number(0_u32).bytes("").bytes("").number(0_u32).finish()
 }
 
 /// What changes about a run, and the ids of its groups in their order.
@@ -78,6 +149,11 @@ pub(super) fn state_row(bytes: &[u8]) -> Result<StateRow, Error> {
         state.resumed = fields.flag()?;
         state.awaiting = fields.small()?;
     }
+    if !fields.is_empty() {
+        state.waits = fields.small()?;
+        state.children = fields.small()?;
+        state.undoing = fields.flag()?;
+    }
     Ok(StateRow { state, groups })
 }
 
@@ -92,9 +168,7 @@ fn digest_or_none(bytes: &[u8]) -> Result<Option<Digest>, Error> {
 #[derive(Debug, Clone)]
 pub(super) struct GroupRow {
     pub(super) state: GroupState,
-    pub(super) is_job: bool,
-    /// Whether nothing of it starts any more: what is not at work is cancelled.
-    stopped: bool,
+    pub(super) kind: u32,
     /// Tasks, inputs and results lie in keys of the group's own.
     pub(super) wide: bool,
     window: u32,
@@ -103,8 +177,12 @@ pub(super) struct GroupRow {
 
 pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
     let mut fields = Fields::of(bytes)?;
-    let phase = if fields.small()? == 0 { GroupPhase::Open } else { GroupPhase::Closed };
-    let state = GroupState {
+    let phase = match fields.small()? {
+        0 => GroupPhase::Open,
+        1 => GroupPhase::Closed,
+        _ => GroupPhase::Stopping,
+    };
+    let mut state = GroupState {
         phase,
         next_held: fields.small()?,
         ok: fields.small()?,
@@ -114,7 +192,7 @@ pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
         at_work: fields.small()?,
         ..GroupState::default()
     };
-    let is_job = fields.small()? == 0;
+    let kind = fields.small()?;
     let _count = fields.number()?;
     let _need_ok = fields.number()?;
     let _max_failed = fields.number()?;
@@ -123,8 +201,11 @@ pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
     let (wide, window, opened_at) = (fields.flag()?, fields.small()?, fields.moment()?);
     let _deadline = fields.moment_or_none()?;
     // Rows of the first landing end here.
-    let stopped = !fields.is_empty() && fields.flag()?;
-    Ok(GroupRow { state, is_job, stopped, wide, window, opened_at })
+    if !fields.is_empty() {
+        let _undo = fields.flag()?;
+        state.linked = fields.flag()?;
+    }
+    Ok(GroupRow { state, kind, wide, window, opened_at })
 }
 
 /// A group from its text and its row.
@@ -141,19 +222,23 @@ pub(super) fn task_row(group: &GroupRow, index: u32, bytes: &[u8]) -> Result<Tas
     let fence = Fence(fields.number()?);
     let (app_attempts, infra_attempts) = (fields.small()?, fields.small()?);
     let mut dispatch_seq = DispatchSeq(fields.small()?);
+    let (worker, request) = (fields.bytes()?, fields.bytes()?);
+    // Rows of the first landing end here.
+    let phase = if fields.is_empty() { 0 } else { fields.small()? };
     let state = match code {
-        0 if !group.is_job => TaskState::Parked,
-        0 if index < group.window => {
+        0 if group.state.linked || index >= group.window => TaskState::Held,
+        0 if group.kind == kind_code(TaskKind::Job) => {
             dispatch_seq = DispatchSeq(1);
             TaskState::Publishable { not_before: group.opened_at }
         }
-        0 | 1 => TaskState::Held,
+        0 => TaskState::Parked,
+        1 => TaskState::Held,
         2 => TaskState::Publishable { not_before: time },
         3 => TaskState::Dispatched { at: time },
         4 => TaskState::Claimed {
             lease_until: time,
-            worker: WorkerId(u64::from_be_bytes(fields.exactly()?)),
-            request: ClaimRequest(u64::from_be_bytes(fields.exactly()?)),
+            worker: WorkerId(whole_number(&worker)?),
+            request: ClaimRequest(whole_number(&request)?),
         },
         5 => TaskState::Parked,
         6 => TaskState::OutcomeUnknown,
@@ -162,11 +247,12 @@ pub(super) fn task_row(group: &GroupRow, index: u32, bytes: &[u8]) -> Result<Tas
         9 => TaskState::Cancelled,
         _ => return Err(broken("an unknown state of a task")),
     };
-    // What a group that closed or stopped cancelled keeps its row.
-    let at_work = matches!(state, TaskState::Claimed { .. });
-    let over = group.state.phase == GroupPhase::Closed || group.stopped && !at_work;
-    let state = if over && !state.is_ended() { TaskState::Cancelled } else { state };
-    Ok(Task { state, digest, fence, app_attempts, infra_attempts, dispatch_seq, phase: 0 })
+    Ok(Task { state, digest, fence, app_attempts, infra_attempts, dispatch_seq, phase })
+}
+
+fn whole_number(bytes: &[u8]) -> Result<u64, Error> {
+    let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| broken("a value has another length"))?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 /// A question from its place (`group/index`), its row and its text.

@@ -28,6 +28,15 @@ impl RunRow {
         Ok(fields.contains_key("s").then_some(Self { id: run, fields }))
     }
 
+    pub(super) fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// A field that may be missing.
+    pub(super) fn optional(&self, name: &str) -> Option<&[u8]> {
+        self.fields.get(name).map(Vec::as_slice)
+    }
+
     fn field(&self, name: &str) -> Result<&[u8], Error> {
         self.fields.get(name).map(Vec::as_slice).ok_or_else(|| pack::broken("a field of a run is missing"))
     }

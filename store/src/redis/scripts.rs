@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use baton_common::records::SIGNALS_MAX;
 use baton_common::settings::Timings;
 use baton_common::transition::{CLOSED_BYTES_MAX, NARROW_TASKS_MAX};
 use baton_common::{Partition, Timestamp};
@@ -16,6 +17,7 @@ use super::fault::{fault, forgotten};
 use super::keys;
 use super::link::Links;
 use crate::Error;
+use crate::machine::bodies;
 
 macro_rules! part {
     ($name:literal) => {
@@ -36,15 +38,25 @@ macro_rules! scripts {
 scripts! {
     Submit = "submit": "rows" "audit";
     Stage = "stage": "rows" "staged";
-    Advance = "advance": "rows" "order" "questions" "asking" "tail" "staged" "open" "ending";
+    Advance = "advance": "rows" "order" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs"
+        "closing" "staged" "open" "ending" "parent";
     Mark = "mark": "rows";
-    Claim = "claim": "rows" "questions" "asking" "tail" "closing" "lost";
+    Claim = "claim": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing" "lost";
     Renew = "renew": "rows";
-    Record = "record": "rows" "questions" "tail" "closing" "requeue";
-    Expire = "expire": "rows" "questions" "asking" "tail" "closing" "requeue" "lost";
-    Answer = "answer": "rows" "questions" "tail" "closing" "audit" "settle";
-    Cancel = "cancel": "rows" "questions" "tail" "audit";
-    Fire = "fire": "rows" "questions" "tail" "closing" "settle";
+    Record = "record": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
+        "requeue";
+    Expire = "expire": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
+        "requeue" "lost";
+    Answer = "answer": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
+        "requeue" "pause" "audit" "settle";
+    Cancel = "cancel": "rows" "beside" "questions" "waits" "tail" "stopping" "audit";
+    Force = "force": "rows" "beside" "questions" "waits" "tail" "stopping";
+    Fire = "fire": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
+        "requeue" "pause" "settle";
+    Signal = "signal": "rows" "signals" "audit";
+    Deliver = "deliver": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
+        "signals";
+    Heard = "heard": "rows";
     PopDue = "pop_due": "rows";
     Extend = "extend": "rows";
     Park = "park": "rows";
@@ -158,10 +170,13 @@ fn constants(timings: &Timings, options: &RedisOptions) -> String {
         ("EVENTS_MAX", u64::from(options.events_max)),
         ("AUDIT_RETENTION_MS", options.audit_retention_ms),
         ("NARROW_TASKS_MAX", u64::from(NARROW_TASKS_MAX)),
+        ("SIGNALS_MAX", u64::from(SIGNALS_MAX)),
         ("CLOSED_BYTES_MAX", u64::try_from(CLOSED_BYTES_MAX).unwrap_or(u64::MAX)),
     ];
-    list.iter().fold(String::new(), |mut text, (name, value)| {
+    let mut text = list.iter().fold(String::new(), |mut text, (name, value)| {
         let _ = writeln!(text, "local {name} = {value}");
         text
-    })
+    });
+    let _ = writeln!(text, "local DEPENDENCY_FAILED = [==[{}]==]", bodies::dependency_failed());
+    text
 }

@@ -1,6 +1,6 @@
 -- ADVANCE: one checkpointed superstep, compared and set on the run's version.
-local uuid, seen_ver, op, op_name, gen, consumed, cancelled, parent, head, data, channels, groups, staged, ending =
-  unrow(ARGV[1])
+local uuid, seen_ver, op, op_name, gen, consumed, cancelled, parent, head, data, channels, groups, staged, undoing,
+  ending = unrow(ARGV[1])
 enter(uuid)
 local fields = { 'f', 's' }
 for _, id in ipairs(consumed) do fields[#fields + 1] = 'g' .. id end
@@ -9,9 +9,9 @@ if not seen.f then return pack('terminal') end
 local s = read_state(seen.s)
 if s.op == op then return pack('already', s.ver) end
 if terminal(s) then return pack('terminal') end
-local _, thread = unrow(seen.f)
+local thread = fixed().thread
 local TK = P .. 't:' .. thread
-local may = live(s) or (s.status == CANCELLING and ending and ending[1] == 6)
+local may = live(s) or s.status == CANCELLING and (undoing or ending and ending[1] == RUN_CANCELLED)
 if not may or seen_ver ~= s.ver then return pack('conflict') end
 if parent and parent ~= tonumber(call('HGET', TK, 'h') or 0) then return pack('conflict') end
 for _, id in ipairs(consumed) do
@@ -40,19 +40,32 @@ for _, id in ipairs(consumed) do
   s.closed = math.max(0, s.closed - 1)
 end
 for _, id in ipairs(cancelled) do drop_group(s, id) end
-for _, new in ipairs(groups) do open_group(s, new, op_name) end
+if undoing then
+  local opened = {}
+  for _, new in ipairs(groups) do opened[new[1]] = true end
+  begin_undoing(s, opened)
+end
+local tail = { s.gen, {}, false, {} }
+for _, new in ipairs(groups) do open_group(s, new, op_name, tail) end
 if staged > 0 then delete_staged() end
 s.ver, s.superstep, s.op, s.attempts = s.ver + 1, s.superstep + 1, op, 0
-event(s, 1, '', false, s.head, '')
-local following = false
+event(s, ADVANCED, '', false, s.head, '')
 if ending then
-  following = end_run(s, TK, ending)
-elseif s.closed > 0 then
+  local following = end_run(s, TK, ending)
+  R.s = state_row(s)
+  local caller, followed = child_ended(ending[1], ending[3])
+  flush()
+  return pack('advanced', s.ver, false, following, tail[4], caller, followed)
+end
+if s.closed > 0 then
   s.ready = now
   due[due_run('r')] = now + READY_AFTER_MS
+elseif s.undoing and not has_groups(s) then
+  s.ready = now
+  due[due_run('r')] = now
 else
   due[due_run('r')] = false
 end
 R.s = state_row(s)
 flush()
-return pack('advanced', s.ver, not ending and s.closed > 0, following)
+return pack('advanced', s.ver, s.closed > 0, false, tail[4], false)

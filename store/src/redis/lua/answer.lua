@@ -11,14 +11,21 @@ if q.state == 1 then
 end
 if q.state == 2 then return pack('expired') end
 if q.state == 3 then return pack('withdrawn') end
-if terminal(s) or s.status == CANCELLING then return pack('terminal') end
-if q.expires and q.expires <= now then return pack('expired') end
 local g = read_group(id)
+local refused = terminal(s) or g and stopped(s, g)
+if refused and not (g and g.detached) then return pack('terminal') end
+if q.expires and q.expires <= now then return pack('expired') end
 local t = g and read_task(g, index)
 if not t then return pack('withdrawn') end
 q.state, q.decision, q.actor, q.at = 1, decision, actor, now
 settle_question(s, q, g, index, 'answered')
 audit(actor, 'answer', q.id, s.ver, s.ver, 'ok')
-local released, closed = finish(s, g, index, t, ok and DONE or FAILED, outcome)
+local tail
+if g.kind == JOB and t.state == PARKED then
+  put_continued(g, index, outcome)
+  tail = go_on(s, g, index, t)
+else
+  tail = finish(s, g, index, t, ok and DONE or FAILED, outcome)
+end
 flush()
-return pack('ok', released, closed)
+return pack('ok', tail)

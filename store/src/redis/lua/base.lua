@@ -18,17 +18,24 @@ if not now then
   if kept > now then now = kept end
 end
 
--- The run under way: its uuid, its row key, its body key, and what is to be written there
--- (false removes a field).
+-- The run under way: its uuid, its row key, its body key, what was read of it, its events,
+-- and what is to be written (false removes a field). A script may enter several runs and come
+-- back to each: what it did there is still to be written.
 local U, RK, BK
-local R, B, seen = {}, {}, {}
+local R, B, seen, events = {}, {}, {}, {}
+local runs, entered = {}, {}
 -- Rows of wide groups' tasks to be written, by key and index.
 local W = {}
-local due, events, unlink = {}, {}, {}
+local due, unlink = {}, {}
 
 local function enter(uuid)
-  U, RK, BK = uuid, P .. 'r:' .. uuid, P .. 'b:' .. uuid
-  R, B, seen = {}, {}, {}
+  local run = runs[uuid]
+  if not run then
+    run = { U = uuid, RK = P .. 'r:' .. uuid, BK = P .. 'b:' .. uuid, R = {}, B = {}, seen = {}, events = {} }
+    runs[uuid] = run
+    entered[#entered + 1] = run
+  end
+  U, RK, BK, R, B, seen, events = run.U, run.RK, run.BK, run.R, run.B, run.seen, run.events
 end
 
 -- Reads several fields of the run's row ahead.
@@ -70,9 +77,11 @@ local function flush_fields(key, fields)
   if #gone > 0 then send('HDEL', key, gone) end
 end
 
-local function flush_events()
-  call('XADD', P .. 'e', 'MAXLEN', '~', EVENTS_MAX, '*', 'e', pack(U, now, unpack(events)))
-  events = {}
+local function flush_events(uuid, list)
+  for first = 1, #list, 300 do
+    call('XADD', P .. 'e', 'MAXLEN', '~', EVENTS_MAX, '*', 'e',
+      pack(uuid, now, unpack(list, first, math.min(first + 299, #list))))
+  end
 end
 
 -- Appends an event of the run; index is false where it is about none.
@@ -81,12 +90,14 @@ local function event(state, kind, group, index, number, text)
   local n = #events
   events[n + 1], events[n + 2], events[n + 3] = state.events, kind, group
   events[n + 4], events[n + 5], events[n + 6] = index, number, text
-  if n > 300 then flush_events() end
 end
 
 local function flush()
-  if next(R) then flush_fields(RK, R) end
-  if next(B) then flush_fields(BK, B) end
+  for _, run in ipairs(entered) do
+    if next(run.R) then flush_fields(run.RK, run.R) end
+    if next(run.B) then flush_fields(run.BK, run.B) end
+    flush_events(run.U, run.events)
+  end
   for key, fields in pairs(W) do flush_fields(key, fields) end
   local put, gone = {}, {}
   for member, at in pairs(due) do
@@ -99,8 +110,7 @@ local function flush()
   end
   if #put > 0 then send('ZADD', P .. 'd', put) end
   if #gone > 0 then send('ZREM', P .. 'd', gone) end
-  if #events > 0 then flush_events() end
   for first = 1, #unlink, 1000 do call('UNLINK', unpack(unlink, first, math.min(first + 999, #unlink))) end
   if kept and kept ~= now then call('SET', P .. 'c', now) end
-  kept, R, B, W, due, unlink = now, {}, {}, {}, {}, {}
+  kept, R, B, events, runs, entered, W, due, unlink = now, {}, {}, {}, {}, {}, {}, {}, {}
 end

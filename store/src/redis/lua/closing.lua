@@ -3,12 +3,10 @@
 
 -- Closes a group: cancels what has not ended and makes the run ready.
 local function close_group(s, g)
-  cancel_open_tasks(s, g, true)
-  g.phase = CLOSED
-  write_group(g)
+  local why = g.phase == STOPPING and 'cancelled' or 'decided'
+  cancel_rest(s, g, true)
+  write_closed(s, g, why)
   drop_group_due(g)
-  s.closed, s.ready = s.closed + 1, now
-  event(s, 6, g.id, false, g.ok, 'decided')
   if s.status ~= CANCELLING and s.status ~= STUCK then due[due_run('r')] = now + READY_AFTER_MS end
 end
 
@@ -61,47 +59,46 @@ local function closed_reply(s)
   return { state_row(s), groups }
 end
 
--- Makes a run that is being cancelled ready once no claimed task is left.
+-- Makes a run that is being cancelled ready once nothing of it is at work.
 local function hasten_cancel(s)
   for _, id in ipairs(s.groups) do
     local g = read_group(id)
-    if not g.detached and g.phase ~= CLOSED and g.claimed > 0 then return end
+    if not g.detached and g.phase ~= CLOSED and g.work > 0 then return end
   end
   due[due_run('r')] = now
 end
 
--- Lets the next held task of an open group go: its index and dispatch seq, or false.
-local function release_next(g)
-  local index = g.next_held
-  if index >= g.count or g.kind ~= JOB then return false end
-  g.next_held = index + 1
-  local t = read_task(g, index)
-  if not t then return false end
-  t.state, t.time, t.seq = PUBLISHABLE, now, t.seq + 1
-  g.publishable = g.publishable + 1
-  write_task(g, index, t)
-  due[due_task('p', g, index)] = now + PUBLISH_AFTER_MS
-  return { index, t.seq }
+-- What the end of a task leads to in its group, which is written. Whether it closed.
+local function follow_group(s, g, index, succeeded, tail)
+  local open = g.phase == OPEN
+  if open and g.linked then settle_needs(s, g, index, succeeded) end
+  local closes = g.phase == STOPPING and g.work == 0
+  if open then
+    closes = g.ok >= g.need_ok or g.failed > g.max_failed or g.ok + g.failed + g.cancelled >= g.count
+  end
+  if closes then
+    close_group(s, g)
+    return true
+  end
+  if open and not stopped(s, g) then release_next(s, g, tail) end
+  write_group(g)
+  return false
 end
 
 -- Ends a task and does what follows for its group and run. Writes the run's state. The
--- answer: what was released, and what is closed now (false where nothing is).
+-- answer is its tail: the run's generation, what was released, what is closed now (false
+-- where nothing is), and which runs became ready.
 local function finish(s, g, index, t, ending, body)
   end_task(s, g, index, t, ending, body)
-  local released, closed = false, false
+  local tail = { s.gen, {}, false, {} }
   if g.detached then
     s.detached = math.max(0, s.detached - 1)
     drop_group_due(g)
     delete_group(s, g)
-  elseif g.phase == OPEN
-    and (g.ok >= g.need_ok or g.failed > g.max_failed or g.ok + g.failed + g.cancelled >= g.count) then
-    close_group(s, g)
-    if live(s) then closed = closed_reply(s) end
-  else
-    if g.phase == OPEN and s.status ~= CANCELLING then released = release_next(g) end
-    write_group(g)
+  elseif follow_group(s, g, index, ending == DONE, tail) and live(s) then
+    tail[3] = closed_reply(s)
   end
   if s.status == CANCELLING and not g.detached then hasten_cancel(s) end
   R.s = state_row(s)
-  return released, closed
+  return tail
 end

@@ -5,13 +5,13 @@ local function drop_group(s, id)
   local g = read_group(id)
   if not g then return end
   if g.phase == CLOSED then s.closed = math.max(0, s.closed - 1) end
-  cancel_open_tasks(s, g, true)
+  cancel_rest(s, g, true)
   drop_group_due(g)
   delete_group(s, g)
 end
 
 -- Makes the thread's next queued run active and ready: its uuid, or false.
-local function next_turn(TK, queue)
+local function next_turn(TK, queue, head)
   local active = ''
   while queue ~= '' and active == '' do
     local uuid = string.sub(queue, 1, 32)
@@ -22,7 +22,7 @@ local function next_turn(TK, queue)
     if s and not terminal(s) then
       active = uuid
       if s.status == QUEUED then s.status = RUNNING end
-      s.ready = now
+      s.base, s.ready = head, now
       call('HSET', key, 's', state_row(s))
       due['r|' .. uuid] = now
     end
@@ -41,16 +41,11 @@ local function end_run(s, TK, ending)
   due[due_run('r')], due[due_run('c')], due[due_run('t')] = false, false, false
   due[due_run('g')] = now + RETENTION_MS
   s.status, s.closed, s.ended = status, 0, now
-  event(s, 11, '', false, 0, name)
+  event(s, ENDED, '', false, 0, name)
   R.e = body
-  local row = call('HMGET', TK, 'a', 'q')
+  local row = call('HMGET', TK, 'a', 'q', 'h')
   local queue = row[2] or ''
-  if row[1] == U then return next_turn(TK, queue) end
-  local rest = {}
-  for at = 1, #queue, 32 do
-    local uuid = string.sub(queue, at, at + 31)
-    if uuid ~= U then rest[#rest + 1] = uuid end
-  end
-  call('HSET', TK, 'q', table.concat(rest))
+  if row[1] == U then return next_turn(TK, queue, tonumber(row[3] or 0)) end
+  call('HSET', TK, 'q', without(queue, U))
   return false
 end

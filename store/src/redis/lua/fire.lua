@@ -1,5 +1,5 @@
 -- FIRE: the times that end questions, groups and runs.
-local uuid, id, index, expired = unrow(ARGV[1])
+local uuid, id, index, expired, unsignalled, nothing = unrow(ARGV[1])
 enter(uuid)
 local text = get('s')
 local s = text and read_state(text)
@@ -14,7 +14,7 @@ end
 local function fire_run()
   local entry = due_run('t')
   if not s then return kept(entry, false) end
-  local _, _, deadline = unrow(get('f'))
+  local deadline = fixed().deadline
   if not deadline then return pack('kept') end
   if deadline > now then return kept(entry, deadline) end
   if s.status == QUEUED then return kept(entry, now + HIDE_MS) end
@@ -23,9 +23,9 @@ local function fire_run()
   s.ready = now
   R.s = state_row(s)
   due[due_run('r')] = now
-  local closed = closed_reply(s)
+  local tail = { s.gen, {}, closed_reply(s), {} }
   flush()
-  return pack('fired', false, closed, s.gen)
+  return pack('fired', tail)
 end
 
 -- A group's deadline: it closes with what it has.
@@ -36,38 +36,50 @@ local function fire_group()
   if not g.deadline then return pack('kept') end
   if g.deadline > now then return kept(entry, g.deadline) end
   if g.detached then
-    cancel_open_tasks(s, g, true)
+    cancel_rest(s, g, true)
     s.detached = math.max(0, s.detached - 1)
     drop_group_due(g)
     delete_group(s, g)
     R.s = state_row(s)
     flush()
-    return pack('fired', false, false, s.gen)
+    return pack('fired', { s.gen, {}, false, {} })
   end
   close_group(s, g)
-  local closed = live(s) and closed_reply(s)
+  local tail = { s.gen, {}, live(s) and closed_reply(s), {} }
   R.s = state_row(s)
   flush()
-  return pack('fired', false, closed, s.gen)
+  return pack('fired', tail)
 end
 
--- A question's expiry: its task fails with `expired`.
-local function fire_question()
-  if not s then return pack('kept') end
+-- A task's time is over: its question expires, its wait ends, or it goes on.
+local function fire_task()
   local entry = due_task('t', { id = id }, index)
-  local q = read_question(id .. '/' .. index)
-  if not q or q.state ~= 0 then return kept(entry, false) end
-  if q.expires and q.expires > now then return kept(entry, q.expires) end
-  local g = read_group(id)
+  local g = s and read_group(id)
   local t = g and read_task(g, index)
-  if not t then return kept(entry, false) end
-  q.state = 2
-  settle_question(s, q, g, index, 'expired')
-  local released, closed = finish(s, g, index, t, FAILED, expired)
+  if not t or t.state ~= PARKED then return kept(entry, false) end
+  local q = read_question(id .. '/' .. index)
+  if q and q.state ~= 0 then q = nil end
+  local terms = not q and read_terms(g, index)
+  local over = terms and terms.until_
+  if q then over = q.expires end
+  if not over then return kept(entry, false) end
+  if over > now then return kept(entry, over) end
+  local tail
+  if q then
+    q.state = 2
+    settle_question(s, q, g, index, 'expired')
+    tail = finish(s, g, index, t, FAILED, expired)
+  elseif g.kind == JOB then
+    tail = go_on(s, g, index, t)
+  elseif terms.signal then
+    tail = finish(s, g, index, t, FAILED, unsignalled)
+  else
+    tail = finish(s, g, index, t, DONE, nothing)
+  end
   flush()
-  return pack('fired', released, closed, s.gen)
+  return pack('fired', tail)
 end
 
 if not id then return fire_run() end
 if not index then return fire_group() end
-return fire_question()
+return fire_task()

@@ -4,7 +4,7 @@ enter(uuid)
 local entry = due_run('g')
 local text = get('s')
 local s = text and read_state(text)
-if s and terminal(s) and s.detached > 0 then
+if s and terminal(s) and (s.detached > 0 or s.children > 0) then
   due[entry] = now + HIDE_MS
   flush()
   return pack(false)
@@ -14,11 +14,17 @@ if not s or not terminal(s) then
   flush()
   return pack(false)
 end
-call('ZREM', P .. 'l:' .. tenant(), U)
+if fixed().parent then
+  local thread = fixed().thread
+  for _, what in ipairs({ 't:', 'x:', 'y:' }) do unlink[#unlink + 1] = P .. what .. thread end
+else
+  call('ZREM', P .. 'l:' .. tenant(), U)
+end
 for _, id in ipairs(s.groups) do
   for _, what in ipairs(WIDE) do unlink[#unlink + 1] = wide_key(what, { id = id }) end
 end
 delete_staged()
-call('UNLINK', RK, BK)
+unlink[#unlink + 1] = RK
+unlink[#unlink + 1] = BK
 flush()
 return pack(true)

@@ -4,9 +4,8 @@ local function lose_outcome(s, g, index, t, id)
   t.state, t.time = UNKNOWN, 0
   write_task(g, index, t)
   write_group(g)
+  event(s, LEASE_OVER, g.id, index, t.fence, 'outcome_unknown')
   local _, _, _, _, _, question = unrow(get('p' .. g.id))
-  put_question(s, g, index, id, false, question)
-  event(s, 5, g.id, index, t.fence, 'outcome_unknown')
-  event(s, 7, g.id, index, 0, id)
+  ask(s, g, index, id, false, question)
   R.s = state_row(s)
 end

@@ -1,71 +1,100 @@
 -- Opening groups: what is under way comes in within the window, the rest is held.
 
 -- The keys of a wide group: what was staged takes its place, what came along is written.
-local function place_wide(g, rows, bodies, op_name)
-  local tasks, inputs = wide_key('wt:', g), wide_key('wi:', g)
+local STAGED = { 't', 'i', 'h', 'u', 'n' }
+local function place_wide(g, lists, op_name)
   local name = op_name .. g.id
-  if #rows > 0 then
-    send('HSET', tasks, rows)
-    send('HSET', inputs, bodies)
-  elseif call('EXISTS', staged_key('st:', name)) == 1 then
-    call('RENAME', staged_key('st:', name), tasks)
-    call('RENAME', staged_key('si:', name), inputs)
-    call('SREM', P .. 'sg:' .. U, name)
+  for place, letter in ipairs(STAGED) do
+    local key, list = wide_key('w' .. letter .. ':', g), lists[place]
+    if #list > 0 then
+      send('HSET', key, list)
+    elseif call('EXISTS', staged_key('s' .. letter .. ':', name)) == 1 then
+      call('RENAME', staged_key('s' .. letter .. ':', name), key)
+      if letter == 'h' then g.extra = true end
+      if letter == 'u' then g.extra, g.linked = true, true end
+    end
   end
+  call('SREM', P .. 'sg:' .. U, name)
 end
 
--- Opens the questions of a group of asks; they, not inputs, hold what is asked.
-local function ask_all(s, g, bodies, ids, expires)
-  for index = 0, g.count - 1 do
-    local body
-    if g.wide then
-      body = call('HGET', wide_key('wi:', g), index)
-    else
-      body = bodies[index + 1]
-    end
-    if body then
-      local id = string.sub(ids, index * 32 + 1, index * 32 + 32)
-      put_question(s, g, index, id, expires, body)
-      if expires then due[due_task('t', g, index)] = expires end
-      event(s, 7, g.id, index, 0, id)
-    end
+local function place_narrow(lists)
+  local rows, bodies, terms, missing, needed = unpack(lists)
+  for _, list in ipairs({ rows, terms, missing, needed }) do
+    for at = 1, #list, 2 do R[list[at]] = list[at + 1] end
   end
+  for at = 1, #bodies, 2 do B[bodies[at]] = bodies[at + 1] end
+end
+
+-- Lets the first indexes of a group go whose indexes need one another; the others that need
+-- none wait.
+local function open_linked(g)
+  local bound = {}
   if g.wide then
-    call('UNLINK', wide_key('wi:', g))
-    local wakes = {}
-    for index = 0, g.count - 1 do wakes[index] = '' end
-    W[wide_key('ww:', g)] = wakes
+    for _, index in ipairs(call('HKEYS', wide_key('wu:', g))) do bound[tonumber(index)] = true end
   end
+  local waiting = {}
+  for index = 0, g.count - 1 do
+    if not (bound[index] or not g.wide and R['u' .. g.id .. '/' .. index]) then
+      if g.next_held < g.window then
+        g.next_held = g.next_held + 1
+        local t = read_task(g, index)
+        t.state, t.time = PARKED, 0
+        if g.kind == JOB then
+          t.state, t.time, t.seq = PUBLISHABLE, now, 1
+          g.publishable = g.publishable + 1
+        end
+        write_task(g, index, t)
+      elseif g.wide then
+        waiting[#waiting + 1] = index
+        waiting[#waiting + 1] = index
+      else
+        put_waiting(g, index)
+      end
+    end
+  end
+  if #waiting > 0 then send('ZADD', wide_key('wz:', g), waiting) end
 end
 
-local function open_group(s, new, op_name)
-  local id, kind, count, need_ok, max_failed, detached, effect, wide, window, deadline, expires, tool, rows, bodies,
-    ids = unpack(new)
+local function open_group(s, new, op_name, tail)
+  local id, kind, count, need_ok, max_failed, detached, effect, undo, wide, linked, extra, window, deadline, tool,
+    lists, ids, info, policy = unpack(new)
   local g = {
-    id = id, phase = OPEN, next_held = window, ok = 0, failed = 0, cancelled = 0,
-    publishable = kind == JOB and window or 0, claimed = 0, kind = kind, count = count, need_ok = need_ok,
-    max_failed = max_failed, detached = detached, effect = effect, wide = wide, window = window, opened = now,
-    deadline = deadline, stopped = false,
+    id = id, phase = OPEN, next_held = 0, ok = 0, failed = 0, cancelled = 0, publishable = 0, work = 0, kind = kind,
+    count = count, need_ok = need_ok, max_failed = max_failed, detached = detached, effect = effect, wide = wide,
+    window = window, opened = now, deadline = deadline, undo = undo, linked = linked, extra = extra,
   }
-  write_group(g)
   local place = 1
   while s.groups[place] and group_before(s.groups[place], id) do place = place + 1 end
   table.insert(s.groups, place, id)
-  event(s, 2, id, false, count, tool)
-  if wide then
-    place_wide(g, rows, bodies, op_name)
+  event(s, OPENED, id, false, count, tool)
+  R['G' .. id], R['p' .. id] = info, policy
+  if wide then place_wide(g, lists, op_name) else place_narrow(lists) end
+  if ids and wide then
+    call('SET', wide_key('wq:', g), ids)
+  elseif ids then
+    B['q' .. id] = ids
+  end
+  if g.linked then
+    open_linked(g)
   else
-    if kind == JOB then
-      for at = 1, #bodies, 2 do B[bodies[at]] = bodies[at + 1] end
+    g.next_held, g.publishable = window, kind == JOB and window or 0
+  end
+  if kind ~= JOB then
+    for index = 0, count - 1 do
+      if g.linked or index < window then
+        local t = read_task(g, index)
+        if t.state == PARKED then
+          if wide and not g.linked then
+            local key = wide_key('ww:', g)
+            W[key] = W[key] or {}
+            W[key][index] = ''
+          end
+          begin(s, g, index, tail)
+        end
+      end
     end
   end
-  -- Of a narrow group these are all its rows; of a wide one its own come by place_wide.
-  if not wide then
-    for at = 1, #rows, 2 do R[rows[at]] = rows[at + 1] end
-  end
-  R['G' .. id], R['p' .. id] = new[16], new[17]
-  if expires then expires = now + expires end
-  if kind == ASK then ask_all(s, g, bodies, ids, expires) end
+  write_group(g)
   if kind == JOB then due[due_group('p', g)] = now + PUBLISH_AFTER_MS end
   if deadline then due[due_group('t', g)] = deadline end
   if detached then s.detached = s.detached + 1 end

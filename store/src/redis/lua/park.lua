@@ -5,7 +5,7 @@ local text = get('s')
 local s = text and read_state(text)
 if not s or not live(s) then return pack(false) end
 s.status = STUCK
-event(s, 10, '', false, 0, reason)
+event(s, PARKS, '', false, 0, reason)
 R.s = state_row(s)
 call('HSET', P .. 'k', U, pack(now, reason))
 due[due_run('r')] = false

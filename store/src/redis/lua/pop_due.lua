@@ -3,25 +3,28 @@ local limit, hide_ms = unrow(ARGV[1])
 local DK = P .. 'd'
 
 -- Whether a run that is ready has something to fold, start or end.
-local function has_work(key, s)
+local function has_work(s)
   if s.status == CANCELLING then return true end
   if not live(s) then return false end
-  if s.closed > 0 or s.superstep == 0 then return true end
-  local _, _, deadline = unrow(call('HGET', key, 'f'))
+  if s.closed > 0 or s.superstep == 0 or s.undoing and not has_groups(s) then return true end
+  local deadline = fixed().deadline
   return deadline and deadline <= now
 end
 
 local taken = {}
 for _, member in ipairs(call('ZRANGEBYSCORE', DK, '-inf', now, 'LIMIT', 0, limit)) do
   local attempts = 0
-  if string.sub(member, 1, 2) == 'r|' then
-    local key = P .. 'r:' .. string.sub(member, 3)
-    local text = call('HGET', key, 's')
+  local kind = string.sub(member, 1, 2)
+  if kind == 'r|' or kind == 's|' then
+    enter(string.sub(member, 3))
+    local text = get('s')
     local s = text and read_state(text)
-    if s and has_work(key, s) then
+    if kind == 's|' then
+      attempts = s and s.awaiting > 0 and 0
+    elseif s and has_work(s) then
       s.attempts = s.attempts + 1
       attempts = s.attempts
-      call('HSET', key, 's', state_row(s))
+      R.s = state_row(s)
     else
       attempts = false
     end

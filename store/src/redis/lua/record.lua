@@ -1,6 +1,6 @@
 -- RECORD: an attempt's outcome. The first success wins, whoever holds the lease by then; a
 -- failure counts only from the attempt that holds the job.
-local uuid, gen, id, index, digest, fence, ok, body, class, code, retry_after, jitter = unrow(ARGV[1])
+local uuid, gen, id, index, digest, fence, kind, body, class, code, retry_after, jitter = unrow(ARGV[1])
 enter(uuid)
 fetch({ 's', 'g' .. id, 't' .. id .. '/' .. index, 'G' .. id })
 if not seen.s then return pack('unknown') end
@@ -10,12 +10,12 @@ if terminal(s) and not detached then return pack('run_terminal') end
 local t = g and read_task(g, index)
 if not t then return pack('unknown') end
 if gen ~= s.gen or digest ~= t.digest then return pack('stale') end
-if t.state >= DONE or g.phase ~= OPEN then return pack('duplicate') end
+if t.state >= DONE then return pack('duplicate') end
 
 local function finished(ending)
-  local released, closed = finish(s, g, index, t, ending, body)
+  local tail = finish(s, g, index, t, ending, body)
   flush()
-  return pack('ok', released, closed)
+  return pack('ok', tail)
 end
 
 -- Whether this failure is tried again.
@@ -28,12 +28,44 @@ local function may_retry(attempts_max, classes, codes)
   return false
 end
 
-if ok then
+-- Parks a claimed job: it goes on under another digest, with what it wanted back.
+local function pause(goes_on, next_digest, ms, question, ids, first)
+  local asked = false
+  if question then
+    asked = id_of_phase(ids, first, t.phase)
+    if not asked then return pack('phase', t.phase) end
+  end
+  clear_wakes(s, g, index, t)
+  t.phase, t.digest, t.app, t.infra, t.state, t.time = t.phase + 1, next_digest, 0, 0, PARKED, 0
+  write_task(g, index, t)
+  event(s, WAITS, id, index, t.fence, 'job')
+  put_continued(g, index, goes_on)
+  if question then
+    ask(s, g, index, asked, ms and now + ms, question)
+  else
+    local terms = read_terms(g, index)
+    terms.until_ = now + ms
+    write_terms(g, index, terms)
+    due[due_task('t', g, index)] = terms.until_
+  end
+  write_group(g)
+  R.s = state_row(s)
+  flush()
+  return pack('parked', asked)
+end
+
+if kind == 'ok' then
   if fence == 0 or fence > t.fence then return pack('stale_fence') end
   return finished(DONE)
 end
-if (t.state ~= CLAIMED and t.state ~= UNKNOWN) or fence ~= t.fence then return pack('stale_fence') end
-if s.status == CANCELLING and not detached then return finished(CANCELLED) end
+local current = (t.state == CLAIMED or t.state == UNKNOWN and kind == 'error') and fence == t.fence
+if not current then return pack('stale_fence') end
+if kind == 'pause' then
+  if not stopped(s, g) then return pause(unpack(body)) end
+  body = false
+  return finished(CANCELLED)
+end
+if stopped(s, g) then return finished(CANCELLED) end
 local attempts_max, backoff_min, backoff_max, classes, codes = unrow(get('p' .. id))
 if g.effect == ONCE or not may_retry(attempts_max, classes, codes) then
   t.app = t.app + 1
@@ -45,7 +77,7 @@ local half = math.floor(step / 2)
 local pause = half + math.floor((step - half) * jitter / 65536)
 local at = now + math.max(pause, retry_after)
 requeue(s, g, index, t, at)
-event(s, 4, id, index, t.fence, 'retry')
+event(s, RECORDED, id, index, t.fence, 'retry')
 R.s = state_row(s)
 flush()
 return pack('retry', at)

@@ -8,6 +8,7 @@ local function renew(uuid, gen, id, index, fence)
   local s, g = read_state(seen.s), read_group(id)
   if not (g and g.detached) and (terminal(s) or s.status == CANCELLING) then return 'cancel' end
   if not g or gen ~= s.gen then return 'lost' end
+  if stopped(s, g) then return 'cancel' end
   local t = read_task(g, index)
   if not t then return 'lost' end
   if t.state ~= CLAIMED then return t.state == CANCELLED and 'cancel' or 'lost' end

@@ -1,55 +1,74 @@
 -- The rows of a run: what changes about it, its groups, tasks and questions.
 
 -- Statuses of a run, in the order of their declaration.
-local QUEUED, RUNNING, CANCELLING, UNDOING, STUCK = 0, 1, 2, 3, 7
+local QUEUED, RUNNING, CANCELLING, UNDOING, SUCCEEDED, RUN_FAILED, RUN_CANCELLED, STUCK = 0, 1, 2, 3, 4, 5, 6, 7
 
 local function terminal(state) return state.status >= 4 and state.status <= 6 end
 local function live(state) return state.status == RUNNING or state.status == UNDOING end
 
 local function read_state(text)
   local status, gen, ver, head, superstep, created, ready, ended, op, attempts, number, closed, detached, groups,
-    base, resumed, awaiting = unrow(text)
+    base, resumed, awaiting, waits, children, undoing = unrow(text)
   return {
     status = status, gen = gen, ver = ver, head = head, superstep = superstep, created = created,
     ready = ready, ended = ended, op = op, attempts = attempts, events = number, closed = closed,
     detached = detached, groups = groups, base = base or 0, resumed = resumed or false, awaiting = awaiting or 0,
+    waits = waits or 0, children = children or 0, undoing = undoing or false,
   }
 end
 
 local function state_row(s)
   return pack(s.status, s.gen, s.ver, s.head, s.superstep, s.created, s.ready, s.ended, s.op,
-    s.attempts, s.events, s.closed, s.detached, s.groups, s.base, s.resumed, s.awaiting)
+    s.attempts, s.events, s.closed, s.detached, s.groups, s.base, s.resumed, s.awaiting,
+    s.waits, s.children, s.undoing)
 end
+
+-- A run at its submit.
+local function new_state(status, base)
+  return {
+    status = status, gen = 0, ver = 1, head = 0, superstep = 0, created = now, ready = now, ended = false,
+    op = '', attempts = 0, events = 0, closed = 0, detached = 0, groups = {}, base = base, resumed = false,
+    awaiting = 0, waits = 0, children = 0, undoing = false,
+  }
+end
+
+-- Kinds of events.
+local SUBMITTED, ADVANCED, OPENED, CLAIMS, RECORDED, LEASE_OVER, CLOSES, ASKED, ANSWERED, CANCELS, PARKS, ENDED,
+  WAITS, SIGNALLED, UNDOES = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
 
 -- States of a task. A fresh one has not been touched since its group was opened: where it
 -- stands follows from the group's window.
 local FRESH, HELD, PUBLISHABLE, DISPATCHED, CLAIMED, PARKED, UNKNOWN, DONE, FAILED, CANCELLED =
   0, 1, 2, 3, 4, 5, 6, 7, 8, 9
-local OPEN, CLOSED = 0, 1
-local JOB, ASK = 0, 1
+local OPEN, CLOSED, STOPPING = 0, 1, 2
+local JOB, ASK, WAIT, CHILD = 0, 1, 2, 3
 local ONCE = 2
 
+-- `work` counts what is at work: claimed jobs, and children that have not ended. `extra` says
+-- whether its tasks have rows beside the usual ones.
 local function read_group(id)
   local text = get('g' .. id)
   if not text then return nil end
-  local phase, next_held, ok, failed, cancelled, publishable, claimed, kind, count, need_ok, max_failed,
-    detached, effect, wide, window, opened, deadline, stopped = unrow(text)
+  local phase, next_held, ok, failed, cancelled, publishable, work, kind, count, need_ok, max_failed,
+    detached, effect, wide, window, opened, deadline, undo, linked, extra = unrow(text)
   return {
     id = id, phase = phase, next_held = next_held, ok = ok, failed = failed, cancelled = cancelled,
-    publishable = publishable, claimed = claimed, kind = kind, count = count, need_ok = need_ok,
+    publishable = publishable, work = work, kind = kind, count = count, need_ok = need_ok,
     max_failed = max_failed, detached = detached, effect = effect, wide = wide, window = window,
-    opened = opened, deadline = deadline, stopped = stopped or false,
+    opened = opened, deadline = deadline, undo = undo or false,
+    linked = linked or false, extra = extra or false,
   }
 end
 
 local function write_group(g)
-  R['g' .. g.id] = pack(g.phase, g.next_held, g.ok, g.failed, g.cancelled, g.publishable, g.claimed, g.kind,
-    g.count, g.need_ok, g.max_failed, g.detached, g.effect, g.wide, g.window, g.opened, g.deadline, g.stopped)
+  R['g' .. g.id] = pack(g.phase, g.next_held, g.ok, g.failed, g.cancelled, g.publishable, g.work, g.kind,
+    g.count, g.need_ok, g.max_failed, g.detached, g.effect, g.wide, g.window, g.opened, g.deadline, g.undo,
+    g.linked, g.extra)
 end
 
--- Keys of a wide group: its tasks ('wt:'), inputs ('wi:') and results ('wr:'), and which
--- indexes something wakes ('ww:').
-local WIDE = { 'wt:', 'wi:', 'wr:', 'ww:' }
+-- Keys of a wide group: its tasks ('wt:'), inputs ('wi:'), results ('wr:'), which indexes
+-- something wakes ('ww:'), and what few groups have: see beside.lua.
+local WIDE = { 'wt:', 'wi:', 'wr:', 'ww:', 'wh:', 'wu:', 'wn:', 'wk:', 'wq:', 'wz:' }
 local function wide_key(what, g) return P .. what .. U .. ':' .. g.id end
 
 -- States in which something of a task's own wakes it: a due entry or a question.
@@ -57,24 +76,25 @@ local WAKES = { [PUBLISHABLE] = true, [CLAIMED] = true, [PARKED] = true, [UNKNOW
 
 local function read_row(g, index, text)
   if not text then return nil end
-  local state, time, digest, fence, app, infra, seq, worker, request = unrow(text)
-  local wakes = WAKES[state] or state == FRESH and g.kind ~= JOB
+  local state, time, digest, fence, app, infra, seq, worker, request, phase = unrow(text)
+  local wakes = WAKES[state]
   if state == FRESH then
-    if g.kind == ASK then
-      state = PARKED
-    elseif index < g.window then
+    if g.linked or index >= g.window then
+      state = HELD
+    elseif g.kind == JOB then
       state, time, seq = PUBLISHABLE, g.opened, 1
     else
-      state = HELD
+      state, wakes = PARKED, true
     end
   end
-  -- What a group that closed or stopped cancelled keeps its row.
-  if state < DONE and (g.phase == CLOSED or g.stopped and state ~= CLAIMED) then
+  -- What a group that closed or stops cancelled keeps its row.
+  local at_work = state == CLAIMED or g.kind == CHILD and state == PARKED
+  if state < DONE and (g.phase == CLOSED or g.phase == STOPPING and not at_work) then
     state, time, worker, request = CANCELLED, 0, '', ''
   end
   return {
     state = state, time = time, digest = digest, fence = fence, app = app, infra = infra, seq = seq,
-    worker = worker, request = request, wakes = wakes,
+    worker = worker, request = request, phase = phase or 0, wakes = wakes,
   }
 end
 
@@ -89,7 +109,7 @@ end
 
 local function write_task(g, index, t)
   if t.state ~= CLAIMED then t.worker, t.request = '', '' end
-  local row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request)
+  local row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request, t.phase)
   if g.wide then
     local key, wakes = wide_key('wt:', g), WAKES[t.state]
     W[key] = W[key] or {}
@@ -113,7 +133,7 @@ local function put_result(g, index, body)
   end
 end
 
--- Removes a group with its tasks, inputs and results.
+-- Removes a group with its tasks and whatever is kept beside them.
 local function delete_group(s, g)
   R['g' .. g.id], R['G' .. g.id], R['p' .. g.id] = false, false, false
   if g.wide then
@@ -123,11 +143,12 @@ local function delete_group(s, g)
       unlink[#unlink + 1] = key
     end
   else
+    if g.linked then R['z' .. g.id] = false end
+    if g.kind == ASK then B['q' .. g.id] = false end
     for index = 0, g.count - 1 do
       local place = g.id .. '/' .. index
-      R['t' .. place] = false
-      if g.kind == JOB then B['i' .. place] = false end
-      B['r' .. place] = false
+      R['t' .. place], B['i' .. place], B['r' .. place] = false, false, false
+      if g.extra then R['h' .. place], R['u' .. place], R['n' .. place], B['k' .. place] = false, false, false, false end
     end
   end
   for place, id in ipairs(s.groups) do
@@ -143,7 +164,33 @@ local function due_run(kind) return kind .. '|' .. U end
 local function due_group(kind, g) return kind .. '|' .. U .. '|' .. g.id end
 local function due_task(kind, g, index) return kind .. '|' .. U .. '|' .. g.id .. '|' .. index end
 
-local function tenant()
-  local _, thread = unrow(get('f'))
-  return string.match(thread, '^[^/]+')
+-- What is fixed about a run, as far as scripts must know it.
+local function fixed()
+  local _, thread, deadline, root, parent = unrow(get('f'))
+  return { thread = thread, deadline = deadline, root = root or thread, parent = parent or false }
+end
+
+local function tenant() return string.match(fixed().thread, '^[^/]+') end
+
+-- Whether nothing of a group starts any more because its run is cancelled or turned to its
+-- compensations.
+local function stopped(s, g)
+  return not g.detached and (s.status == CANCELLING or (s.undoing and not g.undo))
+end
+
+-- An input; of an ask its question takes its place when it is asked.
+local function input(g, index)
+  if g.wide then return call('HGET', wide_key('wi:', g), index) end
+  local field = 'i' .. g.id .. '/' .. index
+  local body = B[field]
+  if body == nil then body = call('HGET', BK, field) end
+  return body
+end
+
+-- Whether a run has groups that it waits for or is to fold.
+local function has_groups(s)
+  for _, id in ipairs(s.groups) do
+    if not read_group(id).detached then return true end
+  end
+  return false
 end

@@ -3,5 +3,5 @@ local function settle_question(s, q, g, index, how)
   write_question(q)
   call('ZREM', P .. 'n:' .. tenant(), inbox_member(q))
   due[due_task('t', g, index)] = false
-  event(s, 8, g.id, index, 0, how)
+  event(s, ANSWERED, g.id, index, 0, how)
 end

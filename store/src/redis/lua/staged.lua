@@ -1,10 +1,11 @@
--- Staged tasks: rows ('st:') and bodies ('si:') per operation and group, and a set of both.
+-- Staged tasks: rows ('st:'), bodies ('si:'), terms ('sh:'), needs ('su:') and who needs each
+-- ('sn:') per operation and group, and a set of both.
 local function staged_key(what, name) return P .. what .. U .. ':' .. name end
 
 local function delete_staged()
   local set = P .. 'sg:' .. U
   for _, name in ipairs(call('SMEMBERS', set)) do
-    call('UNLINK', staged_key('st:', name), staged_key('si:', name))
+    for _, what in ipairs({ 'st:', 'si:', 'sh:', 'su:', 'sn:' }) do unlink[#unlink + 1] = staged_key(what, name) end
   end
-  call('UNLINK', set)
+  unlink[#unlink + 1] = set
 end

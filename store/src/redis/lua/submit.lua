@@ -1,5 +1,5 @@
 -- SUBMIT: accepts a run, once per id.
-local uuid, thread, digest, deadline, info, fixed, enqueue, actor = unrow(ARGV[1])
+local uuid, thread, digest, deadline, info, fixed_row, enqueue, actor = unrow(ARGV[1])
 enter(uuid)
 local known = call('HGET', RK, 'f')
 if known then
@@ -16,13 +16,9 @@ else
   call('HSET', TK, 'h', row[1] or 0, 'a', uuid)
 end
 local name = queued and 'queued' or 'running'
-local s = {
-  status = queued and QUEUED or RUNNING, gen = 0, ver = 1, head = 0, superstep = 0, created = now, ready = now,
-  ended = false, op = '', attempts = 0, events = 0, closed = 0, detached = 0, groups = {},
-  base = tonumber(row[1] or 0), resumed = false, awaiting = 0,
-}
-event(s, 0, '', false, 0, name)
-R.f, R.i, R.s = fixed, info, state_row(s)
+local s = new_state(queued and QUEUED or RUNNING, tonumber(row[1] or 0))
+event(s, SUBMITTED, '', false, 0, name)
+R.f, R.i, R.s = fixed_row, info, state_row(s)
 if not queued then due[due_run('r')] = now end
 if deadline then due[due_run('t')] = deadline end
 call('ZADD', P .. 'l:' .. tenant(), now, uuid)
