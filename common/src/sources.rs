@@ -24,6 +24,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_CALL_TIMEOUT_MS",
     "BATON_CLUSTER_SECRET",
     "BATON_CONFIG",
+    "BATON_CPU_NICE",
     "BATON_DATA_DIR",
     "BATON_DEBUG_DIR",
     "BATON_DEBUG_TOOLS",

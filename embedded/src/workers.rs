@@ -8,7 +8,7 @@ use baton_common::tool::QueueClass;
 use baton_control::ControlPlane;
 use baton_orchestrator::Orchestrator;
 use baton_tools::Catalogue;
-use baton_worker::{Parts, Renewal, Settings, Status, Worker};
+use baton_worker::{CpuPool, Parts, Renewal, Settings, Status, Worker};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +48,10 @@ impl Workers {
             control,
             catalogue: catalogue.clone(),
             spool: wiring::spool(&self.options, class.name())?,
-            cpu: baton_worker::wiring::cpu_pool(if class == QueueClass::Cpu { settings.slots } else { 1 })?,
+            cpu: match class {
+                QueueClass::Io => CpuPool::Inline,
+                QueueClass::Cpu => baton_worker::wiring::cpu_pool(settings.slots, settings.cpu_nice)?,
+            },
             renewal: Renewal::Thread(Arc::new(move || direct.clone())),
             seed: id.0,
             settings,

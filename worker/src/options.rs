@@ -54,6 +54,9 @@ pub(crate) struct Options {
     /// Queues beyond those of the class, such as cap.gpu, separated by commas [BATON_QUEUES]
     #[arg(long, value_delimiter = ',', global = true)]
     queues: Option<Vec<String>>,
+    /// How much cpu threads yield to the rest of the machine, from 0 to 19 [BATON_CPU_NICE]
+    #[arg(long, global = true)]
+    cpu_nice: Option<u8>,
     /// Jobs may go on this long after a shutdown, in milliseconds [BATON_DRAIN_MS]
     #[arg(long, global = true)]
     drain_ms: Option<u64>,
@@ -130,6 +133,7 @@ impl Options {
         Ok(Settings {
             slots: or_said(self.slots, sources, "BATON_SLOTS")?.unwrap_or(defaults.slots).max(1),
             extra_queues: queues.map(str::to_owned).collect(),
+            cpu_nice: or_said(self.cpu_nice, sources, "BATON_CPU_NICE")?.unwrap_or(defaults.cpu_nice).min(19),
             drain_grace_ms: or_said(self.drain_ms, sources, "BATON_DRAIN_MS")?.unwrap_or(defaults.drain_grace_ms),
             call_timeout_ms: number(self.call_timeout_ms, "BATON_CALL_TIMEOUT_MS", defaults.call_timeout_ms)?,
             backoff_ms_max: number(self.backoff_ms_max, "BATON_BACKOFF_MS_MAX", defaults.backoff_ms_max)?,

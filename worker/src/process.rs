@@ -122,7 +122,7 @@ fn parts(config: Config) -> anyhow::Result<Parts> {
         spool: wiring::spool(&config.data_dir, class)?,
         cpu: match class {
             QueueClass::Io => CpuPool::Inline,
-            QueueClass::Cpu => wiring::cpu_pool(settings.slots)?,
+            QueueClass::Cpu => wiring::cpu_pool(settings.slots, settings.cpu_nice)?,
         },
         renewal,
         seed: id.0,

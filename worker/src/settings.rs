@@ -36,6 +36,9 @@ pub struct Settings {
     pub inline_bytes_max: usize,
     /// The most JSON bytes of a result.
     pub result_bytes_max: usize,
+    /// How much cpu threads yield to everything else on their machine (Linux only): 0 not at
+    /// all, 19 all but the last.
+    pub cpu_nice: u8,
 }
 
 impl Settings {
@@ -62,6 +65,7 @@ impl Settings {
             resume_tries: 2,
             inline_bytes_max: baton_common::payload::INLINE_BYTES_MAX,
             result_bytes_max: 64 * 1024 * 1024,
+            cpu_nice: 10,
         }
     }
 

@@ -57,20 +57,18 @@ pub fn spool(data_dir: &Path, class: QueueClass) -> anyhow::Result<Arc<DiskSpool
     Ok(Arc::new(spool.with_context(|| format!("the spool {} cannot be opened", folder.display()))?))
 }
 
-/// What cpu threads yield to everything else: they get what is left where cores are short,
-/// so that claims, renewals and io jobs of the same machine are not late.
-#[cfg(target_os = "linux")]
-const CPU_NICE: i32 = 10;
-
-/// As many threads as there are slots.
+/// As many threads as there are slots. On Linux they are `nice`: where cores are short they
+/// get what is left, so that claims, renewals, io jobs and servers of the same machine are
+/// not late. That costs nothing where nobody else wants the cores, and no guarantee lies in
+/// it: between containers with shares of their own, only the shares count.
 ///
 /// # Errors
 /// When they cannot be started.
-pub fn cpu_pool(slots: usize) -> anyhow::Result<CpuPool> {
+pub fn cpu_pool(slots: usize, nice: u8) -> anyhow::Result<CpuPool> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(slots)
         .thread_name(|index| format!("baton-cpu-{index}"))
-        .start_handler(|_| yield_to_others())
+        .start_handler(move |_| yield_to_others(nice))
         .build()
         .context("the cpu threads did not start")?;
     Ok(CpuPool::Rayon(Arc::new(pool)))
@@ -78,11 +76,11 @@ pub fn cpu_pool(slots: usize) -> anyhow::Result<CpuPool> {
 
 /// Lowers the calling thread alone, which only Linux can.
 #[cfg(target_os = "linux")]
-fn yield_to_others() {
-    if let Err(error) = rustix::process::nice(CPU_NICE) {
+fn yield_to_others(nice: u8) {
+    if let Err(error) = rustix::process::nice(nice.into()) {
         tracing::debug!(%error, "cpu thread keeps its priority");
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn yield_to_others() {}
+fn yield_to_others(_nice: u8) {}

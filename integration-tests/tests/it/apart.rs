@@ -63,11 +63,15 @@ nodes:
 async fn an_io_job_starts_at_once_while_every_cpu_thread_spins() {
     let options =
         ClusterOptions { orchestrators: 1, io_workers: 1, cpu_workers: 1, hurry: 5, ..ClusterOptions::default() };
-    // The disk is not what is measured: Redis syncs every second.
-    let redis = Redis::start(RedisOptions::default()).unwrap();
+    // The disk is not what is measured: Redis syncs every second, unless somebody wants to
+    // see the other.
+    let appendfsync = std::env::var("BATON_TEST_APPENDFSYNC").unwrap_or_else(|_| "everysec".to_owned());
+    let redis = Redis::start(RedisOptions { appendfsync, ..RedisOptions::default() }).unwrap();
     let rabbit = Rabbit::start(RabbitOptions::default()).unwrap();
     let mut cluster = Cluster::over(&options, redis, rabbit).await.unwrap();
+    let ledger = in_memory();
     cluster.workers[0].env("BATON_SLOTS", &(SLEEPERS + 56).to_string());
+    cluster.workers[0].env("BATON_DEBUG_DIR", &ledger.path().display().to_string());
     cluster.run_all().await.unwrap();
     for graph in [SLEEP, SPIN, PROBE] {
         cluster.client.apply(graph, &[]).await.unwrap();
@@ -77,7 +81,7 @@ async fn an_io_job_starts_at_once_while_every_cpu_thread_spins() {
     let many = |count: usize| json!({"count": (0..count).collect::<Vec<_>>()});
     let sleepers = cluster.client.submit("sleepers", &many(SLEEPERS), "sleepers").await.unwrap();
     let spinners = cluster.client.submit("spinners", &many(2 * cores), "spinners").await.unwrap();
-    let folder = cluster.ledger_folder();
+    let folder = ledger.path();
     let asleep = || starts(&folder.join("sleepers.jsonl")).len() == SLEEPERS;
     until("every sleeper sleeps", &cluster, asleep).await;
     until("every cpu thread is busy", &cluster, || pool_threads(cpu).len() == cores && cpu_ticks(cpu) > 20).await;
@@ -87,11 +91,12 @@ async fn an_io_job_starts_at_once_while_every_cpu_thread_spins() {
     let (mut best, mut started) = (i64::MAX, Vec::new());
     for round in 0..3 {
         let file = format!("probes-{round}.jsonl");
-        let late = probe(&cluster, &file).await;
+        let [late, claimed] = probe(&cluster, folder, &file).await;
         started.extend(starts(&folder.join(&file)));
-        let at = |share: usize| late[(late.len() - 1) * share / 100];
-        println!("io jobs started after {} ms (p50), {} ms (p99), {} ms at most", at(50), at(99), at(100));
-        best = best.min(at(99));
+        let at = |sorted: &[i64], share: usize| sorted[(sorted.len() - 1) * share / 100];
+        let told = |sorted: &[i64]| format!("{} / {} / {} ms", at(sorted, 50), at(sorted, 99), at(sorted, 100));
+        println!("p50 / p99 / slowest: started after {}, claimed after {}", told(&late), told(&claimed));
+        best = best.min(at(&late, 99));
         if best <= START_MS_MAX {
             break;
         }
@@ -118,23 +123,26 @@ async fn an_io_job_starts_at_once_while_every_cpu_thread_spins() {
     assert!(spun_by.keys().all(|worker| !slept_by.contains_key(worker)), "no cpu job runs in an io process");
 }
 
-/// One round of probes: milliseconds from opening to starting, sorted.
-async fn probe(cluster: &Cluster, file: &str) -> Vec<i64> {
+/// One round of probes: milliseconds from opening to starting and to the claim, each sorted.
+async fn probe(cluster: &Cluster, folder: &Path, file: &str) -> [Vec<i64>; 2] {
     let input = json!({"turns": PROBES, "file": file});
     let run = cluster.client.submit("probes", &input, file).await.unwrap();
     let seen = cluster.client.settled(&run, Duration::from_secs(120)).await.unwrap();
     assert_eq!(seen.status, "succeeded", "{seen:?}\n{}", cluster.logs());
-    let started = starts(&cluster.ledger_folder().join(file));
-    lateness(&cluster.client.events(&run).await.unwrap(), &started)
-}
-
-/// Milliseconds from opening to starting, sorted, of each turn.
-fn lateness(events: &[Happened], started: &[Value]) -> Vec<i64> {
+    let started = starts(&folder.join(file));
+    let events = cluster.client.events(&run).await.unwrap();
     let group_of = |line: &Value| line["job"].as_str().and_then(|job| job.split('/').nth(2)).unwrap().to_owned();
     let started: BTreeMap<String, i64> =
         started.iter().map(|line| (group_of(line), line["at_ms"].as_i64().unwrap())).collect();
+    let claims = events.iter().filter(|event| event.kind == "claimed");
+    let claimed: BTreeMap<String, i64> = claims.map(|event| (event.group.clone(), event.at_ms)).collect();
+    [lateness(&events, &started), lateness(&events, &claimed)]
+}
+
+/// Milliseconds from the opening of each turn to that moment of its group, sorted.
+fn lateness(events: &[Happened], moments: &BTreeMap<String, i64>) -> Vec<i64> {
     let opened = events.iter().filter(|event| event.kind == "opened");
-    let mut late: Vec<i64> = opened.map(|event| started[&event.group] - event.at_ms).collect();
+    let mut late: Vec<i64> = opened.map(|event| moments[&event.group] - event.at_ms).collect();
     assert_eq!(late.len(), PROBES);
     late.sort_unstable();
     late
@@ -147,6 +155,12 @@ fn claimed_by(events: &[Happened]) -> BTreeMap<String, usize> {
         *claims.entry(event.text.clone()).or_default() += 1;
     }
     claims
+}
+
+/// A folder whose syncs cost nothing where there is one: those of the ledger would be told
+/// apart from those of Redis by nobody.
+fn in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Start lines of a ledger file.

@@ -12,13 +12,13 @@ use serde_json::json;
 use super::tools::SPINNING_MAX;
 use crate::settings::cores;
 use crate::testing::{Bench, LEASE_MS};
-use crate::{Renewal, wiring};
+use crate::{CpuPool, Renewal, wiring};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn as_many_cpu_jobs_compute_as_there_are_cores() {
     let mut bench = Bench::new(QueueClass::Cpu);
     bench.settings.slots = cores();
-    bench.cpu = wiring::cpu_pool(cores()).unwrap();
+    bench.cpu = wiring::cpu_pool(cores(), bench.settings.cpu_nice).unwrap();
     for index in 0..u32::try_from(cores() * 4).unwrap() {
         // The first jobs spin until every core has one: fewer threads would never end.
         bench.submit(index, "t.cpu", json!({ "together": cores() })).await;
@@ -37,6 +37,22 @@ async fn as_many_cpu_jobs_compute_as_there_are_cores() {
     assert!(threads.iter().all(|name| name.starts_with("baton-cpu-")), "{threads:?}");
     bench.shutdown.cancel();
     worker.await.unwrap().unwrap();
+}
+
+/// How nice the calling thread is.
+#[cfg(target_os = "linux")]
+fn niceness() -> i64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    stat.rsplit(')').next().unwrap().split_whitespace().nth(16).unwrap().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn cpu_threads_yield_to_the_rest_of_their_process() {
+    for nice in [0, 10] {
+        let CpuPool::Rayon(pool) = wiring::cpu_pool(1, nice).unwrap() else { panic!("no threads") };
+        assert_eq!(pool.install(niceness), (niceness() + i64::from(nice)).min(19));
+    }
 }
 
 #[tokio::test]
