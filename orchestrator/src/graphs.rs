@@ -9,6 +9,7 @@ use std::sync::Arc;
 use baton_common::tool::ToolSpec;
 use baton_common::{GraphHash, TenantId};
 use baton_engine::graph::{Graph, Work};
+use baton_engine::spec::{self, Known, Problem};
 use baton_engine::step::Tools;
 use baton_store::StoredGraph;
 use parking_lot::Mutex;
@@ -125,15 +126,60 @@ impl Inner {
         Ok(self.store.put_graph(kept).await?)
     }
 
-    /// Reads and validates a text, on a large stack.
-    pub(crate) async fn compile(&self, source: GraphSource) -> Result<Graph, ApiError> {
-        self.computed(move || language::compile(&source)).await
+    /// Reads and validates a text, on a large stack; with the tools that workers have now if
+    /// `with_tools`.
+    pub(crate) async fn compile(
+        &self,
+        tenant: &TenantId,
+        source: GraphSource,
+        with_tools: bool,
+    ) -> Result<Graph, ApiError> {
+        self.parse(tenant, source, with_tools).await?.map_err(|problems| language::refused(&problems))
     }
 
-    async fn computed(
+    /// As [`Inner::compile`], but answers what is wrong, with its places.
+    pub(crate) async fn parse(
         &self,
-        compile: impl FnOnce() -> Result<Graph, ApiError> + Send + 'static,
-    ) -> Result<Graph, ApiError> {
+        tenant: &TenantId,
+        source: GraphSource,
+        with_tools: bool,
+    ) -> Result<Result<Graph, Vec<Problem>>, ApiError> {
+        let source = language::source(source);
+        let (source, calls) = self
+            .computed(move || {
+                let calls = spec::calls(&source);
+                Ok((source, calls))
+            })
+            .await?;
+        let mut known = Known::default();
+        for name in calls {
+            if let Some(text) = self.applied_source(tenant, &name).await? {
+                known.graphs.insert(name, text);
+            }
+        }
+        if with_tools {
+            // Where no worker was ever seen nothing can be said about tools.
+            known.tools = Some(self.catalogue().await?).filter(|tools| !tools.is_empty());
+        }
+        self.computed(move || Ok(language::parse(&source, &known))).await
+    }
+
+    /// The canonical text of an applied graph, by `name` or `name@version`.
+    async fn applied_source(&self, tenant: &TenantId, called: &str) -> Result<Option<String>, ApiError> {
+        let stored = match called.split_once('@') {
+            None => self.store.graph_named(tenant, called).await?,
+            Some((name, version)) => match version.parse::<GraphHash>() {
+                Ok(hash) => self.store.graph(tenant, hash).await?.filter(|stored| stored.name == name),
+                Err(_) => None,
+            },
+        };
+        stored.filter(was_applied).map(|stored| source_of(&stored)).transpose()
+    }
+
+    async fn computed<T: Send + 'static>(
+        &self,
+        compile: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         self.compute.run(compile).await.map_err(|error| {
             ApiError::invalid("graph_unreadable", format!("reading the graph failed: {error}"), "simplify the graph")
         })?

@@ -2,7 +2,7 @@
 //! a graph means, and what an input or an answer must look like, is `engine`'s.
 
 use baton_engine::graph::Graph;
-use baton_engine::spec::{self, Problem};
+use baton_engine::spec::{self, Known, Problem, Source};
 
 use crate::api::{ApiError, GraphSource};
 
@@ -13,10 +13,13 @@ const PROBLEMS_MAX: usize = 20;
 ///
 /// # Errors
 /// With the problems found, each with its place.
-pub(crate) fn compile(source: &GraphSource) -> Result<Graph, ApiError> {
-    let mut given = spec::Source::new(source.name.clone(), source.text.clone());
-    given.includes.clone_from(&source.files);
-    spec::parse(&given).map_err(|problems| refused(&problems))
+pub(crate) fn parse(source: &Source, known: &Known) -> Result<Graph, Vec<Problem>> {
+    spec::parse_with(source, known)
+}
+
+/// A text with the files it names, as the language takes it.
+pub(crate) fn source(source: GraphSource) -> Source {
+    Source { file: source.name, text: source.text, includes: source.files }
 }
 
 /// Reads a canonical text that was kept.
@@ -27,7 +30,11 @@ pub(crate) fn compile_kept(source: &str) -> Result<Graph, ApiError> {
     spec::parse_canonical(source).map_err(|problems| refused(&problems))
 }
 
-fn refused(problems: &[Problem]) -> ApiError {
+/// Problems as one error. What only lacks workers is not the graph's fault.
+pub(crate) fn refused(problems: &[Problem]) -> ApiError {
     let told: Vec<String> = problems.iter().take(PROBLEMS_MAX).map(ToString::to_string).collect();
+    if problems.iter().all(|problem| problem.code == "unknown_tool") {
+        return ApiError::invalid("unknown_tool", told.join("\n"), "start a worker that has it, or correct the name");
+    }
     ApiError::invalid("invalid_graph", told.join("\n"), "correct the graph: `baton graph validate` shows the places")
 }

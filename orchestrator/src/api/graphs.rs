@@ -11,7 +11,7 @@ impl Orchestrator {
     /// # Errors
     /// When it is not valid, or uses a tool that no worker has.
     pub async fn apply_graph(&self, caller: &Caller, source: GraphSource) -> Result<Applied, ApiError> {
-        let graph = self.inner.compile(source).await?;
+        let graph = self.inner.compile(&caller.tenant, source, true).await?;
         let (name, hash) = (graph.name.clone(), graph.hash);
         let before = self.inner.store.graph_named(&caller.tenant, &name).await?;
         self.inner.keep_graph(&caller.tenant, name.clone(), graph).await?;

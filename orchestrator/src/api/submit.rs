@@ -76,11 +76,13 @@ impl Inner {
     }
 
     async fn graph_from(&self, caller: &Caller, source: GraphSource) -> Result<Arc<Compiled>, ApiError> {
-        let graph = self.compile(source).await?;
+        // What was submitted before is found again whatever tools there are now.
+        let graph = self.compile(&caller.tenant, source.clone(), false).await?;
         if let Some(known) = self.graph(&caller.tenant, graph.hash).await? {
             self.hold_graph(&caller.tenant, &known).await?;
             return Ok(known);
         }
+        let graph = self.compile(&caller.tenant, source, true).await?;
         let name = inline_name(&graph);
         self.keep_graph(&caller.tenant, name, graph).await
     }

@@ -37,10 +37,6 @@ pub(super) fn source(text: String, includes: Vec<v1::Include>, origin: String) -
     GraphSource { text, name: origin, files }
 }
 
-pub(super) fn spec_source(source: GraphSource) -> spec::Source {
-    spec::Source { file: source.name, text: source.text, includes: source.files }
-}
-
 pub(super) fn problem(problem: spec::Problem) -> v1::Problem {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     v1::Problem {

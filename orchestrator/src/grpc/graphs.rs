@@ -1,12 +1,11 @@
 //! `baton.v1.Graphs`: apply, validate, list, show.
 
-use baton_engine::spec;
 use baton_proto::v1;
 use tonic::{Request, Response, Status};
 use v1::graphs_server::Graphs;
 
 use super::{Services, convert, status};
-use crate::api::{ApiError, Caller, GraphView};
+use crate::api::{ApiError, Caller, GraphSource, GraphView};
 use crate::auth::Scope;
 
 #[tonic::async_trait]
@@ -18,7 +17,7 @@ impl Graphs for Services {
         let applied = match self.orchestrator.apply_graph(&caller, source.clone()).await {
             Ok(applied) => applied,
             Err(error) if error.code == "invalid_graph" => {
-                let problems = self.parse(convert::spec_source(source)).await?.err().unwrap_or_default();
+                let problems = self.parse(&caller, source).await?.err().unwrap_or_default();
                 return Err(status::with_problems(error, problems));
             }
             Err(error) => return Err(status::of_api(error)),
@@ -31,10 +30,10 @@ impl Graphs for Services {
         &self,
         request: Request<v1::ValidateGraphRequest>,
     ) -> Result<Response<v1::ValidateGraphResponse>, Status> {
-        self.caller(&request, Scope::Read).await?;
+        let caller = self.caller(&request, Scope::Read).await?;
         let v1::ValidateGraphRequest { source, includes, origin } = request.into_inner();
-        let source = convert::spec_source(convert::source(source, includes, origin));
-        let response = match self.parse(source).await? {
+        let source = convert::source(source, includes, origin);
+        let response = match self.parse(&caller, source).await? {
             Ok((name, hash)) => v1::ValidateGraphResponse { name, hash, problems: Vec::new() },
             Err(problems) => v1::ValidateGraphResponse { problems, ..v1::ValidateGraphResponse::default() },
         };
@@ -71,12 +70,14 @@ impl Graphs for Services {
 }
 
 impl Services {
-    /// Name and version of a graph, or what is wrong with it. Expressions nest: this takes
-    /// the large stacks on which graphs are compiled.
-    async fn parse(&self, source: spec::Source) -> Result<Result<(String, String), Vec<v1::Problem>>, Status> {
-        let parsed = self.orchestrator.inner.compute.run(move || spec::parse(&source)).await;
-        let parsed = parsed.map_err(|error| status::of_api(ApiError::internal(error)))?;
-        Ok(match parsed {
+    /// Name and version of a graph, or what is wrong with it.
+    async fn parse(
+        &self,
+        caller: &Caller,
+        source: GraphSource,
+    ) -> Result<Result<(String, String), Vec<v1::Problem>>, Status> {
+        let parsed = self.orchestrator.inner.parse(&caller.tenant, source, true).await;
+        Ok(match parsed.map_err(status::of_api)? {
             Ok(graph) => Ok((graph.name, graph.hash.to_string())),
             Err(problems) => Err(problems.into_iter().map(convert::problem).collect()),
         })
