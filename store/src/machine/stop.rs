@@ -8,10 +8,10 @@ use baton_common::records::{DueKey, DueKind, EventKind, Group, GroupPhase, RunIn
 
 use super::{Machine, Outcome};
 
-/// Whether nothing of a group starts any more because its run is cancelled or turned to its
-/// compensations.
+/// Whether nothing of a group starts any more: its run is cancelled, or turned to its
+/// compensations after the group was opened.
 pub(super) fn stopped(state: &RunState, group: &Group) -> bool {
-    !group.info.detached && (state.status == RunStatus::Cancelling || state.undoing && !group.info.undo)
+    !group.info.detached && (state.status == RunStatus::Cancelling || group.state.phase == GroupPhase::Stopping)
 }
 
 impl Machine<'_> {
@@ -91,7 +91,7 @@ impl Machine<'_> {
         }
         let mut forced = false;
         for mut group in self.rows.groups(run)? {
-            if group.info.detached || group.info.undo || group.state.phase == GroupPhase::Closed {
+            if !stopped(&state, &group) || group.state.phase == GroupPhase::Closed {
                 continue;
             }
             let job = self.first_job(&info, &state, &group);

@@ -4,7 +4,8 @@ use baton_common::settings::Timings;
 use baton_common::transition::{Op, Reply};
 use baton_common::{Partition, Timestamp};
 
-use super::random::Generator;
+use super::random::{self, Generator};
+use super::recount;
 use super::{Features, Subject};
 use crate::memory::MemoryStore;
 
@@ -50,12 +51,19 @@ pub async fn census(seeds: std::ops::Range<u64>, steps: usize) -> std::collectio
         let reference = MemoryStore::new(timings());
         let mut generator = Generator::new(seed, Features::ALL);
         let mut now = Timestamp(1_760_000_000_000);
-        for _ in 0..steps {
+        for step in 0..steps {
             now = now.plus_ms(generator.pause_ms());
             let op = generator.next_op(&reference, now).await;
             let reply = reference.apply_at(&op, now).expect("the machine in memory has no faults");
             *counts.entry(format!("{} {}", first_word(&op), answer_name(&reply))).or_default() += 1;
+            for name in random::reached(&reply) {
+                *counts.entry(name.to_owned()).or_default() += 1;
+            }
             generator.learn(&op, &reply);
+            if step % 4 == 3 {
+                let what = format!("seed {seed}, step {step}, {op:?}");
+                recount::recount(&reference, generator.runs(), &what).await;
+            }
         }
     }
     counts

@@ -10,6 +10,7 @@ pub mod features;
 pub mod forward;
 pub mod golden;
 mod random;
+mod recount;
 mod world;
 
 use std::collections::BTreeMap;

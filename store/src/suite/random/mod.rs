@@ -7,10 +7,10 @@ mod tasks;
 use baton_common::commit::{Commit, RunEnd};
 use baton_common::ids::{Actor, JobId, RunId};
 use baton_common::job::Outcome;
-use baton_common::records::{GroupPhase, RunStatus, Task, TaskKind};
+use baton_common::records::{GroupPhase, RunStatus, Task, TaskKind, TaskState};
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, Cancel, Claim, ClaimVerdict, DeliverAnswer, ExpireAnswer, FireAnswer, OnBusy, Op,
-    PopDue, RecordVerdict, Reply, Stage, Submit, Tail,
+    PopDue, RecordVerdict, Reply, RetryAnswer, Stage, Submit, Tail,
 };
 use baton_common::{Digest, Timestamp};
 use rand::rngs::StdRng;
@@ -47,6 +47,26 @@ impl Generator {
         Self { rng, runs: Vec::new(), repeat: Vec::new(), staged: None, last_claim: None, features }
     }
 
+    /// The runs so far.
+    pub(super) fn runs(&self) -> &[RunId] {
+        &self.runs
+    }
+
+    /// A run, more often one that is under way.
+    async fn some_run(&mut self, store: &MemoryStore) -> Option<RunId> {
+        let mut run = None;
+        for _ in 0..4 {
+            run = self.runs.choose(&mut self.rng).copied();
+            let found = store.run(run?).await.ok().flatten();
+            let live =
+                found.is_some_and(|found| !found.state.status.is_terminal() && found.state.status != RunStatus::Queued);
+            if live {
+                break;
+            }
+        }
+        run
+    }
+
     fn may(&self, feature: Features) -> bool {
         self.features.has(feature)
     }
@@ -80,11 +100,15 @@ impl Generator {
         {
             return op;
         }
-        let Some(run) = self.runs.choose(&mut self.rng).copied() else { return self.submit(now) };
+        let Some(run) = self.some_run(store).await else { return self.submit(now) };
         let detail = store.detail(run).await.ok().flatten();
+        let status = detail.as_ref().map(|detail| detail.run.state.status);
+        if status == Some(RunStatus::Stuck) && self.rng.random_bool(0.3) {
+            return Op::Unpark { run };
+        }
         match (self.rng.random_range(0..100), detail) {
-            (0..6, _) | (_, None) => self.submit(now),
-            (6..28, Some(detail)) => self.advance(store, &detail, now).await,
+            (0..5, _) | (_, None) => self.submit(now),
+            (5..24, Some(detail)) => self.advance(store, &detail, now).await,
             (28..31, _) if self.may(Features::STOPPING) => Op::Cancel(Cancel { run, actor: Actor::local() }),
             (31..37, _) => {
                 Op::PopDue(PopDue { partition: PARTITION, limit: self.rng.random_range(1..6), hide_ms: 500 })
@@ -149,7 +173,7 @@ impl Generator {
         let turns = matches!(state.status, RunStatus::Running | RunStatus::Cancelling | RunStatus::Undoing);
         advance.undoing = turns && self.may(Features::STOPPING) && self.rng.random_bool(0.08);
         let stops = state.status == RunStatus::Cancelling && !advance.undoing;
-        let ends = stops || self.rng.random_bool(0.12);
+        let ends = stops || self.rng.random_bool(0.08);
         if ends {
             let status = match state.status {
                 RunStatus::Cancelling if self.rng.random_bool(0.9) => RunStatus::Cancelled,
@@ -201,7 +225,14 @@ impl Generator {
 
     fn pick(&mut self, detail: &RunDetail) -> Option<Pick> {
         let (group, tasks) = detail.groups.choose(&mut self.rng)?;
-        let index = self.rng.random_range(0..tasks.len().max(1));
+        let mut index = self.rng.random_range(0..tasks.len().max(1));
+        let open = |task: &Task| !task.state.is_ended() && task.state != TaskState::Held;
+        for _ in 0..3 {
+            if tasks.get(index).is_some_and(open) {
+                break;
+            }
+            index = self.rng.random_range(0..tasks.len().max(1));
+        }
         let task = tasks.get(index)?.clone();
         let job = JobId {
             run: detail.run.info.id,
@@ -213,22 +244,45 @@ impl Generator {
     }
 }
 
-/// Children that a reply says were started.
-fn started(reply: &Reply) -> Vec<RunId> {
-    let of = |tail: &Tail| tail.ready.clone();
+/// What a reply says was led to.
+fn tail(reply: &Reply) -> Option<&Tail> {
     match reply {
-        Reply::Advance(AdvanceAnswer::Advanced { children, parent, .. }) => {
-            let above = parent.iter().flat_map(|above| above.1.ready.clone());
-            children.iter().copied().chain(above).collect()
-        }
-        Reply::Claim(ClaimVerdict::Poison(tail)) => of(tail),
+        Reply::Advance(AdvanceAnswer::Advanced { parent: Some(above), .. }) => Some(&above.1),
+        Reply::Claim(ClaimVerdict::Poison(tail)) => Some(tail),
         Reply::Record(RecordVerdict::Ok(tail))
         | Reply::Expire(ExpireAnswer::Ended(tail))
         | Reply::Answer(AnswerVerdict::Ok(tail))
         | Reply::Fire(FireAnswer::Fired(tail))
-        | Reply::Deliver(DeliverAnswer::Taken(tail)) => of(tail),
-        _ => Vec::new(),
+        | Reply::Deliver(DeliverAnswer::Taken(tail))
+        | Reply::Retry(RetryAnswer::Retried(tail)) => Some(tail),
+        _ => None,
     }
+}
+
+/// Children that a reply says were started.
+fn started(reply: &Reply) -> Vec<RunId> {
+    let mut started = tail(reply).map(|tail| tail.ready.clone()).unwrap_or_default();
+    if let Reply::Advance(AdvanceAnswer::Advanced { children, .. }) = reply {
+        started.extend(children);
+    }
+    started
+}
+
+/// What else a reply shows was reached, by names for the census.
+pub(super) fn reached(reply: &Reply) -> Vec<&'static str> {
+    let mut reached = Vec::new();
+    if let Some(tail) = tail(reply) {
+        reached.extend((!tail.released.is_empty()).then_some("a tail releases a job"));
+        reached.extend((tail.released.len() > 1).then_some("a tail releases several jobs"));
+        reached.extend(tail.closed.is_some().then_some("a tail closes a group"));
+        reached.extend((!tail.ready.is_empty()).then_some("a tail starts a child"));
+    }
+    if let Reply::Advance(AdvanceAnswer::Advanced { children, parent, next, .. }) = reply {
+        reached.extend((!children.is_empty()).then_some("an advance starts a child"));
+        reached.extend(parent.is_some().then_some("a child's end is recorded"));
+        reached.extend(next.is_some().then_some("a queued run has its turn"));
+    }
+    reached
 }
 
 fn body(outcome: &Outcome) -> String {

@@ -2,7 +2,7 @@
 
 use baton_common::ids::{Actor, ClaimRequest, DispatchSeq, InterruptId, JobId, WorkerId};
 use baton_common::job::Outcome;
-use baton_common::records::{DueKind, InterruptState, TaskKind};
+use baton_common::records::{DueKind, InterruptState, TaskKind, TaskState};
 use baton_common::transition::{
     Answer, Claim, Deliver, Expire, Fire, Mark, Op, Record, Recorded, Renew, Republish, Signal,
 };
@@ -31,6 +31,11 @@ impl Generator {
         if pick.kind == TaskKind::Wait && self.may(Features::SIGNALS) && self.rng.random_bool(0.8) {
             return self.deliver(store, detail, pick).await;
         }
+        match (pick.task.state, self.rng.random_range(0..100)) {
+            (TaskState::Claimed { .. }, 0..50) => return self.record(pick),
+            (TaskState::Publishable { .. } | TaskState::Dispatched { .. }, 0..50) => return self.claim(pick),
+            _ => {}
+        }
         match self.rng.random_range(0..100) {
             0..12 => self.mark(pick),
             12..45 => self.claim(pick),
@@ -55,6 +60,16 @@ impl Generator {
                 value: json!({"at": 1}).to_string(),
                 actor: Actor::local(),
             }));
+        }
+        let due = store.due(PARTITION).await.unwrap_or_default();
+        let due: Vec<_> = due.into_iter().filter(|(_, due)| due.key.kind == DueKind::Signal).collect();
+        if let Some((_, due)) = due.choose(&mut self.rng).filter(|_| self.rng.clone().random_bool(0.7))
+            && let Some(run) = store.run(due.key.run).await.ok().flatten()
+        {
+            let info = &run.info;
+            let root = info.parent.as_ref().map_or(&info.thread, |parent| &parent.root_thread);
+            let signals = store.thread(root).await.ok().flatten().map_or(0, |thread| thread.signals);
+            return Op::Heard { run: info.id, signals, waits: run.state.waits };
         }
         let known = store.thread(root).await.ok().flatten();
         let mut signals = known.map_or(0, |thread| thread.signals);
