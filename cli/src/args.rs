@@ -57,6 +57,8 @@ pub(crate) enum Command {
         /// The run
         run: String,
     },
+    /// Tell a thread something that a run of it waits for, or will
+    Signal(SignalArgs),
     /// List the checkpoints of a run, new ones first, and who wrote what
     History(HistoryArgs),
     /// Show the state at a checkpoint
@@ -212,6 +214,19 @@ pub(crate) struct AnswerArgs {
     /// A comment beside --approve or --reject
     #[arg(long)]
     pub(crate) comment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignalArgs {
+    /// The thread, or one of its runs
+    pub(crate) target: String,
+    /// The signal's name
+    pub(crate) name: String,
+    /// What it says: JSON, or @FILE with it
+    pub(crate) value: Option<String>,
+    /// Your name for this signal: the same one is taken once
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -29,7 +29,8 @@ impl GraphFile {
         let mut source = spec::Source::new(name, text);
         let mut tried = BTreeSet::new();
         loop {
-            let new: Vec<String> = spec::includes(&source).into_iter().filter(|path| tried.insert(path.clone())).collect();
+            let new: Vec<String> =
+                spec::includes(&source).into_iter().filter(|path| tried.insert(path.clone())).collect();
             if new.is_empty() {
                 return Ok(Self { source });
             }

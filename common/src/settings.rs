@@ -30,6 +30,8 @@ pub struct Timings {
     pub mark_after_ms: u64,
     /// Records of a run are kept this long after its end.
     pub retention_ms: u64,
+    /// The result of a business key is kept this long.
+    pub key_retention_ms: u64,
     /// The pause before a job is handed out again when its worker was lost.
     pub infra_backoff_ms: u64,
     /// Lost workers after which a job fails as poison.
@@ -53,6 +55,7 @@ impl Default for Timings {
             idle_tick_ms: 1_000,
             mark_after_ms: 1_000,
             retention_ms: 7 * 24 * 3_600_000,
+            key_retention_ms: 30 * 24 * 3_600_000,
             infra_backoff_ms: 500,
             infra_attempts_max: 3,
             advance_attempts_max: 5,

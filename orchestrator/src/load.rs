@@ -142,6 +142,23 @@ impl Inner {
         Ok(state)
     }
 
+    /// The state at a checkpoint of one run's thread, as another run would begin or go on
+    /// with it: `first` before that run's first superstep.
+    pub(crate) async fn state_from(
+        &self,
+        of: &Run,
+        into: (&RunInfo, baton_common::Gen),
+        checkpoint: Checkpoint,
+        first: bool,
+    ) -> Result<RunState, Error> {
+        let channels = self.channels(&of.info, checkpoint.clone()).await?;
+        let (info, r#gen) = into;
+        Ok(match first {
+            true => RunState::first(info, r#gen, Some((&checkpoint, channels)))?,
+            false => RunState::restore(info, r#gen, &checkpoint, channels)?,
+        })
+    }
+
     async fn read(&self, info: &RunInfo, seq: Seq) -> Result<(Checkpoint, Channels), Error> {
         let missing = || Error::Missing { run: info.id, seq };
         let checkpoint = self.store.checkpoint(&info.thread, seq).await?.ok_or_else(missing)?;

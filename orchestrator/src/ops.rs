@@ -4,8 +4,9 @@
 use baton_common::commit::Commit;
 use baton_common::job::RenewAnswer;
 use baton_common::transition::{
-    AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Expire, ExpireAnswer, Fire,
-    FireAnswer, Mark, Op, Record, RecordVerdict, Renew, Reply, Submit, SubmitAnswer,
+    AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Deliver, DeliverAnswer, Edit,
+    EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, Mark, Op, Record, RecordVerdict, Renew, Reply, Reserve,
+    ReserveAnswer, Retry, RetryAnswer, Signal, SignalAnswer, Submit, SubmitAnswer,
 };
 use baton_store::Error;
 use tokio::time::{Duration, sleep};
@@ -43,6 +44,11 @@ transitions! {
     expire_op(op: Expire) -> ExpireAnswer { Op::Expire(op), Expire }
     answer_op(op: Answer) -> AnswerVerdict { Op::Answer(Box::new(op)), Answer }
     cancel_op(op: Cancel) -> CancelAnswer { Op::Cancel(op), Cancel }
+    signal_op(op: Signal) -> SignalAnswer { Op::Signal(Box::new(op)), Signal }
+    deliver_op(op: Deliver) -> DeliverAnswer { Op::Deliver(Box::new(op)), Deliver }
+    edit_op(op: Edit) -> EditAnswer { Op::Edit(Box::new(op)), Edit }
+    retry_op(op: Retry) -> RetryAnswer { Op::Retry(Box::new(op)), Retry }
+    reserve_op(op: Reserve) -> ReserveAnswer { Op::Reserve(op), Reserve }
     fire_op(op: Fire) -> FireAnswer { Op::Fire(op), Fire }
     /// The operations that only say whether something changed.
     change_op(op: Op) -> bool { op, Changed }

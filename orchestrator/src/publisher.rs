@@ -46,7 +46,10 @@ impl Inner {
                 Arc::new(Opened { info: group.info.clone(), digests })
             };
             let job = |index| JobId { run: run.id, r#gen, group: group.info.id.clone(), index };
-            let tasks = (0..under_way).map(|index| Publishable { job: job(index), seq: DispatchSeq(1) }).collect();
+            // Those that need others wait for them, whatever the window.
+            let free = (0_u32..).zip(&group.tasks).filter(|(_, task)| task.needs.is_empty());
+            let released = free.take(under_way as usize).map(|(index, _)| index);
+            let tasks = released.map(|index| Publishable { job: job(index), seq: DispatchSeq(1) }).collect();
             Batch { group: opened, tasks }
         })
         .collect()
@@ -97,6 +100,11 @@ impl Inner {
         }
         let Some((group, tasks)) = self.store.group(run, group).await? else { return Ok(None) };
         Ok(Some(self.keep_opened(run, group.info, tasks.iter().map(|task| task.digest).collect())))
+    }
+
+    /// Forgets what messages about a job's group need: its digest changed with its phase.
+    pub(crate) fn forget_opened(&self, job: &JobId) {
+        self.opened.lock().remove(&(job.run, job.group.clone()));
     }
 
     /// Keeps what messages about a group need, in place of what was kept before.

@@ -123,6 +123,17 @@ pub struct OpenWait {
     pub body: Body,
 }
 
+/// What lies beside a task.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TaskBodies {
+    /// Its input or question.
+    pub input: Option<Body>,
+    /// Its outcome.
+    pub result: Option<Body>,
+    /// What it goes on with, where it asked or waited.
+    pub continued: Option<Body>,
+}
+
 /// The records as they stand. Reads may be a moment behind one another.
 #[async_trait]
 pub trait Reader: Send + Sync {
@@ -134,6 +145,8 @@ pub trait Reader: Send + Sync {
     async fn detail(&self, run: RunId) -> Result<Option<RunDetail>, Error>;
     /// One group and its tasks by index, for the sweeper.
     async fn group(&self, run: RunId, group: &GroupId) -> Result<Option<(Group, Vec<Task>)>, Error>;
+    /// What lies beside a task.
+    async fn bodies(&self, job: &JobId) -> Result<TaskBodies, Error>;
     /// The thread.
     async fn thread(&self, key: &ThreadKey) -> Result<Option<Thread>, Error>;
     /// One checkpoint of a thread.

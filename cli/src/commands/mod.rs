@@ -24,6 +24,7 @@ pub(crate) async fn execute(command: &Command, setup: &Setup) -> Result<Exit, Fa
         Command::List(args) => runs::list(args, setup).await,
         Command::Answer(args) => answer::answer(args, setup).await,
         Command::Cancel { run } => runs::cancel(run, setup).await,
+        Command::Signal(args) => runs::signal(args, setup).await,
         Command::History(args) => history::history(args, setup).await,
         Command::State(args) => history::state(args, setup).await,
         Command::Diff(args) => history::diff(args, setup).await,

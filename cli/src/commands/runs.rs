@@ -8,7 +8,7 @@ use v1::watch_response::Item;
 
 use super::json_or_file;
 use crate::answers::Answers;
-use crate::args::{ListArgs, SubmitArgs, WatchArgs};
+use crate::args::{ListArgs, SignalArgs, SubmitArgs, WatchArgs};
 use crate::client::call;
 use crate::exit::{Exit, Failed};
 use crate::follow::{End, Follow};
@@ -154,6 +154,33 @@ pub(super) async fn cancel(run: &str, setup: &Setup) -> Result<Exit, Failed> {
     setup.output.result(&value, |paint| {
         let what = if cancelled.existed { "was over or being cancelled already" } else { "is being cancelled" };
         format!("{run} {}", paint.dim(what))
+    });
+    Ok(Exit::Succeeded)
+}
+
+pub(super) async fn signal(args: &SignalArgs, setup: &Setup) -> Result<Exit, Failed> {
+    let client = setup.client()?;
+    let value = args.value.as_deref().map(|text| json_or_file("the value", text)).transpose()?;
+    // A run's id is a partition, a dash and a uuid; everything else names a thread.
+    let is_run = args.target.parse::<baton_common::RunId>().is_ok();
+    let target = |wanted: bool| if wanted { args.target.clone() } else { String::new() };
+    let request = v1::SignalRequest {
+        thread: target(!is_run),
+        run_id: target(is_run),
+        name: args.name.clone(),
+        // A call that is repeated on another server must not signal twice.
+        id: args.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+        value_json: value.unwrap_or_default(),
+    };
+    let sent = call!(client, runs, signal, request)?;
+    let value = json!({ "id": sent.id, "existed": sent.existed, "taken": sent.taken });
+    setup.output.result(&value, |paint| {
+        let what = match (sent.existed, sent.taken) {
+            (true, _) => "was sent before",
+            (false, true) => "was taken",
+            (false, false) => "waits to be taken",
+        };
+        format!("{} {} {what}", paint.green("✓"), args.name)
     });
     Ok(Exit::Succeeded)
 }

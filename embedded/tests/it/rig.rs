@@ -43,6 +43,7 @@ pub(crate) async fn try_submit(cluster: &Embedded, graph: &str, input: Value) ->
         request_id: RequestId::parse("r-1").ok(),
         thread: ThreadId::parse("t-1").ok(),
         traceparent: None,
+        record: false,
     };
     cluster.api().submit(&Caller::local(), request).await
 }

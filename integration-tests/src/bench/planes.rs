@@ -72,6 +72,7 @@ impl Planes {
             request_id: None,
             thread: None,
             traceparent: None,
+            record: false,
         };
         Ok(self.orchestrator.submit(&Caller::local(), request).await?.run)
     }

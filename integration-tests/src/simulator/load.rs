@@ -51,6 +51,7 @@ pub(super) async fn submit(cluster: &Cluster, seed: u64) -> Load {
             request_id: RequestId::parse(&name).ok(),
             thread: None,
             traceparent: None,
+            record: false,
         };
         runs.insert(name, (request, None));
     }

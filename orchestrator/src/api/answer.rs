@@ -55,6 +55,7 @@ impl Orchestrator {
         }
         match settled.answer {
             AnswerVerdict::Ok(tail) => {
+                tail.released.iter().for_each(|task| inner.forget_opened(&task.job));
                 inner.follow(run, tail);
                 Ok(Answered { interrupt: interrupt.id, existed: false })
             }

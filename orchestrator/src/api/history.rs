@@ -210,7 +210,8 @@ mod tests {
 
     #[test]
     fn a_list_that_grew_tells_what_it_kept() {
-        let state = |list: Value| BTreeMap::from([("log".to_owned(), Arc::new(list)), ("same".to_owned(), Arc::new(json!(1)))]);
+        let state =
+            |list: Value| BTreeMap::from([("log".to_owned(), Arc::new(list)), ("same".to_owned(), Arc::new(json!(1)))]);
         let found = changes(&state(json!([1, 2])), &state(json!([1, 2, 3])));
         assert_eq!((found.len(), found[0].channel.as_str(), found[0].kept), (1, "log", Some(2)));
         assert_eq!(changes(&state(json!([1])), &state(json!([2])))[0].kept, None);

@@ -33,7 +33,10 @@ mod history;
 mod operate;
 pub(crate) mod page;
 mod ready;
+mod replay;
+mod rewind;
 mod runs;
+mod signal;
 mod submit;
 mod types;
 mod watch;
@@ -41,6 +44,9 @@ mod watch;
 pub use error::{ApiError, ErrorKind};
 pub use history::{ChannelChange, CheckpointPage, CheckpointView, DiffView, StateView};
 pub use ready::Readiness;
+pub use replay::{Difference, ReplayView};
+pub use rewind::{Edited, ForkRequest, Retried};
+pub use signal::{Signalled, Target};
 pub use types::{
     Answered, Applied, ArtifactContent, ArtifactView, AuditFilter, Caller, CancelView, Gap, GraphRef, GraphSource,
     GraphView, GroupView, Health, ListFilter, Live, QuestionView, QueueView, RunSummary, RunView, Status,

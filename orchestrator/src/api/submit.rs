@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use baton_common::records::RunInfo;
+use baton_common::records::{Run, RunInfo};
 use baton_common::tool::Priority;
-use baton_common::transition::{Submit, SubmitAnswer};
+use baton_common::transition::{OnBusy, Submit, SubmitAnswer};
 use baton_common::{Failure, Hasher, RunId, ThreadId, ThreadKey, canonical_json};
 use uuid::Builder;
 
@@ -13,11 +13,14 @@ use super::{ApiError, Caller, ErrorKind, GraphRef, GraphSource, SubmitRequest, S
 use crate::driver::Cue;
 use crate::fail::{self, Passed};
 use crate::graphs::{Compiled, inline_name};
+use crate::ops::Settled;
 use crate::orchestrator::{Inner, Orchestrator};
 
 /// The version of this program as runs pin it: an older one leaves them alone.
 const READER: u32 = 1;
 
+/// Times a roll-back is tried while runs come and go on its thread.
+const ROLLBACKS_MAX: u32 = 5;
 /// The largest input, in bytes of JSON.
 const INPUT_BYTES_MAX: usize = 256 * 1024;
 
@@ -37,8 +40,7 @@ impl Orchestrator {
             return Err(ApiError::invalid("input_too_large", cause, "pass large values as files"));
         }
         let info = inner.run_info_of(caller, &request, &compiled, input).await?;
-        let submit = Submit::new(info.clone(), compiled.graph.on_busy);
-        let settled = inner.settle(|| inner.submit_op(submit.clone())).await?;
+        let settled = inner.accept(&info, compiled.graph.on_busy).await?;
         if fail::point("after_submit_script").await == Passed::Error {
             return Err(fail::unknown().into());
         }
@@ -60,6 +62,44 @@ impl Orchestrator {
 }
 
 impl Inner {
+    /// Submits, with what a roll-back needs where the thread is busy: the run that is taken
+    /// back may end meanwhile, then it is looked at again.
+    async fn accept(self: &Arc<Self>, info: &RunInfo, on_busy: OnBusy) -> Result<Settled<SubmitAnswer>, ApiError> {
+        let mut repeated = false;
+        for tried in 1.. {
+            let active = match on_busy {
+                OnBusy::Interrupt | OnBusy::Rollback => self.active_on(info).await?,
+                OnBusy::Reject | OnBusy::Enqueue => None,
+            };
+            let mut submit = Submit::new(info.clone(), on_busy);
+            if let (OnBusy::Rollback, Some(active)) = (on_busy, &active) {
+                let back = self.set_back_to(active, active.state.base).await?;
+                submit.set_back = Some((active.info.id, back));
+            }
+            let mut settled = self.settle(|| self.submit_op(submit.clone())).await?;
+            settled.repeated |= repeated;
+            repeated = settled.repeated;
+            if settled.answer == SubmitAnswer::Busy && on_busy == OnBusy::Rollback && tried < ROLLBACKS_MAX {
+                continue;
+            }
+            if let (SubmitAnswer::Queued, Some(active)) = (settled.answer, active) {
+                self.inflight.cancelling(active.info.id);
+                self.advance_soon(active.info.id, Cue::Look);
+            }
+            return Ok(settled);
+        }
+        Err(ApiError::internal("not tried"))
+    }
+
+    /// The run that is active on the thread of another.
+    async fn active_on(&self, info: &RunInfo) -> Result<Option<Run>, ApiError> {
+        let thread = self.store.thread(&info.thread).await?;
+        match thread.and_then(|thread| thread.active).filter(|active| *active != info.id) {
+            Some(active) => Ok(self.store.run(active).await?),
+            None => Ok(None),
+        }
+    }
+
     /// The graph a caller means. A text need not have been applied; it is kept so that the
     /// run finds its version again, under a name that no caller can say.
     async fn graph_for(&self, caller: &Caller, graph: &GraphRef) -> Result<Arc<Compiled>, ApiError> {
@@ -125,19 +165,19 @@ impl Inner {
             traceparent: request.traceparent.clone(),
             input,
             parent: None,
-            record: false,
+            record: request.record,
             parallel: None,
         })
     }
 
-    fn new_thread(&self) -> ThreadId {
+    pub(super) fn new_thread(&self) -> ThreadId {
         if !self.settings.seeded_ids {
             return ThreadId::random();
         }
         ThreadId::parse(&self.new_uuid().to_string()).unwrap_or_else(|_| ThreadId::random())
     }
 
-    fn new_uuid(&self) -> uuid::Uuid {
+    pub(super) fn new_uuid(&self) -> uuid::Uuid {
         Builder::from_random_bytes(self.seeded_bytes()).into_uuid()
     }
 }
@@ -153,7 +193,7 @@ fn refused_input(compiled: &Compiled, failure: Failure) -> ApiError {
     ApiError::invalid(failure.code, failure.message, cure)
 }
 
-fn refusal(answer: SubmitAnswer, info: &RunInfo) -> ApiError {
+pub(super) fn refusal(answer: SubmitAnswer, info: &RunInfo) -> ApiError {
     let conflict = |code, cause, cure| ApiError::new(ErrorKind::Conflict, code, cause, cure);
     if answer == SubmitAnswer::Busy {
         let cause = format!("another run is active on thread {}", info.thread.thread);

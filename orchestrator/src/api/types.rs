@@ -84,6 +84,8 @@ pub struct SubmitRequest {
     pub thread: Option<ThreadId>,
     /// W3C trace context of the caller.
     pub traceparent: Option<String>,
+    /// Whether what the run is computed from is kept, so that it can be replayed.
+    pub record: bool,
 }
 
 /// An accepted submit.

@@ -26,7 +26,8 @@ pub(super) enum Committed {
 
 impl Inner {
     pub(super) async fn commit(self: &Arc<Self>, work: &Work, step: Step) -> Result<Committed, Trouble> {
-        let Step { state, effects } = step;
+        let Step { state, mut effects } = step;
+        effects.segments.extend(work.journal());
         let run = work.info.id;
         let reason = format!("{}:{}", work.reason(), state.hash);
         let op = Commit::op(run, work.record.ver, &effects.consumed, &reason);

@@ -57,7 +57,7 @@ impl Inflight {
         self.cancelling.lock().contains(&run)
     }
 
-    pub(super) fn ended(&self, run: RunId) {
+    pub(crate) fn ended(&self, run: RunId) {
         self.cancelling.lock().remove(&run);
     }
 }

@@ -5,6 +5,7 @@
 
 mod commit;
 mod inflight;
+pub(crate) mod journal;
 mod prepare;
 
 use std::sync::Arc;

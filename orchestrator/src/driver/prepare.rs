@@ -3,10 +3,12 @@
 //! A record that answered with what closed needs no read at all while this process made
 //! the run's last state. Everything the step decides by was stored, its `now` too.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use baton_common::commit::RunEnd;
 use baton_common::job::Outcome;
-use baton_common::records::{self, Body, RunInfo, RunStatus, TaskState};
+use baton_common::records::{self, Body, RunInfo, RunStatus, TaskKind, TaskState};
 use baton_common::transition::{Closed, ClosedGroup};
 use baton_common::{RunId, Seq};
 use baton_engine::state::RunState;
@@ -53,7 +55,10 @@ impl Inner {
     /// Without a read; `None` where this process does not know the run's last state.
     async fn work_in_memory(&self, run: RunId, closed: &Closed) -> Result<Option<Work>, Trouble> {
         let record = &closed.run;
-        if record.status != RunStatus::Running || closed.groups.iter().any(|group| group.outcomes.is_none()) {
+        if record.status != RunStatus::Running
+            || record.resumed
+            || closed.groups.iter().any(|group| group.outcomes.is_none())
+        {
             return Ok(None);
         }
         let Some(info) = self.states.info(run) else { return Ok(None) };
@@ -77,7 +82,7 @@ impl Inner {
         let event = match record.status {
             RunStatus::Running | RunStatus::Undoing => event_of(&loaded.info, record, &closed)?,
             RunStatus::Cancelling if self.may_end_cancel(run, cue, open.is_empty()).await? => {
-                Some(Event::Cancelled(Vec::new()))
+                Some(Event::Cancelled(read_groups(&closed)?))
             }
             _ => None,
         };
@@ -87,7 +92,24 @@ impl Inner {
         let graph = self.graph_of(&info).await?;
         let head = if record.head == Seq(0) { thread.head } else { record.head };
         let state = self.state_of(&loaded, head).await?;
+        let event = match event {
+            Event::Resumed(_) => Event::Resumed(self.bases_of(&info, &state).await?),
+            event => event,
+        };
         Ok(Some(Work { info, graph, record: loaded.state, state, event }))
+    }
+
+    /// The states that a run's open activations were made from, but for its own.
+    pub(crate) async fn bases_of(
+        &self,
+        info: &RunInfo,
+        state: &RunState,
+    ) -> Result<BTreeMap<Seq, Arc<RunState>>, crate::load::Error> {
+        let mut bases = BTreeMap::new();
+        for seq in state.bases().into_iter().filter(|seq| *seq != state.head) {
+            bases.insert(seq, self.state_at(info, state.r#gen, seq).await?);
+        }
+        Ok(bases)
     }
 
     /// Whether nothing is claimed any more, or its time is over. A sweeper's entry is there
@@ -116,7 +138,11 @@ impl Inner {
 
 /// What happened to a run that may advance; `None` where there is nothing to do.
 fn event_of(info: &RunInfo, record: &records::RunState, closed: &[ClosedGroup]) -> Result<Option<Event>, Trouble> {
-    if info.deadline.is_some_and(|deadline| deadline <= record.ready_at) {
+    if record.resumed {
+        return Ok(Some(Event::Resumed(BTreeMap::new())));
+    }
+    let running = record.status == RunStatus::Running;
+    if running && info.deadline.is_some_and(|deadline| deadline <= record.ready_at) {
         return Ok(Some(Event::DurationOver));
     }
     if record.superstep == 0 {
@@ -125,19 +151,37 @@ fn event_of(info: &RunInfo, record: &records::RunState, closed: &[ClosedGroup]) 
     if closed.is_empty() {
         return Ok(None);
     }
-    let groups: Result<Vec<_>, Trouble> = closed.iter().map(read_group).collect();
-    Ok(Some(Event::Closed(groups?)))
+    Ok(Some(Event::Closed(read_groups(closed)?)))
+}
+
+fn read_groups(closed: &[ClosedGroup]) -> Result<Vec<step::ClosedGroup>, Trouble> {
+    closed.iter().filter(|group| !group.info.detached).map(read_group).collect()
 }
 
 fn read_group(group: &ClosedGroup) -> Result<step::ClosedGroup, Trouble> {
-    let outcomes = group.outcomes.iter().flatten();
-    let outcomes: Result<Vec<_>, Trouble> = outcomes.map(|body| body.as_ref().map(read_outcome).transpose()).collect();
-    Ok(step::ClosedGroup {
-        info: group.info.clone(),
-        state: group.state.clone(),
-        outcomes: outcomes?,
-        owed: Vec::new(),
-    })
+    let (mut outcomes, mut owed) = (Vec::new(), Vec::new());
+    for body in group.outcomes.iter().flatten() {
+        match (body, group.info.kind) {
+            (None, _) => outcomes.push(None),
+            (Some(body), TaskKind::Child) => {
+                let (outcome, left) = read_end(body)?;
+                outcomes.push(Some(outcome));
+                owed.resize(outcomes.len() - 1, None);
+                owed.push(left);
+            }
+            (Some(body), _) => outcomes.push(Some(read_outcome(body)?)),
+        }
+    }
+    Ok(step::ClosedGroup { info: group.info.clone(), state: group.state.clone(), outcomes, owed })
+}
+
+/// How a child ended, and the compensations it left to its caller. A child whose caller gave
+/// it up has an outcome of the store's own.
+fn read_end(body: &Body) -> Result<(Outcome, Option<serde_json::Value>), Trouble> {
+    match serde_json::from_str::<RunEnd>(body) {
+        Ok(end) => Ok((step::child_outcome(&end), end.owed)),
+        Err(_) => Ok((read_outcome(body)?, None)),
+    }
 }
 
 fn read_outcome(body: &Body) -> Result<Outcome, Trouble> {

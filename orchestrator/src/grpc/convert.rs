@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use baton_common::records::{Event, EventKind, RunStatus};
-use baton_common::{RequestId, ThreadId};
+use baton_common::{RequestId, RunId, ThreadId};
 use baton_control::grpc::convert::{self as words, Malformed};
 use baton_engine::spec;
 use baton_proto::v1;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::api::{
     ArtifactView, GraphRef, GraphSource, GraphView, GroupView, ListFilter, Live, QuestionView, QueueView, RunSummary,
-    RunView, Status, SubmitRequest, Submitted, Watched, WorkerView, page,
+    RunView, Status, SubmitRequest, Submitted, Target, Watched, WorkerView, page,
 };
 
 /// How many a caller asks for: bounded rather than refused, but never less than nothing.
@@ -21,7 +21,7 @@ pub(super) fn page_size(asked: i32) -> Result<u32, Malformed> {
 }
 
 /// An id where a text stands, none where it is empty.
-fn optional<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(super) fn optional<T: std::str::FromStr<Err: std::fmt::Display>>(
     field: &'static str,
     text: &str,
 ) -> Result<Option<T>, Malformed> {
@@ -69,7 +69,16 @@ pub(super) fn submit(wire: v1::SubmitRequest, traceparent: Option<String>) -> Re
         request_id: optional::<RequestId>("request_id", &wire.request_id)?,
         thread: optional::<ThreadId>("thread", &wire.thread)?,
         traceparent: Some(wire.traceparent).filter(|text| !text.is_empty()).or(traceparent),
+        record: wire.record,
     })
+}
+
+pub(super) fn signal_target(thread: &str, run: &str) -> Result<Target, Malformed> {
+    match (optional::<ThreadId>("thread", thread)?, optional::<RunId>("run_id", run)?) {
+        (Some(thread), None) => Ok(Target::Thread(thread)),
+        (None, Some(run)) => Ok(Target::Run(run)),
+        _ => Err(Malformed::new("thread", "either a thread or a run of it must be given")),
+    }
 }
 
 pub(super) fn submitted(submitted: Submitted) -> v1::SubmitResponse {

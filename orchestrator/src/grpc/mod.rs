@@ -6,6 +6,7 @@
 
 mod convert;
 mod graphs;
+mod history;
 mod operate;
 mod plane;
 mod runs;

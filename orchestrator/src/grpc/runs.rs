@@ -76,6 +76,17 @@ impl Runs for Services {
         Ok(Response::new(v1::CancelResponse { existed: cancel.existed }))
     }
 
+    async fn signal(&self, request: Request<v1::SignalRequest>) -> Result<Response<v1::SignalResponse>, Status> {
+        let caller = self.caller(&request, Scope::Submit).await?;
+        let v1::SignalRequest { thread, run_id, name, id, value_json } = request.into_inner();
+        let target = convert::signal_target(&thread, &run_id).map_err(status::of_malformed)?;
+        let value = if value_json.is_empty() { "null" } else { &value_json };
+        let value = words::json("value_json", value).map_err(status::of_malformed)?;
+        let id = Some(id).filter(|id| !id.is_empty());
+        let sent = self.orchestrator.signal(&caller, target, name, id, value).await.map_err(status::of_api)?;
+        Ok(Response::new(v1::SignalResponse { id: sent.id, existed: sent.existed, taken: sent.taken }))
+    }
+
     async fn list_interrupts(
         &self,
         request: Request<v1::ListInterruptsRequest>,

@@ -12,6 +12,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use v1::control_plane_server::ControlPlaneServer;
 use v1::graphs_server::GraphsServer;
+use v1::history_server::HistoryServer;
 use v1::operate_server::OperateServer;
 use v1::runs_server::RunsServer;
 
@@ -70,6 +71,7 @@ pub async fn serve(listener: TcpListener, services: Services, grace: Duration) -
         .add_service(reflection().build_v1alpha()?)
         .add_service(limited!(RunsServer))
         .add_service(limited!(GraphsServer))
+        .add_service(limited!(HistoryServer))
         .add_service(limited!(OperateServer))
         .add_service(limited!(ControlPlaneServer));
     let watched = report_health(health, services.orchestrator.clone(), shutdown.clone());
@@ -92,7 +94,8 @@ pub async fn serve(listener: TcpListener, services: Services, grace: Duration) -
 
 /// Says whether calls can be served: as long as the store answers and nobody shuts down.
 async fn report_health(health: HealthReporter, orchestrator: Orchestrator, shutdown: CancellationToken) {
-    let names = ["", "baton.v1.Runs", "baton.v1.Graphs", "baton.v1.Operate", "baton.v1.ControlPlane"];
+    let names =
+        ["", "baton.v1.Runs", "baton.v1.Graphs", "baton.v1.History", "baton.v1.Operate", "baton.v1.ControlPlane"];
     let mut last = None;
     let look = async {
         loop {

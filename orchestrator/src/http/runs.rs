@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 use super::fields::{Fields, malformed};
 use super::route::{Answer, Call};
 use super::{sse, view};
-use crate::api::{ApiError, GraphRef, GraphSource, ListFilter, SubmitRequest, Which, page};
+use crate::api::{ApiError, GraphRef, GraphSource, ListFilter, SubmitRequest, Target, Which, page};
 
-/// Names a submit as `request_id` does, for clients that repeat calls by themselves.
+/// Names a submit as `request_id` does, and a signal as `id` does, for clients that repeat calls by themselves.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 pub(super) async fn submit(mut call: Call) -> Answer {
@@ -26,7 +26,7 @@ pub(super) async fn submit(mut call: Call) -> Answer {
     };
     let traceparent = call.body.text("traceparent")?.or_else(|| call.header("traceparent"));
     let (graph, thread) = (graph_ref(&mut call.body)?, call.body.parsed("thread")?);
-    let request = SubmitRequest { graph, input, request_id, thread, traceparent };
+    let request = SubmitRequest { graph, input, request_id, thread, traceparent, record: false };
     let submitted = call.services.orchestrator.submit(&call.caller, request).await?;
     let status = if submitted.existed { StatusCode::OK } else { StatusCode::CREATED };
     let mut response = view::json(status, &view::submitted(&submitted));
@@ -115,6 +115,18 @@ pub(super) async fn cancel(mut call: Call) -> Answer {
     let run = run_id(&mut call)?;
     let cancel = call.services.orchestrator.cancel(&call.caller, run).await?;
     Ok(view::json(StatusCode::OK, &json!({ "run": run, "existed": cancel.existed })))
+}
+
+/// Tells a thread something, or the thread of a run.
+pub(super) async fn signal(mut call: Call) -> Answer {
+    let target = match call.path.parsed("thread")? {
+        Some(thread) => Target::Thread(thread),
+        None => Target::Run(run_id(&mut call)?),
+    };
+    let (name, id) = (call.body.needed_text("name")?, call.body.text("id")?.or_else(|| call.header(IDEMPOTENCY_KEY)));
+    let value = call.body.value("value").unwrap_or_default();
+    let sent = call.services.orchestrator.signal(&call.caller, target, name, id, value).await?;
+    Ok(view::json(StatusCode::OK, &view::of(&sent)))
 }
 
 pub(super) async fn questions(mut call: Call) -> Answer {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use baton_common::commit::Input;
 use baton_common::ids::{Fence, IdempotencyKey, WorkerId};
 use baton_common::job::{ClaimAnswer, DropReason, Envelope, Grant, Outcome};
 use baton_common::transition::{Claim, ClaimVerdict, Granted, Record, Recorded};
@@ -11,6 +12,7 @@ use baton_control::{ClaimCall, Error};
 use bytes::Bytes;
 use futures_util::future::join_all;
 
+use super::keyed::{Attempt, unwrapped};
 use super::resume::recorded;
 use crate::fail::{self, Passed};
 use crate::load;
@@ -70,7 +72,25 @@ impl Inner {
     }
 
     async fn grant(self: &Arc<Self>, envelope: Envelope, granted: Granted) -> Result<ClaimAnswer, baton_store::Error> {
-        let args = match self.arguments(&envelope.job, &granted).await {
+        let input = match serde_json::from_str::<Input>(&granted.body) {
+            Ok(input) => input,
+            Err(error) => {
+                let failure =
+                    Failure::permanent("arguments_failed", format!("the stored input does not read: {error}"));
+                self.fail_attempt(&envelope.job, envelope.digest, granted.fence, failure).await?;
+                return Ok(ClaimAnswer::Drop(DropReason::Done));
+            }
+        };
+        let (keys, input) = unwrapped(input);
+        if !keys.is_empty() {
+            let Envelope { job, digest, tenant, .. } = &envelope;
+            let (tool, fence) = (granted.group.tool.as_str(), granted.fence);
+            let attempt = Attempt { tenant, tool, job, digest: *digest, fence };
+            if let Some(reason) = self.recall(&attempt, &keys, granted.continued.as_deref()).await? {
+                return Ok(ClaimAnswer::Drop(reason));
+            }
+        }
+        let args = match self.arguments(&envelope.job, &granted, input).await {
             Ok(args) => args,
             Err(Unmade::Store(error)) => return Err(error),
             Err(Unmade::Failed(failure)) => {

@@ -7,9 +7,11 @@ mod announce;
 mod arguments;
 mod claim;
 mod files;
+mod keyed;
 mod renew;
 mod resume;
 mod secrets;
+mod special;
 
 use async_trait::async_trait;
 use baton_common::ids::WorkerId;

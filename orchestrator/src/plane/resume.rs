@@ -9,6 +9,9 @@ use baton_common::{JobId, Payload, TenantId};
 use baton_control::{Error, Resume};
 use bytes::Bytes;
 
+use super::claim::Unmade;
+use super::keyed::Attempt;
+use super::special::Special;
 use crate::fail::{self, Passed};
 use crate::orchestrator::Inner;
 
@@ -17,9 +20,23 @@ impl Inner {
         let tenant = self.holder(&resume.hold)?;
         let Resume { hold, digest, outcome } = resume;
         let outcome = self.by_reference(&tenant, outcome).await?;
-        let outcome = recorded(&outcome).map_err(|error| Error::Refused(error.to_string()))?;
-        let record = Record { job: hold.job.clone(), digest, fence: hold.fence, outcome };
+        let special = self.special(&hold.job).await;
+        let (outcome, again) = self.judged(&hold.job, outcome, &special).await?;
+        let told = match again {
+            Some(again) => again,
+            None => recorded(&outcome).map_err(|error| Error::Refused(error.to_string()))?,
+        };
+        let keyed = special.ok().flatten().filter(|special| !special.keys.is_empty() && !is_pause(&told));
+        let attempt = |tool| Attempt { tenant: &tenant, tool, job: &hold.job, digest, fence: hold.fence };
+        // A success is kept before it is recorded, a failure frees the key once it is final.
+        if let (Some(keyed), Outcome::Ok(_)) = (&keyed, &outcome) {
+            self.settle_keys(&attempt(&keyed.tool), &keyed.keys, &outcome).await.map_err(super::from_store)?;
+        }
+        let record = Record { job: hold.job.clone(), digest, fence: hold.fence, outcome: told };
         let verdict = self.record_op(record).await.map_err(super::from_store)?;
+        if let (Some(keyed), Outcome::Error(_), RecordVerdict::Ok(_)) = (&keyed, &outcome, &verdict) {
+            self.settle_keys(&attempt(&keyed.tool), &keyed.keys, &outcome).await.map_err(super::from_store)?;
+        }
         if fail::point("after_record").await == Passed::Error {
             return Err(super::from_store(fail::unknown()));
         }
@@ -28,6 +45,26 @@ impl Inner {
             return Err(super::from_store(fail::unknown()));
         }
         Ok(answer)
+    }
+
+    /// The outcome as it counts, and how it is recorded where it is no end yet: a job that
+    /// is polled is called again until it is done.
+    async fn judged(
+        &self,
+        job: &JobId,
+        outcome: Outcome,
+        special: &Result<Option<Special>, Unmade>,
+    ) -> Result<(Outcome, Option<Recorded>), Error> {
+        let special = match special {
+            Ok(None) | Err(Unmade::Failed(_)) => return Ok((outcome, None)),
+            Ok(Some(special)) => special,
+            Err(Unmade::Store(error)) => return Err(super::from_store(error.clone())),
+        };
+        match self.polled(job, special, &outcome).await {
+            Ok(again) => Ok((outcome, again)),
+            Err(Unmade::Failed(failure)) => Ok((Outcome::Error(failure), None)),
+            Err(Unmade::Store(error)) => Err(super::from_store(error)),
+        }
     }
 
     /// Begins what a recorded outcome leads to.
@@ -43,6 +80,7 @@ impl Inner {
                 ResumeAnswer::Retry
             }
             RecordVerdict::Parked { .. } => {
+                self.forget_opened(job);
                 self.watchers.changed(job.run);
                 ResumeAnswer::Recorded
             }
@@ -64,6 +102,10 @@ impl Inner {
         let kept = baton_blobs::put_content(self.blobs.as_ref(), tenant, "application/json", Bytes::from(text)).await;
         kept.map(|blob| Outcome::Ok(Payload::Blob(blob))).map_err(super::from_blobs)
     }
+}
+
+fn is_pause(told: &Recorded) -> bool {
+    matches!(told, Recorded::Ask { .. } | Recorded::Wait { .. })
 }
 
 /// An outcome as RECORD is told.

@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_common::{Failure, NodePath};
+use baton_common::Failure;
 use baton_engine::expr::SecretRef;
-use baton_engine::graph::{Graph, Work};
 use serde_json::Value;
 
 use crate::orchestrator::Inner;
@@ -59,14 +58,6 @@ pub(super) fn mentioned(value: &Value) -> bool {
         Value::Array(items) => items.iter().any(mentioned),
         Value::Object(members) => members.values().any(mentioned),
         _ => false,
-    }
-}
-
-/// Where the template of a node's arguments names secrets.
-pub(super) fn places(graph: &Graph, node: &NodePath) -> Vec<SecretRef> {
-    match graph.nodes.get(node).map(|node| &node.work) {
-        Some(Work::Tool(call) | Work::Notify(call)) => call.args.secrets().to_vec(),
-        _ => Vec::new(),
     }
 }
 

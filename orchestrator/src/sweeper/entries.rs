@@ -33,13 +33,22 @@ impl Inner {
         let DueKey { kind, run, group, index } = key;
         match (kind, group, index) {
             (DueKind::Ready, ..) => self.advance_soon(run, Cue::Due(attempts)),
-            (DueKind::Cancel, ..) => self.advance_soon(run, Cue::EndCancel),
+            (DueKind::Cancel, ..) => {
+                // Whoever still works on it was told at each renewal.
+                self.change_op(Op::Force { run }).await?;
+                self.advance_soon(run, Cue::EndCancel);
+            }
+            (DueKind::Signal, ..) => {
+                if let Err(error) = self.deliver_signals(run).await {
+                    tracing::debug!(%run, %error, "signals left for later");
+                }
+            }
             (DueKind::Publish, Some(group), index) => self.publish_due(run, &group, index, now).await?,
             (DueKind::Check, Some(group), _) => self.check(run, &group, evidence, now).await?,
             (DueKind::Lease, Some(group), Some(index)) => self.expire(run, group, index).await?,
             (DueKind::Timer, group, index) => self.fire(Fire { run, group, index }).await?,
             (DueKind::Gc, ..) => self.collect(run).await?,
-            (DueKind::Publish | DueKind::Check | DueKind::Lease | DueKind::Signal, ..) => {
+            (DueKind::Publish | DueKind::Check | DueKind::Lease, ..) => {
                 tracing::warn!(%run, kind = %kind.letter(), "due entry without its group");
             }
         }
@@ -87,6 +96,7 @@ impl Inner {
     async fn fire(self: &Arc<Self>, fire: Fire) -> Result<(), Error> {
         let run = fire.run;
         if let FireAnswer::Fired(tail) = self.fire_op(fire).await? {
+            tail.released.iter().for_each(|task| self.forget_opened(&task.job));
             self.follow(run, tail);
         }
         Ok(())

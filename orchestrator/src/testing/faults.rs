@@ -55,6 +55,7 @@ async fn history(seed: u64) -> (RunView, String) {
             request_id: RequestId::parse("r").ok(),
             thread: None,
             traceparent: None,
+            record: false,
         };
         if let Ok(submitted) = rig.orchestrator.submit(&Caller::local(), request).await {
             break submitted.run;

@@ -108,6 +108,7 @@ async fn a_busy_thread_refuses_and_a_used_request_id_conflicts() {
             request_id: RequestId::parse(request).ok(),
             thread: baton_common::ThreadId::parse("t-1").ok(),
             traceparent: None,
+            record: false,
         };
         let refused = rig.orchestrator.submit(&Caller::local(), request).await.unwrap_err();
         assert_eq!((refused.kind, refused.code.as_str()), (crate::api::ErrorKind::Conflict, code));
@@ -132,6 +133,7 @@ async fn a_graph_the_store_forgot_is_kept_anew_with_the_next_run() {
             request_id: RequestId::parse(request).ok(),
             thread: None,
             traceparent: None,
+            record: false,
         };
         rig.orchestrator.submit(&Caller::local(), request).await.unwrap()
     };

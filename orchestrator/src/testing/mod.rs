@@ -125,6 +125,7 @@ impl Rig {
             request_id: RequestId::parse(request).ok(),
             thread: thread.and_then(|thread| baton_common::ThreadId::parse(thread).ok()),
             traceparent: None,
+            record: false,
         };
         self.orchestrator.submit(&Caller::local(), request).await.unwrap().run
     }

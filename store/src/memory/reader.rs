@@ -11,7 +11,7 @@ use baton_common::{JobId, Partition, TenantId, Timestamp};
 
 use super::MemoryStore;
 use super::rows::PartitionRows;
-use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter};
+use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
 
 #[async_trait]
 impl Reader for MemoryStore {
@@ -66,6 +66,16 @@ impl Reader for MemoryStore {
         Ok(self
             .read(key.partition(), |rows| rows.segments.range(from..to).map(|(_, body)| body.clone()).collect())
             .unwrap_or_default())
+    }
+
+    async fn bodies(&self, job: &JobId) -> Result<TaskBodies, Error> {
+        let key = (job.run, job.group.clone(), job.index);
+        let bodies = self.read(job.run.partition, |rows| TaskBodies {
+            input: rows.inputs.get(&key).cloned(),
+            result: rows.results.get(&key).cloned(),
+            continued: rows.continued.get(&key).cloned(),
+        });
+        Ok(bodies.unwrap_or_default())
     }
 
     async fn signals(&self, key: &ThreadKey) -> Result<Vec<Signal>, Error> {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 
 use super::SqliteStore;
 use super::rows::{decode, fault, groups, number, tasks, text, texts, value};
-use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter};
+use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
 
 #[async_trait]
 impl Reader for SqliteStore {
@@ -38,6 +38,21 @@ impl Reader for SqliteStore {
             };
             let tasks = seen(connection, run, &group)?;
             Ok(Some((group, tasks)))
+        })
+        .await
+    }
+
+    async fn bodies(&self, job: &JobId) -> Result<TaskBodies, Error> {
+        let (run, group, index) = (job.run.to_string(), job.group.to_string(), job.index);
+        self.read(move |connection| {
+            let one = |sql: &str| text(connection, sql, params![run, group, index]);
+            Ok(TaskBodies {
+                input: one("SELECT body FROM input WHERE run = ?1 AND grp = ?2 AND idx = ?3")?,
+                result: one("SELECT body FROM result WHERE run = ?1 AND grp = ?2 AND idx = ?3")?,
+                continued: one(
+                    "SELECT body FROM beside WHERE run = ?1 AND grp = ?2 AND idx = ?3 AND what = 'continued'",
+                )?,
+            })
         })
         .await
     }

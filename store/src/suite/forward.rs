@@ -9,7 +9,7 @@ pub mod words {
         Audit, Body, Checkpoint, Event, Group, Interrupt, Run, Signal, Span, Task, Thread,
     };
     pub use baton_common::transition::Due;
-    pub use baton_common::{Digest, Partition, TenantId, Timestamp};
+    pub use baton_common::{Digest, JobId, Partition, TenantId, Timestamp};
 }
 
 /// Implements `Reader` and `Registry` for a store that stands before the one in its field
@@ -25,6 +25,7 @@ macro_rules! forward_reads {
                 load(run: RunId) -> Option<$crate::Loaded>;
                 detail(run: RunId) -> Option<$crate::RunDetail>;
                 group(run: RunId, group: &GroupId) -> Option<(Group, Vec<Task>)>;
+                bodies(job: &JobId) -> $crate::TaskBodies;
                 thread(key: &ThreadKey) -> Option<Thread>;
                 checkpoint(key: &ThreadKey, seq: Seq) -> Option<Checkpoint>;
                 segments(key: &ThreadKey, channel: &str, span: Span) -> Vec<Body>;

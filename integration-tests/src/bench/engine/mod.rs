@@ -1,0 +1,150 @@
+//! `bench engine`: five workloads, each computed by the engine alone, with the full
+//! hand-over in memory, and with it on SQLite under full sync; beside LangGraph where it is
+//! asked for.
+#![allow(clippy::print_stdout, reason = "what the bench prints")]
+
+mod alone;
+mod hosted;
+mod workloads;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::bed::Kind;
+use super::report::quantile;
+pub use workloads::{Nodes, Workload};
+
+/// Runs at once where a rate is measured.
+const RUNS: usize = 64;
+/// The program that runs the same workloads on LangGraph.
+const BESIDE: &str = include_str!("workloads.py");
+
+/// How much is measured.
+#[derive(Debug, Clone)]
+pub struct EnginePlan {
+    /// Runs of each workload that are counted.
+    pub rounds: usize,
+    /// How long a rate is measured.
+    pub during: Duration,
+    /// Python of an environment with LangGraph.
+    pub python: Option<std::path::PathBuf>,
+}
+
+/// What one workload took.
+#[derive(Debug, Clone, Serialize)]
+pub struct EngineFigures {
+    /// The workload.
+    pub workload: &'static str,
+    /// Nodes that one run activates.
+    pub nodes: usize,
+    /// Milliseconds of a run computed in place, and how many checkpoints it made.
+    pub step_ms: f64,
+    /// Checkpoints of such a run.
+    pub checkpoints: usize,
+    /// Milliseconds of a run whose nodes are jobs, in memory.
+    pub memory_ms: f64,
+    /// The same on SQLite with full sync.
+    pub sqlite_ms: f64,
+    /// Jobs of such a run.
+    pub jobs: u64,
+    /// Milliseconds of a run on LangGraph without checkpoints.
+    pub langgraph_ms: Option<f64>,
+    /// The same with checkpoints in memory.
+    pub langgraph_memory_ms: Option<f64>,
+}
+
+/// Everything that was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct EngineReport {
+    /// By workload.
+    pub workloads: Vec<EngineFigures>,
+    /// Durable steps per second on SQLite with full sync, with [`RUNS`] runs at once.
+    pub sqlite_steps_s: f64,
+    /// Version of LangGraph.
+    pub langgraph: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Beside {
+    langgraph: String,
+    seconds: BTreeMap<String, BesideSeconds>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct BesideSeconds {
+    bare: f64,
+    memory: f64,
+}
+
+/// Measures all workloads.
+///
+/// # Errors
+/// When a run does not succeed, or LangGraph does not run.
+pub async fn measure_engine(plan: &EnginePlan) -> anyhow::Result<EngineReport> {
+    let beside = plan.python.as_deref().map(|python| beside(python, plan.rounds)).transpose()?;
+    let mut workloads = Vec::new();
+    for workload in Workload::ALL {
+        eprintln!("measuring {}", workload.name());
+        let rounds = plan.rounds;
+        // Deep values are walked recursively: the engine has large stacks elsewhere too.
+        let alone = std::thread::Builder::new().stack_size(16 << 20).spawn(move || alone::compute(workload, rounds))?;
+        let alone = alone.join().map_err(|_| anyhow::anyhow!("the engine panicked"))??;
+        let memory = hosted::one_by_one(Kind::Memory, workload, rounds).await?;
+        let sqlite = hosted::one_by_one(Kind::Sqlite, workload, rounds.min(3)).await?;
+        let other = beside.as_ref().and_then(|beside| beside.seconds.get(workload.name()));
+        workloads.push(EngineFigures {
+            workload: workload.name(),
+            nodes: workload.nodes(),
+            step_ms: median(alone.iter().map(|run| run.seconds)),
+            checkpoints: alone.first().map_or(0, |run| run.checkpoints),
+            memory_ms: median(memory.seconds),
+            sqlite_ms: median(sqlite.seconds),
+            jobs: memory.jobs,
+            langgraph_ms: other.map(|other| other.bare * 1_000.0),
+            langgraph_memory_ms: other.map(|other| other.memory * 1_000.0),
+        });
+    }
+    eprintln!("measuring SQLite with {RUNS} runs at once");
+    let sqlite_steps_s = hosted::at_once(Kind::Sqlite, Workload::React, RUNS, plan.during).await?;
+    Ok(EngineReport { workloads, sqlite_steps_s, langgraph: beside.map(|beside| beside.langgraph) })
+}
+
+fn beside(python: &Path, rounds: usize) -> anyhow::Result<Beside> {
+    eprintln!("measuring LangGraph");
+    let ran = Command::new(python).args(["-c", BESIDE, &rounds.to_string()]).output().context("python")?;
+    ensure!(ran.status.success(), "LangGraph failed: {}", String::from_utf8_lossy(&ran.stderr));
+    Ok(serde_json::from_slice(&ran.stdout)?)
+}
+
+fn median(seconds: impl IntoIterator<Item = f64>) -> f64 {
+    quantile(&seconds.into_iter().collect::<Vec<_>>(), 0.5) * 1_000.0
+}
+
+/// Prints what was measured; how many times faster stands in brackets.
+pub fn print_engine(report: &EngineReport) {
+    let other = report.langgraph.as_deref().map_or_else(String::new, |version| format!(" LangGraph {version} |"));
+    let dashes = if other.is_empty() { "" } else { "--:|--:|" };
+    let saved = if other.is_empty() { "" } else { " its checkpoints in memory |" };
+    println!("| workload | nodes | engine alone ms | hand-over in memory ms | SQLite, full sync ms |{other}{saved}");
+    println!("|---|--:|--:|--:|--:|{dashes}");
+    for figures in &report.workloads {
+        let EngineFigures { workload, nodes, step_ms, memory_ms, sqlite_ms, langgraph_ms, langgraph_memory_ms, .. } =
+            figures;
+        let times = |ours: f64, theirs: Option<f64>| theirs.map_or(String::new(), |ms| format!(" ({:.1} x)", ms / ours));
+        let theirs = match (langgraph_ms, langgraph_memory_ms) {
+            (Some(bare), Some(saved)) => format!(" {bare:.1} | {saved:.1} |"),
+            _ => String::new(),
+        };
+        println!(
+            "| {workload} | {nodes} | {step_ms:.2}{} | {memory_ms:.1}{} | {sqlite_ms:.1} |{theirs}",
+            times(*step_ms, *langgraph_ms),
+            times(*memory_ms, *langgraph_memory_ms),
+        );
+    }
+    println!("\nSQLite with full sync, {RUNS} runs at once: {:.0} durable steps per second", report.sqlite_steps_s);
+}
