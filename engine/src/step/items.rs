@@ -207,7 +207,7 @@ pub(super) fn of_item(label: &str, failure: Failure) -> Failure {
 
 /// What an item fails with when one that it needs failed.
 pub(super) fn dependency_failed() -> Failure {
-    Failure::permanent("dependency_failed", "an item it needs has failed")
+    Failure::permanent("dependency_failed", "an item it needs did not succeed")
 }
 
 #[cfg(test)]

@@ -140,3 +140,28 @@ nodes:
     world.close(&["gate#3", "side#3"]);
     assert_eq!(world.output(), json!({"won": 3}));
 }
+
+#[test]
+fn a_branch_that_is_late_starts_afresh_with_the_next_turn() {
+    let text = "
+baton: 1
+graph: again
+input: {}
+output: { won: state.won }
+state: { won: { type: integer, reduce: sum, default: 0 }, turns: { type: integer, reduce: sum, default: 0 } }
+start: head
+nodes:
+  head: { save: { turns: '1' }, then: [a, b] }
+  a: { tool: { name: t.echo, args: {} }, then: first }
+  b: { tool: { name: t.echo, args: {} }, then: [ { when: state.turns < 2, to: head }, { to: first } ] }
+  first: { join: any, save: { won: '1' }, then: [ { when: state.won > 9, to: head }, { to: end } ] }
+";
+    let mut world = World::started(text, json!({}));
+    world.close(&["a#1"]);
+    assert_eq!(world.waiting(), ["b#1"], "it may lead to another turn");
+    world.close(&["b#1"]);
+    world.close(&["a#2"]);
+    assert_eq!(*world.state.values["won"], json!(2));
+    world.close(&["b#2"]);
+    assert_eq!(world.output(), json!({"won": 2}));
+}

@@ -1,12 +1,12 @@
 //! Whatever the order in which groups close, a run gives what a sequential interpreter gives.
 
+use baton_common::Digest;
 use baton_common::records::RunStatus;
-use baton_common::{Digest, GroupId};
-use baton_engine::step::Event;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::random_program::{Dice, Outcome, program, write, zeroes};
-use super::world::World;
+use super::random_outcome::{Outcome, zeroes};
+use super::random_program::{Dice, program, write};
+use super::random_run::finish;
 
 const PROGRAMS: u64 = 120;
 const ORDERS: u64 = 3;
@@ -15,7 +15,7 @@ const TELL: &str = "BATON_TEST_TELL_BYTES";
 
 #[test]
 fn any_order_of_closings_gives_what_a_sequential_interpreter_gives() {
-    let mut failed = 0;
+    let (mut failed, mut undone) = (0, 0);
     for seed in 1..=PROGRAMS {
         let program = program(&mut Dice::new(seed));
         let mut expected = Outcome::default();
@@ -26,18 +26,39 @@ fn any_order_of_closings_gives_what_a_sequential_interpreter_gives() {
         let text = write(&program);
         let expected = expected.output();
         for order in 0..ORDERS {
-            let world = finish(&text, &mut Dice::new(seed * 1_000 + order));
-            let end = world.end.unwrap_or_else(|| panic!("seed {seed}, order {order}: waits\n{text}"));
+            let what = format!("seed {seed}, order {order}");
+            let (world, ledger) = finish(&text, &mut Dice::new(seed * 1_000 + order), None);
+            let end = world.end.unwrap_or_else(|| panic!("{what}: waits\n{text}"));
             if fails {
                 let code = end.failure.as_ref().map(|failure| failure.failure.code.as_str());
-                assert_eq!(code, Some("boom"), "seed {seed}, order {order}: {end:?}\n{text}");
+                assert_eq!(code, Some("boom"), "{what}: {end:?}\n{text}");
+                ledger.check(&what);
+                undone += ledger.undone.len();
             } else {
-                assert_eq!(end.status, RunStatus::Succeeded, "seed {seed}, order {order}: {end:?}\n{text}");
-                assert_eq!(end.output.map(sorted).as_ref(), Some(&expected), "seed {seed}, order {order}\n{text}");
+                assert_eq!(end.status, RunStatus::Succeeded, "{what}: {end:?}\n{text}");
+                assert_eq!(end.output.map(sorted).as_ref(), Some(&expected), "{what}\n{text}");
+                assert!(ledger.undone.is_empty());
             }
         }
     }
     assert!(failed > 0 && failed < PROGRAMS / 2, "{failed} of {PROGRAMS} programs fail");
+    assert!(undone > 20, "{undone} compensations ran");
+}
+
+#[test]
+fn a_cancel_at_any_moment_takes_back_what_was_done() {
+    let (mut cancelled, mut undone) = (0, 0);
+    for seed in 1..=PROGRAMS {
+        let text = write(&program(&mut Dice::new(seed)));
+        let (world, ledger) = finish(&text, &mut Dice::new(seed), Some(seed as usize % 7));
+        let end = world.end.unwrap_or_else(|| panic!("seed {seed}: waits\n{text}"));
+        if end.status == RunStatus::Cancelled {
+            cancelled += 1;
+            ledger.check(&format!("seed {seed}\n{text}"));
+            undone += ledger.undone.len();
+        }
+    }
+    assert!(cancelled > PROGRAMS / 4 && undone > 20, "{cancelled} cancelled, {undone} undone");
 }
 
 #[test]
@@ -46,7 +67,7 @@ fn two_processes_give_equal_bytes() {
         let mut told = String::new();
         for seed in 1..=10 {
             let text = write(&program(&mut Dice::new(seed)));
-            let world = finish(&text, &mut Dice::new(seed));
+            let (world, _) = finish(&text, &mut Dice::new(seed), None);
             told += &serde_json::to_string(&(&world.history, &world.pieces.values().collect::<Vec<_>>(), &world.end))
                 .unwrap();
         }
@@ -61,25 +82,6 @@ fn two_processes_give_equal_bytes() {
         told.unwrap_or_else(|| panic!("told nothing: {output}"))
     };
     assert_eq!(tell(), tell());
-}
-
-/// Runs a graph, closing random sets of what is open.
-fn finish(text: &str, dice: &mut Dice) -> World {
-    let mut world = World::started(text, json!({}));
-    while world.end.is_none() {
-        let open: Vec<GroupId> = world.open.keys().cloned().collect();
-        assert!(!open.is_empty(), "nothing is open and nothing ended\n{text}");
-        let mut chosen: Vec<GroupId> = open.iter().filter(|_| dice.below(3) == 0).cloned().collect();
-        if chosen.is_empty() {
-            chosen.push(open[dice.below(open.len() as u64) as usize].clone());
-        }
-        if dice.below(2) == 0 {
-            chosen.reverse();
-        }
-        let closed = chosen.iter().map(|id| world.run_tasks(id)).collect();
-        world.apply(Event::Closed(closed));
-    }
-    world
 }
 
 fn sorted(mut output: Value) -> Value {

@@ -1,10 +1,6 @@
-//! Small random programs: each can be written as a graph, and run by a plain sequential
-//! interpreter that knows nothing of supersteps, snapshots or joins.
+//! Small random programs, and each as a graph.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-
-use serde_json::{Map, Value, json};
 
 /// Numbers that look random and are the same for the same seed.
 pub(super) struct Dice(u64);
@@ -33,6 +29,15 @@ pub(super) enum Block {
     Map { id: u32, read: Option<u32> },
     /// A job that fails: handled, `c := 7`; else the run fails.
     Failing { id: u32, handled: bool },
+    /// Several jobs of which the first to end counts: `c := 5`; beside them maybe one that
+    /// leads elsewhere too, with `total += 5`.
+    Race { id: u32, ways: u64, aside: bool },
+    /// A map over three items that need each other and fail where their number divides by 4;
+    /// `c := failures`, `total += what the last one gave`.
+    Needs { id: u32, read: Option<u32> },
+    /// A call of a graph, with a job in it or without: `c := read + 3`, `total += 1`; it
+    /// fails where its input divides by 5, and is handled with `c := 7`.
+    Call { id: u32, read: Option<u32>, job: bool },
     /// One of two ways.
     Choice { id: u32, read: Option<u32>, even: Vec<Block>, odd: Vec<Block> },
     /// All of these at once, then on.
@@ -56,18 +61,24 @@ fn block(dice: &mut Dice, next: &mut u32, readable: &mut Vec<u32>, depth: u32) -
     *next += 1;
     let id = *next;
     let read = (!readable.is_empty()).then(|| readable[dice.below(readable.len() as u64) as usize]);
-    let kind = dice.below(if depth == 0 { 12 } else { 19 });
+    let kind = dice.below(if depth == 0 { 17 } else { 24 });
     let made = match kind {
         0..=4 => Block::Job { id, read, plus: dice.below(9) as i64 },
         5..=7 => Block::Local { id, read },
         8..=10 => Block::Map { id, read },
         11 => Block::Failing { id, handled: dice.below(8) > 0 },
-        12..=13 => {
-            let even = blocks(dice, next, &mut readable.clone(), depth - 1);
-            let odd = blocks(dice, next, &mut readable.clone(), depth - 1);
+        12 => Block::Race { id, ways: 1 + dice.below(3), aside: dice.below(2) == 0 },
+        13..=14 => Block::Needs { id, read },
+        15..=16 => Block::Call { id, read, job: dice.below(2) == 0 },
+        17..=18 => {
+            let mut even = blocks(dice, next, &mut readable.clone(), depth - 1);
+            let mut odd = blocks(dice, next, &mut readable.clone(), depth - 1);
+            // Where ways meet again, validation cannot tell that a late arrival is dropped.
+            without_asides(&mut even);
+            without_asides(&mut odd);
             return Block::Choice { id, read, even, odd };
         }
-        14..=16 => {
+        19..=21 => {
             let mut inner = Vec::new();
             let ways = (0..2 + dice.below(2)).map(|_| {
                 let mut own = readable.clone();
@@ -88,6 +99,18 @@ fn block(dice: &mut Dice, next: &mut u32, readable: &mut Vec<u32>, depth: u32) -
     made
 }
 
+fn without_asides(blocks: &mut [Block]) {
+    for block in blocks {
+        match block {
+            Block::Race { aside, .. } => *aside = false,
+            Block::Choice { even, odd, .. } => [even, odd].into_iter().for_each(|way| without_asides(way)),
+            Block::Fork { ways, .. } => ways.iter_mut().for_each(|way| without_asides(way)),
+            Block::Loop { body, .. } => without_asides(body),
+            _ => {}
+        }
+    }
+}
+
 /// The program as a graph.
 pub(super) fn write(program: &[Block]) -> String {
     let mut text = Text::default();
@@ -100,9 +123,10 @@ pub(super) fn write(program: &[Block]) -> String {
     let names: Vec<&str> = text.channels.iter().filter_map(|line| line.split(':').next()).collect();
     let output: Vec<String> = names.iter().map(|name| format!("{name}: state.{name}")).collect();
     format!(
-        "baton: 1\ngraph: random\ninput: {{}}\noutput: {{ {} }}\nstate:\n  {}\nlimits: {{ steps: 5000 }}\nstart: {start}\nnodes:\n{}",
+        "baton: 1\ngraph: random\ninput: {{}}\noutput: {{ {} }}\nstate:\n  {}\nlimits: {{ steps: 5000 }}\nstart: {start}\n{}nodes:\n{}",
         output.join(", "),
         text.channels.join("\n  "),
+        if text.graphs.is_empty() { String::new() } else { format!("graphs:\n{}", text.graphs) },
         text.nodes
     )
 }
@@ -110,6 +134,7 @@ pub(super) fn write(program: &[Block]) -> String {
 #[derive(Default)]
 struct Text {
     channels: Vec<String>,
+    graphs: String,
     nodes: String,
 }
 
@@ -132,7 +157,7 @@ impl Text {
         match block {
             Block::Job { id, read, plus } => {
                 self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
-                self.node(format_args!("n{id}: {{ tool: {{ name: t.echo, args: {{ v: \"{{{{ {} + {plus} }}}}\" }} }}, save: {{ c{id}: \"output.v * 2\", total: output.v }}, then: {next} }}", of(read)));
+                self.node(format_args!("n{id}: {{ tool: {{ name: t.echo, args: {{ v: \"{{{{ {} + {plus} }}}}\" }} }}, save: {{ c{id}: \"output.v * 2\", total: output.v }}, then: {next}{} }}", of(read), undo(*id)));
                 format!("n{id}")
             }
             Block::Local { id, read } => {
@@ -157,6 +182,45 @@ impl Text {
                 if *handled {
                     self.node(format_args!("h{id}: {{ save: {{ c{id}: \"7\" }}, then: {next} }}"));
                 }
+                format!("n{id}")
+            }
+            Block::Race { id, ways, aside } => {
+                self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
+                let mut names: Vec<String> = (0..*ways).map(|way| format!("r{id}_{way}")).collect();
+                for name in &names {
+                    self.node(format_args!("{name}: {{ tool: {{ name: t.echo, args: {{}} }}, then: j{id} }}"));
+                }
+                if *aside {
+                    names.push(format!("s{id}"));
+                    self.node(format_args!("s{id}: {{ tool: {{ name: t.echo, args: {{}} }}, then: [j{id}, w{id}] }}"));
+                    self.node(format_args!("w{id}: {{ save: {{ total: \"5\" }}, then: end }}"));
+                }
+                self.node(format_args!("n{id}: {{ then: [{}] }}", names.join(", ")));
+                self.node(format_args!("j{id}: {{ join: any, save: {{ c{id}: \"5\" }}, then: {next} }}"));
+                format!("n{id}")
+            }
+            Block::Needs { id, read } => {
+                self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
+                let items = format!(
+                    "[{{'id': 'c', 'v': 3, 'needs': ['a', 'b']}}, {{'id': 'b', 'v': 2, 'needs': ['a']}}, {{'id': 'a', 'v': {}, 'needs': []}}]",
+                    of(read)
+                );
+                self.node(format_args!("n{id}: {{ for_each: {{ in: \"{items}\", by: item.id, after: item.needs, keep: output.v }}, on_item_error: collect, tool: {{ name: t.sum, args: {{ v: \"{{{{ item.v }}}}\", deps: \"{{{{ deps }}}}\" }} }}, save: {{ c{id}: size(errors), total: \"output.c == null ? 0 : output.c\" }}, then: {next}{} }}", undo(*id)));
+                format!("n{id}")
+            }
+            Block::Call { id, read, job } => {
+                self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
+                let work = if *job {
+                    format!("tool: {{ name: t.echo, args: {{ v: 0 }} }}{}, ", undo(*id))
+                } else {
+                    String::new()
+                };
+                let _ = writeln!(
+                    self.graphs,
+                    "  g{id}:\n    input: {{ n: integer }}\n    output: {{ n: state.n }}\n    state: {{ n: integer }}\n    start: a\n    nodes:\n      a: {{ {work}save: {{ n: input.n + 3 }}, then: [ {{ when: input.n % 5 == 0, fail: five }}, {{ to: end }} ] }}"
+                );
+                self.node(format_args!("n{id}: {{ graph: {{ name: g{id}, args: {{ n: \"{{{{ {} }}}}\" }} }}, save: {{ c{id}: output.n, total: \"1\" }}, then: {next}, on_error: h{id} }}", of(read)));
+                self.node(format_args!("h{id}: {{ save: {{ c{id}: \"7\" }}, then: {next} }}"));
                 format!("n{id}")
             }
             Block::Choice { id, read, even, odd } => {
@@ -185,94 +249,11 @@ impl Text {
     }
 }
 
-/// What a program leaves, or that it fails.
-#[derive(Default)]
-pub(super) struct Outcome {
-    pub(super) channels: BTreeMap<String, i64>,
-    pub(super) total: i64,
-    pub(super) log: Vec<i64>,
-    pub(super) failed: bool,
-}
-
-impl Outcome {
-    /// What it comes to as the graph's output, `log` sorted.
-    pub(super) fn output(mut self) -> Value {
-        self.log.sort_unstable();
-        let mut members: Map<String, Value> =
-            self.channels.into_iter().map(|(name, value)| (name, json!(value))).collect();
-        members.insert("total".to_owned(), json!(self.total));
-        members.insert("log".to_owned(), json!(self.log));
-        Value::Object(members)
-    }
-
-    /// Runs a program from top to bottom.
-    pub(super) fn run(&mut self, blocks: &[Block]) {
-        for block in blocks {
-            if self.failed {
-                return;
-            }
-            self.block(block);
-        }
-    }
-
-    fn read(&self, read: &Option<u32>) -> i64 {
-        read.and_then(|read| self.channels.get(&format!("c{read}")).copied()).unwrap_or(0)
-    }
-
-    fn set(&mut self, id: u32, value: i64) {
-        self.channels.insert(format!("c{id}"), value);
-    }
-
-    fn block(&mut self, block: &Block) {
-        match block {
-            Block::Job { id, read, plus } => {
-                let value = self.read(read) + plus;
-                self.set(*id, value * 2);
-                self.total += value;
-            }
-            Block::Local { id, read } => {
-                let value = self.read(read) - 1;
-                self.set(*id, value);
-                self.log.push(value);
-            }
-            Block::Map { id, read } => {
-                let read = self.read(read);
-                self.set(*id, 1);
-                self.total += if read % 2 == 0 { read + 1 } else { read };
-            }
-            Block::Failing { id, handled: true } => self.set(*id, 7),
-            Block::Failing { handled: false, .. } => self.failed = true,
-            Block::Choice { read, even, odd, .. } => {
-                let way = if self.read(read) % 2 == 0 { even } else { odd };
-                self.run(way);
-            }
-            Block::Fork { ways, .. } => ways.iter().for_each(|way| self.run(way)),
-            Block::Loop { id, turns, body } => {
-                for _ in 0..*turns {
-                    self.run(body);
-                }
-                self.channels.insert(format!("t{id}"), *turns);
-            }
-        }
-    }
-}
-
-/// Names every number of a program, so that what was never written reads as 0.
-pub(super) fn zeroes(blocks: &[Block], into: &mut BTreeMap<String, i64>) {
-    for block in blocks {
-        match block {
-            Block::Job { id, .. } | Block::Local { id, .. } | Block::Map { id, .. } | Block::Failing { id, .. } => {
-                into.insert(format!("c{id}"), 0);
-            }
-            Block::Choice { even, odd, .. } => {
-                zeroes(even, into);
-                zeroes(odd, into);
-            }
-            Block::Fork { ways, .. } => ways.iter().for_each(|way| zeroes(way, into)),
-            Block::Loop { id, body, .. } => {
-                into.insert(format!("t{id}"), 0);
-                zeroes(body, into);
-            }
-        }
+/// Half of what can be taken back is.
+fn undo(id: u32) -> String {
+    if id.is_multiple_of(2) {
+        format!(", undo: {{ tool: {{ name: t.undo, args: {{ of: \"n{id} {{{{ output.v }}}}\" }} }} }}")
+    } else {
+        String::new()
     }
 }

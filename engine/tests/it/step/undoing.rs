@@ -226,3 +226,25 @@ fn a_child_that_fails_compensates_itself_before_its_caller() {
     world.close_with("trips#1", outcomes);
     assert_eq!(world.failure(), ("trips".to_owned(), "lost".to_owned()));
 }
+
+#[test]
+fn of_late_successes_the_last_by_name_and_item_is_taken_back_first() {
+    let text = "
+baton: 1
+graph: late
+input: {}
+output: {}
+start: [a, b, c]
+nodes:
+  a: { tool: { name: t.echo, args: { v: a } }, undo: { tool: { name: t.undo, args: { drop: '{{ output.v }}' } } }, then: end }
+  b: { for_each: '[1, 2]', tool: { name: t.echo, args: { v: '{{ item }}' } }, undo: { tool: { name: t.undo, args: { drop: '{{ output.v }}' } } }, then: end }
+  c: { tool: { name: t.fail, args: { code: boom } }, then: end }
+";
+    for (first, second) in [("a#1", "b#1"), ("b#1", "a#1")] {
+        let mut world = World::started(text, json!({}));
+        world.close(&["c#1"]);
+        world.close(&[first]);
+        world.close(&[second]);
+        assert_eq!(dropped(&world.run_undo()), [json!(2), json!(1), json!("a")]);
+    }
+}

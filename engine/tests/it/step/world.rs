@@ -46,6 +46,7 @@ pub(super) fn tools() -> Tools {
         ("t.fail", Effect::Pure),
         ("t.odd", Effect::Idempotent),
         ("t.undo", Effect::Idempotent),
+        ("t.sum", Effect::Pure),
         ("chat", Effect::Pure),
     ]
     .into_iter()
@@ -57,6 +58,11 @@ pub(super) fn tools() -> Tools {
 pub(super) fn work(tool: &str, args: &Value) -> Outcome {
     match tool {
         "t.fail" => Outcome::Error(Failure::permanent(args["code"].as_str().unwrap_or("boom"), "it failed")),
+        "t.sum" if args["v"].as_i64().is_some_and(|v| v % 4 == 0) => Outcome::Error(Failure::permanent("four", "four")),
+        "t.sum" => {
+            let deps = args["deps"].as_object().unwrap().values().map(|kept| kept.as_i64().unwrap());
+            Outcome::value(json!({"v": args["v"].as_i64().unwrap() + deps.sum::<i64>()}))
+        }
         "t.odd" if args["v"].as_i64().is_some_and(|v| v % 2 == 0) => Outcome::Error(Failure::permanent("even", "even")),
         "chat" => Outcome::value(
             json!({"text": args["user"], "json": null, "usage": {"input_tokens": 30, "output_tokens": 12}}),
@@ -276,7 +282,7 @@ impl World {
             let task = &group.tasks[next as usize];
             let lacks = task.needs.iter().any(|need| matches!(done[need], Outcome::Error(_)));
             let outcome = if lacks {
-                Outcome::Error(Failure::permanent("dependency_failed", "an item it needs has failed"))
+                Outcome::Error(Failure::permanent("dependency_failed", "an item it needs did not succeed"))
             } else {
                 match self.args_after(group, next as usize, &done) {
                     Ok(args) => work(&group.info.tool, &args),
