@@ -77,7 +77,8 @@ fn operation(route: &Route) -> Value {
         "responses": responses(route),
     });
     let in_path = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
-    let names = in_path.chain(route.query.iter().copied()).chain(route.headers.iter().copied());
+    let beside = route.query.iter().chain(route.headers).map(|name| (*name).to_owned());
+    let names = in_path.map(|name| format!("path.{name}")).chain(beside);
     let parameters: Vec<Value> =
         names.map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })).collect();
     if !parameters.is_empty() {

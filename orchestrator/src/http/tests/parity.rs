@@ -191,3 +191,33 @@ async fn a_gap_is_told_over_both_wires() {
     let next = items.message().await.expect("no error").and_then(|item| item.item);
     assert!(matches!(next, Some(Item::Event(event)) if event.seq == 3));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_that_cannot_be_is_told_the_same() {
+    let rig = Rig::new().await;
+    let both = Both { rig: &rig, key: None };
+    let run = rig.asking().await;
+    let check = async |run: &str, thread: &str, body: Value, code: &str| {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let request = v1::SignalRequest {
+            run_id: run.to_owned(),
+            thread: thread.to_owned(),
+            name: text("name"),
+            id: text("id"),
+            value_json: body.get("value").map(Value::to_string).unwrap_or_default(),
+        };
+        let path = if thread.is_empty() { format!("runs/{run}") } else { format!("threads/{thread}") };
+        let path = format!("/v1/{path}/signal");
+        both.same(both.runs().signal(request).await, ("POST", &path, Some(body)), code).await;
+    };
+    check(NOBODY, "", json!({ "name": "go" }), "run_not_found").await;
+    check("no-run", "", json!({ "name": "go" }), "malformed_request").await;
+    check("", "nobody", json!({ "name": "go" }), "thread_not_found").await;
+    check(&run, "", json!({ "name": "x".repeat(200) }), "invalid_signal").await;
+    check(&run, "", json!({ "name": "go", "value": "x".repeat(300_000) }), "signal_too_large").await;
+    let sent = rig.post(&format!("/v1/runs/{run}/signal"), json!({ "name": "go", "id": "s-1" })).await;
+    assert_eq!(sent.json().await, json!({ "id": "s-1", "existed": false, "taken": false }));
+    let again =
+        v1::SignalRequest { run_id: run.clone(), name: "go".to_owned(), id: "s-1".to_owned(), ..Default::default() };
+    assert!(both.runs().signal(again).await.expect("taken for the same").into_inner().existed);
+}

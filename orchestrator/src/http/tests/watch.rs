@@ -101,10 +101,11 @@ async fn progress_stands_beside_events_without_an_id_and_costs_no_read() {
     let mut watching = rig.watch(&run, "", "").await;
     watching.beat().await;
     let job: JobId = format!("{run}/0/a#1/0").parse().expect("a job");
-    let (before, mut seen) = (rig.store.reads.load(Ordering::Relaxed), 0);
+    let (before, mut sent, mut seen) = (rig.store.reads.load(Ordering::Relaxed), 0, 0);
     let started = Instant::now();
     while seen < 100 {
-        rig.services.orchestrator.inner.watchers.live(Live { job: job.clone(), body: json!({ "delta": seen }) });
+        rig.services.orchestrator.inner.watchers.live(Live { job: job.clone(), body: json!({ "delta": sent }) });
+        sent += 1;
         let message = watching.message().await.expect("progress");
         if message.event == "live" {
             assert_eq!((message.id, &message.data["body"]["delta"]), (None, &seen.into()));
