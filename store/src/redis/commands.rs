@@ -1,8 +1,6 @@
 //! Transitions as the scripts take them. What the machine makes in Rust goes along: the
 //! ids of questions, the outcomes the store writes itself, the jitter of a backoff.
 
-use std::collections::BTreeSet;
-
 use baton_common::JobId;
 use baton_common::commit::NewTask;
 use baton_common::ids::InterruptId;
@@ -99,15 +97,7 @@ fn stage(op: &Stage) -> Vec<u8> {
     let packer = list(packer, &|task| Some(fresh_task_row(task.digest)));
     let packer = list(packer, &|task| Some(task.body.clone().into_bytes()));
     let packer = list(packer, &terms_row);
-    let packer = list(packer, &needs_row);
-    let needs: Vec<(u32, u32)> = (op.first..)
-        .zip(&op.tasks)
-        .flat_map(|(index, task)| {
-            task.needs.iter().collect::<BTreeSet<_>>().into_iter().map(move |need| (*need, index))
-        })
-        .collect();
-    let packer = packer.list(needs.len() * 2);
-    needs.into_iter().fold(packer, |packer, (need, index)| packer.number(need).number(index)).finish()
+    list(packer, &needs_row).finish()
 }
 
 fn signal(op: &Signal) -> Vec<u8> {

@@ -172,11 +172,9 @@ end
 
 local function tenant() return string.match(fixed().thread, '^[^/]+') end
 
--- Whether nothing of a group starts any more because its run is cancelled or turned to its
--- compensations.
-local function stopped(s, g)
-  return not g.detached and (s.status == CANCELLING or (s.undoing and not g.undo))
-end
+-- Whether nothing of a group starts any more: its run is cancelled, or turned to its
+-- compensations after the group was opened.
+local function stopped(s, g) return not g.detached and (s.status == CANCELLING or g.phase == STOPPING) end
 
 -- An input; of an ask its question takes its place when it is asked.
 local function input(g, index)
