@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Call, JobBlobs};
+use crate::{Call, Catalogue, JobBlobs, Tool};
 
 /// The first attempt of a job, with a minute to run.
 ///
@@ -42,6 +42,24 @@ pub fn call_with(blobs: Arc<dyn JobBlobs>) -> Call {
         deadline: Instant::now() + Duration::from_secs(60),
         cancel: CancellationToken::new(),
         blobs,
+    }
+}
+
+/// Runs one attempt the way a worker does: arguments checked, io tools on the async
+/// runtime, cpu tools on a thread of their own.
+///
+/// # Errors
+/// What the check of the arguments or the tool says, and `unknown_tool`.
+pub async fn run(catalogue: &Catalogue, name: &str, args: Value, call: &Call) -> Result<Value, Failure> {
+    catalogue.validate(name, &args)?;
+    match catalogue.get(name).cloned() {
+        None => Err(Failure::permanent("unknown_tool", format!("there is no tool {name}"))),
+        Some(Tool::Io(tool)) => tool.call(args, call).await,
+        Some(Tool::Cpu(tool)) => {
+            let (call, runtime) = (call.clone(), tokio::runtime::Handle::current());
+            let ran = tokio::task::spawn_blocking(move || tool.call(args, &call, &runtime)).await;
+            ran.unwrap_or_else(|_| Err(Failure::permanent("tool_panicked", "the tool panicked")))
+        }
     }
 }
 

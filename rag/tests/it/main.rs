@@ -5,19 +5,12 @@
 use std::sync::Arc;
 
 use baton_common::Failure;
-use baton_tools::{Call, Catalogue, Tool, blob_value, testing};
+use baton_tools::{Call, Catalogue, blob_value, testing};
 use serde_json::{Value, json};
 
 async fn run(name: &str, args: Value, call: &Call) -> Result<Value, Failure> {
     let catalogue = Catalogue::new(baton_rag::tools()).unwrap();
-    catalogue.validate(name, &args)?;
-    match catalogue.get(name).unwrap().clone() {
-        Tool::Io(tool) => tool.call(args, call).await,
-        Tool::Cpu(tool) => {
-            let (call, runtime) = (call.clone(), tokio::runtime::Handle::current());
-            tokio::task::spawn_blocking(move || tool.call(args, &call, &runtime)).await.unwrap()
-        }
-    }
+    testing::run(&catalogue, name, args, call).await
 }
 
 async fn document(call: &Call, path: &str, pages: &[&str]) -> Value {
