@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(arguments) => test::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
-        Command::Bench(passed) => process::run_bin(&root, "bench", true, &passed.arguments),
+        Command::Bench(passed) => bench(&root, passed.arguments),
         Command::Demo(passed) => process::run_bin(&root, "demo", false, &passed.arguments),
         Command::Simulate(passed) => process::run_bin(&root, "simulate", true, &passed.arguments),
     };
@@ -63,6 +63,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a bench; beside LangGraph it is told where that is.
+fn bench(root: &Path, mut arguments: Vec<String>) -> anyhow::Result<()> {
+    if let Some(place) = arguments.iter().position(|argument| argument == "--with-langgraph") {
+        let python = python::langgraph()?.display().to_string();
+        arguments.splice(place..=place, ["--python".to_owned(), python]);
+    }
+    process::run_bin(root, "bench", true, &arguments)
 }
 
 /// The folder of the workspace.

@@ -20,17 +20,29 @@ const PACKAGES: &[&str] = &[
     "typst",                                   // and of another
 ];
 
+/// What `bench engine --with-langgraph` measures beside Baton, in an environment of its own.
+const BESIDE: &[&str] = &["langgraph==1.2.22"];
+
 /// The environment, made if it is not there or holds something else.
 pub(crate) fn environment() -> anyhow::Result<PathBuf> {
-    let folder = cache()?.join("venv");
+    made("venv", PACKAGES)
+}
+
+/// Python with LangGraph.
+pub(crate) fn langgraph() -> anyhow::Result<PathBuf> {
+    Ok(made("venv-langgraph", BESIDE)?.join("bin/python"))
+}
+
+fn made(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let folder = cache()?.join(name);
     let stamp = folder.join("packages.txt");
-    let wanted = PACKAGES.join("\n");
+    let wanted = packages.join("\n");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && folder.join("bin/python").exists() {
         return Ok(folder);
     }
     println!("making {}", folder.display());
     process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    process::run(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+    process::run(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
     fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())?;
     Ok(folder)
 }

@@ -23,7 +23,7 @@ use crate::graph::{Graph, Node as GraphNode, Route, Target};
 const KEYS: [&str; 10] =
     ["baton", "graph", "input", "output", "state", "start", "limits", "on_busy", "nodes", "graphs"];
 const LATER: [&str; 1] = ["triggers"];
-const NODES_MAX: usize = 500;
+const NODES_MAX: usize = 2_000;
 /// Longest canonical text, in bytes.
 const SOURCE_BYTES_MAX: usize = 4 * 1024 * 1024;
 

@@ -179,7 +179,7 @@ struct Search<'e> {
 }
 
 impl Search<'_> {
-    /// As deep as the longest way: a graph has 500 nodes at most.
+    /// As deep as the longest way: a graph has 2,000 nodes at most, and is read on a large stack.
     fn visit(&mut self, node: usize) {
         self.order[node] = Some(self.visited);
         self.low[node] = self.visited;

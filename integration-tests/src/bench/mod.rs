@@ -6,6 +6,7 @@
 //! rounds, so that a busy machine slows both. What the figures must be is left to readers.
 
 mod bed;
+mod engine;
 mod floor;
 mod graph;
 mod planes;
@@ -15,6 +16,7 @@ mod rounds;
 mod tape;
 
 pub use bed::{Bed, Kind};
+pub use engine::{EngineFigures, EnginePlan, EngineReport, Nodes, Workload, measure_engine, print_engine};
 pub use graph::{GRAPH, input};
 pub use planes::Planes;
 pub use probe::Probe;

@@ -74,7 +74,7 @@ impl Figures {
 }
 
 /// The value below which a share `at` of the values lies.
-fn quantile(values: &[f64], at: f64) -> f64 {
+pub(super) fn quantile(values: &[f64], at: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let place = (sorted.len().saturating_sub(1)) as f64 * at;
@@ -113,10 +113,16 @@ impl Machine {
     }
 }
 
+impl std::fmt::Display for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { cores, model, kernel, load, build } = self;
+        write!(f, "{cores} cores of {model}, Linux {kernel}, load {load} at the start, {build} build")
+    }
+}
+
 /// Prints what was measured.
 pub fn print_table(machine: &Machine, all: &[Figures]) {
-    let Machine { cores, model, kernel, load, build } = machine;
-    println!("{cores} cores of {model}, Linux {kernel}, load {load} at the start, {build} build\n");
+    println!("{machine}\n");
     println!("| store | runs | floor steps/s | Baton steps/s | ratio | of rounds | lone step p50 / p99 ms | floor's |");
     println!("|---|--:|--:|--:|--:|---|---|---|");
     for figures in all {

@@ -9,7 +9,7 @@ use baton_common::RunId;
 use baton_common::records::RunStatus;
 use baton_orchestrator::Settings;
 use baton_orchestrator::api::{Caller, GraphRef, GraphSource, SubmitRequest};
-use baton_store::{Reader as _, Store};
+use baton_store::Store;
 
 use super::super::bed::{Bed, Kind};
 use super::super::planes::Planes;
@@ -60,16 +60,13 @@ pub(super) async fn at_once(kind: Kind, workload: Workload, runs: usize, during:
     }
     tokio::time::sleep(during / 4).await;
     let (before, began) = (host.probe.steps(), Instant::now());
-    let mut under_way = runs;
     while began.elapsed() < during {
         let left = during.saturating_sub(began.elapsed());
         if let Ok(Some(_)) = tokio::time::timeout(left, host.ends.recv()).await {
             host.submit(workload).await?;
-            under_way += 1;
         }
     }
     let rate = (host.probe.steps() - before) as f64 / began.elapsed().as_secs_f64();
-    drop(under_way);
     host.stop().await?;
     Ok(rate)
 }

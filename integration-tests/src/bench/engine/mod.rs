@@ -148,3 +148,18 @@ pub fn print_engine(report: &EngineReport) {
     }
     println!("\nSQLite with full sync, {RUNS} runs at once: {:.0} durable steps per second", report.sqlite_steps_s);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_workload_is_computed_in_one_step() {
+        for workload in Workload::ALL {
+            let computed = std::thread::Builder::new().stack_size(16 << 20).spawn(move || alone::compute(workload, 1));
+            let computed = computed.expect("a thread").join().expect("no panic");
+            let computed = computed.unwrap_or_else(|error| panic!("{}: {error}", workload.name()));
+            assert!(computed[0].checkpoints > 1, "{}", workload.name());
+        }
+    }
+}
