@@ -38,6 +38,10 @@ use crate::graph::Graph;
 use library::{Home, Library};
 use problem::Report;
 
+/// The language as a JSON Schema, for editors: what can be said without knowing expressions,
+/// types and how branches run.
+pub const SCHEMA: &str = include_str!("../../../docs/graph.schema.json");
+
 /// A graph's text and the texts it includes.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
