@@ -19,7 +19,7 @@ use super::group::{Kind, Opening, group, window};
 use super::items::{Items, dependency_failed, of_item};
 use super::outcomes::Outcomes;
 use super::scope::at_snapshot;
-use super::tasks::{self, Draft, Origin};
+use super::tasks::{self, Draft, Keeps, Origin};
 use super::{approve, child};
 use crate::expr::Scope;
 use crate::graph::{Node, OnItemError, ToolCall, Work};
@@ -150,7 +150,12 @@ impl Making<'_> {
             let indexes = needs.values().copied().collect();
             let needs = if args.is_none() { needs } else { BTreeMap::new() };
             let value = self.items.as_ref().and_then(|items| items.list.get(item as usize));
-            let task = self.origin().call(spec, (args, is_edited), keys, value, needs)?;
+            let keeps = match (is_edited, self.node.poll.is_some() && value.is_some()) {
+                (true, _) => Keeps::Args,
+                (false, true) => Keeps::Recipe,
+                (false, false) => Keeps::Either,
+            };
+            let task = self.origin().call(spec, (args, keeps), keys, value, needs)?;
             made.push(NewTask { needs: indexes, ..task });
         }
         Ok(made)

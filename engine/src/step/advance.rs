@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use baton_common::commit::{NodeFailure, RunEnd};
 use baton_common::records::RunStatus;
-use baton_common::{ErrorClass, Failure, GroupId, NodePath, Seq, Timestamp};
+use baton_common::{ErrorClass, Failure, Gen, GroupId, NodePath, Seq, Timestamp};
 use serde_json::{Map, Value};
 
 use super::activate::{Place, owner};
@@ -60,7 +60,7 @@ impl<'a> Advance<'a> {
         let base = Base::new(graph, &state);
         Self {
             around: Surroundings { graph, tools, base, now },
-            theirs: state.control.open.keys().cloned().collect(),
+            theirs: state.control.open.iter().filter(|(_, open)| !open.at_once).map(|(id, _)| id.clone()).collect(),
             began: state.superstep,
             is_private: false,
             state,
@@ -99,7 +99,12 @@ impl<'a> Advance<'a> {
         let nothing_open = open.is_empty();
         let mut turn = Turn::default();
         for (id, open) in open {
-            turn.ended.extend(self.reopen(&id, open, bases)?);
+            let base = match bases.get(&open.base) {
+                Some(base) => Some(base.clone()),
+                None if open.base == self.state.head || open.at_once => None,
+                None => return Err(Error::NoBase { group: id, base: open.base }),
+            };
+            turn.ended.extend(self.reopen(&id, open, base.as_deref())?);
         }
         if !turn.ended.is_empty() || (nothing_open && !self.state.control.arrived.is_empty()) {
             return self.run(turn);
@@ -107,19 +112,11 @@ impl<'a> Advance<'a> {
         if nothing_open { self.succeed() } else { Ok(self.done()) }
     }
 
-    fn reopen(
-        &mut self,
-        id: &GroupId,
-        mut open: Open,
-        bases: &BTreeMap<Seq, Arc<RunState>>,
-    ) -> Result<Option<Ended>, Error> {
+    /// Activates a node again as it was, on the state it was made from or on the head.
+    fn reopen(&mut self, id: &GroupId, mut open: Open, base: Option<&RunState>) -> Result<Option<Ended>, Error> {
         let node = self.around.node(&owner(&id.node))?;
         let own = GroupId { node: node.path.clone(), activation: id.activation };
-        let base = match bases.get(&open.base) {
-            Some(base) => base,
-            None if open.base == self.state.head => &self.state,
-            None => return Err(Error::NoBase { group: id.clone(), base: open.base }),
-        };
+        let base = base.unwrap_or(&self.state);
         if open.approval.as_ref().is_none_or(|approval| !approval.given) {
             open.approval = None;
             open.failed.clear();
@@ -138,34 +135,51 @@ impl<'a> Advance<'a> {
         if self.state.control.undo.is_some() {
             return if groups.is_empty() { Ok(self.done()) } else { self.fold_back(groups) };
         }
-        let mut turn = Turn::default();
+        let mut turn = Turn { ended: self.left_over()?, ..Turn::default() };
         for group in groups {
             let id = group.info.id.clone();
             self.effects.consumed.push(id.clone());
             turn.ended.push(Ended { id, how: How::Closed(Box::new(group)) });
         }
-        if turn.ended.is_empty() {
-            return Ok(self.done());
+        if !turn.ended.is_empty() {
+            return self.run(turn);
         }
-        self.run(turn)
+        let is_over = self.state.control.open.is_empty() && self.state.control.arrived.is_empty();
+        if is_over && !self.effects.consumed.is_empty() { self.succeed() } else { Ok(self.done()) }
     }
 
-    /// Groups in order, each once.
+    /// Activations that the call which made them did not come to, because it failed: in a
+    /// run that was retried they end now.
+    fn left_over(&mut self) -> Result<Vec<Ended>, Error> {
+        let at_once = self.state.control.open.iter().filter(|(_, open)| open.at_once);
+        let left: Vec<GroupId> = at_once.map(|(id, _)| id.clone()).collect();
+        let mut ended = Vec::new();
+        for id in left {
+            if let Some(open) = self.state.control.open.remove(&id) {
+                ended.extend(self.reopen(&id, open, None)?);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Groups in order, each once. A run that was retried may have some again that were
+    /// folded before its failure: they are let go.
     ///
     /// # Errors
-    /// When one is not open.
-    fn known(&self, mut groups: Vec<ClosedGroup>) -> Result<Vec<ClosedGroup>, Error> {
+    /// When another is not open.
+    fn known(&mut self, mut groups: Vec<ClosedGroup>) -> Result<Vec<ClosedGroup>, Error> {
         groups.sort_by(|left, right| left.info.id.cmp(&right.info.id));
         groups.dedup_by(|left, right| left.info.id == right.info.id);
         let control = &self.state.control;
         let running = control.undo.as_ref().and_then(|undo| undo.running.as_ref());
-        for group in &groups {
-            let id = &group.info.id;
-            if !control.open.contains_key(id) && running != Some(id) {
-                return Err(Error::NotOpen { group: id.clone(), head: self.state.head });
-            }
+        let is_known =
+            |group: &ClosedGroup| control.open.contains_key(&group.info.id) || running == Some(&group.info.id);
+        let (known, folded): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_known);
+        if let Some(group) = folded.first().filter(|_| self.state.r#gen == Gen(0)) {
+            return Err(Error::NotOpen { group: group.info.id.clone(), head: self.state.head });
         }
-        Ok(groups)
+        self.effects.consumed.extend(folded.into_iter().map(|group| group.info.id));
+        Ok(known)
     }
 
     /// A cancel was asked for; what these groups did is to be taken back.

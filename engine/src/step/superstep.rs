@@ -132,9 +132,10 @@ fn activate(
 pub(super) fn enter(
     control: &mut Control,
     id: GroupId,
-    open: Open,
+    mut open: Open,
     activated: Activated,
 ) -> (Option<NewGroup>, Option<Ended>) {
+    open.at_once = !matches!(activated, Activated::Waits(_));
     let (id, made) = match activated {
         Activated::Waits(group) => (group.info.id.clone(), (Some(group), None)),
         Activated::GoesOn(group) => (id.clone(), (group, Some(Ended { id, how: How::Inline }))),

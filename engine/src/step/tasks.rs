@@ -34,6 +34,17 @@ pub(super) enum Draft {
     Child(Value),
 }
 
+/// What of a call is kept for its claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// The arguments where they are small, else what makes them again.
+    Either,
+    /// The arguments: nothing makes them again.
+    Args,
+    /// What makes them again: the item is looked at later.
+    Recipe,
+}
+
 /// Where digests come from: the checkpoint the work is made from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Origin {
@@ -52,7 +63,7 @@ impl Origin {
     pub(super) fn call(
         self,
         spec: &ToolSpec,
-        (args, is_edited): (Option<Value>, bool),
+        (args, keeps): (Option<Value>, Keeps),
         keys: Vec<ResultKey>,
         item: Option<&Value>,
         needs: BTreeMap<String, u32>,
@@ -62,7 +73,8 @@ impl Origin {
             Some(args) => {
                 let text = canonical_json(&args);
                 let is_short = text.len() <= STORED_INPUT_BYTES_MAX;
-                (text, if is_short || is_edited { Input::Args(args) } else { recipe() })
+                let keeps_args = keeps == Keeps::Args || (is_short && keeps == Keeps::Either);
+                (text, if keeps_args { Input::Args(args) } else { recipe() })
             }
             None => {
                 let recipe = recipe();

@@ -143,3 +143,59 @@ nodes:
     world.apply(Event::Resumed(BTreeMap::new()));
     assert_eq!(world.failure().1, "undone");
 }
+
+const LINE: &str = "
+baton: 1
+graph: line
+input: {}
+output: { n: 10 / state.n, log: state.log }
+state: { n: integer, log: { type: array, reduce: append } }
+start: [first, side]
+nodes:
+  first: { tool: { name: t.echo, args: {} }, save: { log: \"'first'\", n: output.n }, then: local }
+  local: { save: { log: \"'local'\" }, then: check }
+  check: { then: [ { when: 'state.n == 7', fail: seven }, { to: end } ] }
+  side: { tool: { name: t.echo, args: {} }, then: end }
+";
+
+#[test]
+fn a_failure_is_retried_from_where_it_happened() {
+    let mut world = World::started(LINE, json!({}));
+    let groups: Vec<NewGroup> = world.open.values().cloned().collect();
+    world.close_with("first#1", vec![super::world::failed("boom")]);
+    assert_eq!(world.failure().1, "boom");
+    world.retried(groups);
+    world.close_with("first#1", vec![super::world::ok(json!({"n": 2}))]);
+    world.close(&["side#1"]);
+    assert_eq!(world.output(), json!({"n": 5, "log": ["first", "local"]}));
+}
+
+#[test]
+fn a_failure_behind_supersteps_of_the_same_call_is_retried_behind_them() {
+    let mut world = World::started(LINE, json!({}));
+    let groups: Vec<NewGroup> = world.open.values().cloned().collect();
+    let first = vec![super::world::ok(json!({"n": 7}))];
+    world.close_with("first#1", first.clone());
+    assert_eq!(world.failure(), ("check".to_owned(), "failed".to_owned()));
+    assert_eq!(world.state.values["log"].as_array().map(Vec::len), Some(2));
+    world.retried(groups);
+    let again = world.closed(&"first#1".parse().unwrap(), first);
+    let side = world.run_tasks(&"side#1".parse().unwrap());
+    world.apply(Event::Closed(vec![again, side]));
+    assert_eq!(world.failure().0, "check", "what was folded is not folded again, what failed is tried again");
+    assert_eq!(world.state.values["log"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn an_output_that_failed_is_retried_too() {
+    let mut world = World::started(LINE, json!({}));
+    let groups: Vec<NewGroup> = world.open.values().cloned().collect();
+    let first = vec![super::world::ok(json!({"n": 0}))];
+    world.close(&["side#1"]);
+    world.close_with("first#1", first.clone());
+    assert_eq!(world.failure().1, "output_failed");
+    world.retried(groups.into_iter().filter(|group| group.info.id.node.as_str() == "first").collect());
+    world.close_with("first#1", first);
+    assert_eq!(world.failure().1, "output_failed");
+    assert_eq!(world.state.values["log"].as_array().map(Vec::len), Some(2));
+}

@@ -1,7 +1,7 @@
 //! Waits for times and signals, and jobs that are polled.
 
 use baton_common::Timestamp;
-use baton_common::commit::Awaited;
+use baton_common::commit::{Awaited, Input};
 use baton_common::records::TaskKind;
 use baton_engine::step::{poll_done, poll_pause_ms, signal_matches};
 use serde_json::json;
@@ -77,6 +77,8 @@ nodes:
 ";
     let world = World::started(text, json!({"want": "done"}));
     let group = world.open.values().next().unwrap();
+    let input = serde_json::from_str(&group.tasks[1].body).unwrap();
+    assert!(matches!(input, Input::Recipe { item: Some(item), .. } if item == 2), "the item goes along");
     let state = world.load(group.info.base);
     let done = |output| poll_done(&world.graph, &state, &group.info, Some(&json!(2)), &output);
     assert_eq!(done(json!({"status": "done", "n": 2})), Ok(true));

@@ -190,7 +190,7 @@ impl World {
     pub(super) fn load(&self, seq: Seq) -> RunState {
         let text = serde_json::to_string(self.history.iter().find(|one| one.seq == seq).unwrap()).unwrap();
         let checkpoint: Checkpoint = serde_json::from_str(&text).unwrap();
-        RunState::restore(&self.info, Gen(0), &checkpoint, self.channels(seq)).unwrap()
+        RunState::restore(&self.info, self.state.r#gen, &checkpoint, self.channels(seq)).unwrap()
     }
 
     /// The arguments of one task, as a claim makes them.
@@ -269,6 +269,13 @@ impl World {
     /// The ids of open groups.
     pub(super) fn waiting(&self) -> Vec<String> {
         self.open.keys().map(GroupId::to_string).collect()
+    }
+
+    /// The run is retried from its failure: groups that its last advance had are open again.
+    pub(super) fn retried(&mut self, groups: Vec<NewGroup>) {
+        self.state = RunState { r#gen: self.state.r#gen.next(), ..self.load(self.state.head) };
+        self.open = groups.into_iter().map(|group| (group.info.id.clone(), group)).collect();
+        self.end = None;
     }
 
     /// What a group comes to when its tools run to the end.
