@@ -85,7 +85,7 @@ impl Scripts {
         let head = constants(&options.timings, options);
         let mut loaded = Vec::with_capacity(ALL.len());
         for (name, parts) in ALL {
-            let text = head.clone() + &parts.concat();
+            let text = inline(&(head.clone() + &parts.concat()));
             let sha = links.command(Partition(0), cmd("SCRIPT").arg("LOAD").arg(&text)).await?;
             loaded.push(Loaded { name, text, sha, calls: AtomicU64::new(0) });
         }
@@ -156,6 +156,44 @@ impl Scripts {
     }
 }
 
+/// Puts constants in the place of their names, `local NAME, OTHER = 1, 2` in a line of its own.
+/// A local that functions refer to costs each of them a reference in each call of a script.
+fn inline(text: &str) -> String {
+    let mut values = BTreeMap::new();
+    let mut inlined = String::with_capacity(text.len());
+    for line in text.lines() {
+        if let Some(constants) = constants_of(line) {
+            values.extend(constants);
+            continue;
+        }
+        let mut rest = line;
+        while let Some(start) = rest.find(is_word) {
+            let word = &rest[start..];
+            let end = word.find(|letter| !is_word(letter)).unwrap_or(word.len());
+            inlined.push_str(&rest[..start]);
+            inlined.push_str(values.get(&word[..end]).copied().unwrap_or(&word[..end]));
+            rest = &word[end..];
+        }
+        inlined.push_str(rest);
+        inlined.push('\n');
+    }
+    inlined
+}
+
+fn is_word(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
+}
+
+/// The names and numbers of a line that declares constants.
+fn constants_of(line: &str) -> Option<Vec<(&str, &str)>> {
+    let (names, numbers) = line.strip_prefix("local ")?.split_once(" = ")?;
+    let name = |word: &&str| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let (names, numbers): (Vec<_>, Vec<_>) = (names.split(", ").collect(), numbers.split(", ").collect());
+    let constants = names.len() == numbers.len() && names.iter().all(name) && numbers.iter().all(number);
+    constants.then(|| names.into_iter().zip(numbers).collect())
+}
+
 /// Settings as constants: a script's text is its configuration.
 fn constants(timings: &Timings, options: &RedisOptions) -> String {
     let list = [
@@ -179,4 +217,15 @@ fn constants(timings: &Timings, options: &RedisOptions) -> String {
     });
     let _ = writeln!(text, "local DEPENDENCY_FAILED = [==[{}]==]", bodies::dependency_failed());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inline;
+
+    #[test]
+    fn constants_stand_where_their_names_stood() {
+        let text = "local ONE, TWO = 1, 2\nlocal list = { ONE, TWO_MORE }\nlocal R, B = {}, {}\nreturn TWO";
+        assert_eq!(inline(text), "local list = { 1, TWO_MORE }\nlocal R, B = {}, {}\nreturn 2\n");
+    }
 }

@@ -33,13 +33,13 @@ local function new_state(status, base)
 end
 
 -- Kinds of events.
-local SUBMITTED, ADVANCED, OPENED, CLAIMS, RECORDED, LEASE_OVER, CLOSES, ASKED, ANSWERED, CANCELS, PARKS, ENDED,
-  WAITS, SIGNALLED, UNDOES = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+local SUBMITTED, ADVANCED, OPENED, CLAIMS, RECORDED, LEASE_OVER, CLOSES, ASKED, ANSWERED = 0, 1, 2, 3, 4, 5, 6, 7, 8
+local CANCELS, PARKS, ENDED, WAITS, SIGNALLED, UNDOES, EDITED, RETRIED = 9, 10, 11, 12, 13, 14, 15, 16
 
 -- States of a task. A fresh one has not been touched since its group was opened: where it
 -- stands follows from the group's window.
-local FRESH, HELD, PUBLISHABLE, DISPATCHED, CLAIMED, PARKED, UNKNOWN, DONE, FAILED, CANCELLED =
-  0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+local FRESH, HELD, PUBLISHABLE, DISPATCHED, CLAIMED, PARKED, UNKNOWN = 0, 1, 2, 3, 4, 5, 6
+local DONE, FAILED, CANCELLED = 7, 8, 9
 local OPEN, CLOSED, STOPPING = 0, 1, 2
 local JOB, ASK, WAIT, CHILD = 0, 1, 2, 3
 local ONCE = 2

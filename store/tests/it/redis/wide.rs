@@ -11,7 +11,7 @@ use baton_store::{RedisOptions, RedisStore, Store as _};
 use baton_testbed::Redis;
 use futures_util::{StreamExt as _, stream};
 
-use super::cost::cpu_usec;
+use super::cost::{commands, cpu_usec};
 use super::world;
 
 const WIDE: u32 = 10_000;
@@ -31,13 +31,8 @@ impl Bench {
         Self { server, store }
     }
 
-    /// Commands that scripts made since the last call.
     fn commands(&self) -> u64 {
-        let stats = self.server.cli(&["info", "commandstats"]).unwrap();
-        self.server.cli(&["config", "resetstat"]).unwrap();
-        let own = ["cmdstat_evalsha", "cmdstat_info", "cmdstat_config"];
-        let lines = stats.lines().filter(|line| !own.iter().any(|name| line.starts_with(name)));
-        lines.filter_map(|line| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok()).sum()
+        commands(&self.server)
     }
 
     /// What one call took of the server, in microseconds.
