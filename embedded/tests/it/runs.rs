@@ -171,7 +171,7 @@ async fn bad_input_gets_one_clear_error() {
     let refused =
         try_submit(&cluster, &HELLO.replace("debug.echo", "debug.ekko"), json!({"name": "A"})).await.unwrap_err();
     assert_eq!(refused.code, "unknown_tool", "{refused:?}");
-    assert!(refused.cure.contains("debug.echo"), "{refused:?}");
+    assert!(refused.cause.contains("did you mean debug.echo?"), "{refused:?}");
     let refused = try_submit(&cluster, &HELLO.replace("then: check", "then: chek"), json!({})).await.unwrap_err();
     assert_eq!(refused.code, "invalid_graph", "{refused:?}");
     assert!(refused.cause.contains("test.yaml:12"), "{refused:?}");
