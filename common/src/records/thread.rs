@@ -31,6 +31,10 @@ pub struct Thread {
     /// The number of the last signal.
     #[serde(default)]
     pub signals: u64,
+    /// The last seq that was used beyond the head, where the head was set back: states are never
+    /// written over, so what follows is numbered from there.
+    #[serde(default, skip_serializing_if = "is_none_used")]
+    pub used: Seq,
     /// Signals that no wait has taken.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub untaken: u32,
@@ -68,7 +72,26 @@ impl Thread {
             set_back: None,
             awaiting: Vec::new(),
             signals: 0,
+            used: Seq(0),
             untaken: 0,
         }
     }
+
+    /// The seq of the checkpoint after the head.
+    #[must_use]
+    pub fn next_seq(&self) -> Seq {
+        self.head.max(self.used).next()
+    }
+
+    /// Makes an earlier state the head again.
+    pub fn go_back(&mut self, back: &SetBack) {
+        self.used = self.used.max(self.head);
+        self.head = back.seq;
+        self.channels.clone_from(&back.channels);
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_none_used(seq: &Seq) -> bool {
+    seq.0 == 0
 }

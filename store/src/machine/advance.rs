@@ -1,11 +1,13 @@
 //! ADVANCE: one checkpointed superstep, compared and set on the run's version.
 
 use baton_common::commit::Commit;
-use baton_common::records::{DueKey, DueKind, EventKind, Group, GroupPhase, RunInfo, RunState, RunStatus, Thread};
+use baton_common::records::{
+    Checkpoint, DueKey, DueKind, EventKind, Group, GroupPhase, RunInfo, RunState, RunStatus, Thread,
+};
 use baton_common::transition::{AdvanceAnswer, Tail};
 use baton_common::{JobId, RunId};
 
-use super::{Guard, Machine, Outcome};
+use super::{Guard, Machine, Outcome, ending};
 
 impl Machine<'_> {
     pub(super) fn advance(&mut self, op: &Commit) -> Outcome<AdvanceAnswer> {
@@ -25,7 +27,9 @@ impl Machine<'_> {
         self.keep_checkpoints(op, &info, &mut state, &mut thread)?;
         self.rows.put_thread(&thread)?;
         for group in &op.consumed {
-            self.rows.delete_group(op.run, group)?;
+            if !op.end.as_ref().is_some_and(|end| ending::may_be_retried(end.status)) {
+                self.rows.delete_group(op.run, group)?;
+            }
             state.closed = state.closed.saturating_sub(1);
         }
         for group in &op.cancelled {
@@ -45,6 +49,7 @@ impl Machine<'_> {
         state.superstep += 1;
         state.last_op = Some(op.op);
         state.advance_attempts = 0;
+        state.resumed = false;
         let head = state.head.0;
         self.run_event(op.run, &mut state, EventKind::Advanced, head, "")?;
         let children = tail.ready;
@@ -96,16 +101,22 @@ impl Machine<'_> {
         thread: &mut Thread,
     ) -> Outcome<()> {
         for checkpoint in &op.checkpoints {
-            self.rows.put_checkpoint(&info.thread, checkpoint)?;
-            for channel in checkpoint.writes.keys() {
-                thread.channels.insert(channel.clone(), checkpoint.seq);
-            }
-            thread.head = checkpoint.seq;
+            self.keep_checkpoint(thread, checkpoint)?;
             state.head = checkpoint.seq;
         }
         for segment in &op.segments {
             self.rows.put_segment(&info.thread, segment)?;
         }
+        Ok(())
+    }
+
+    /// Writes a checkpoint, which is its thread's head then. The thread is the caller's to write.
+    pub(super) fn keep_checkpoint(&mut self, thread: &mut Thread, checkpoint: &Checkpoint) -> Outcome<()> {
+        self.rows.put_checkpoint(&thread.key, checkpoint)?;
+        for channel in checkpoint.writes.keys() {
+            thread.channels.insert(channel.clone(), checkpoint.seq);
+        }
+        thread.head = checkpoint.seq;
         Ok(())
     }
 

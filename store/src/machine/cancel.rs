@@ -1,7 +1,9 @@
 //! CANCEL: what has not started ends at once, claimed work learns of it at its renewal,
 //! and only a terminal advance is left.
 
-use baton_common::records::{Audit, RunStatus};
+use baton_common::Version;
+use baton_common::ids::Actor;
+use baton_common::records::{Audit, RunInfo, RunStatus};
 use baton_common::transition::{Cancel, CancelAnswer};
 
 use super::{Machine, Outcome};
@@ -20,17 +22,28 @@ impl Machine<'_> {
         }
         let before = state.ver;
         self.begin_cancel(&info, &mut state)?;
+        self.note_cancel(&info, &op.actor, before, state.ver)?;
+        Ok(CancelAnswer::Cancelling)
+    }
+
+    /// Tells the audit of a cancel.
+    pub(super) fn note_cancel(
+        &mut self,
+        info: &RunInfo,
+        actor: &Actor,
+        before: Version,
+        after: Version,
+    ) -> Outcome<()> {
         self.rows.append_audit(&Audit {
             at: self.now,
             tenant: info.thread.tenant.clone(),
-            actor: op.actor.clone(),
+            actor: actor.clone(),
             operation: "cancel".to_owned(),
-            run,
+            run: info.id,
             subject: String::new(),
             before,
-            after: state.ver,
+            after,
             verdict: "cancelling".to_owned(),
-        })?;
-        Ok(CancelAnswer::Cancelling)
+        })
     }
 }

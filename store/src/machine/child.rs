@@ -43,7 +43,8 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn child_info(&mut self, job: &JobId) -> Outcome<RunInfo> {
+    /// The run that a task is.
+    pub(super) fn child_info(&mut self, job: &JobId) -> Outcome<RunInfo> {
         let body = self.rows.input(job.run, &job.group, job.index)?.unwrap_or_default();
         serde_json::from_str(&body).map_err(|error| Error::Broken(format!("{job} names no run: {error}")))
     }

@@ -38,7 +38,9 @@ impl Machine<'_> {
     /// Whether a run that is ready has something to fold, start or end.
     fn has_work(&mut self, run: RunId, state: &RunState) -> Outcome<bool> {
         Ok(match state.status {
-            RunStatus::Running | RunStatus::Undoing if state.closed > 0 || state.superstep == 0 => true,
+            RunStatus::Running | RunStatus::Undoing if state.closed > 0 || state.superstep == 0 || state.resumed => {
+                true
+            }
             RunStatus::Running | RunStatus::Undoing => {
                 if state.undoing && !self.has_groups(run)? {
                     return Ok(true);

@@ -1,10 +1,17 @@
 //! The end of groups and of a run, which is written once; the thread's next run has its turn.
 
 use baton_common::commit::RunEnd;
-use baton_common::records::{Body, DueKey, DueKind, EventKind, GroupPhase, RunInfo, RunState, RunStatus, Thread};
+use baton_common::records::{
+    Body, DueKey, DueKind, EventKind, Group, GroupPhase, RunInfo, RunState, RunStatus, Thread,
+};
 use baton_common::{GroupId, RunId};
 
 use super::{Machine, Outcome};
+
+/// Whether a run that ended so may be taken up again where it failed: its groups are kept.
+pub(super) fn may_be_retried(status: RunStatus) -> bool {
+    matches!(status, RunStatus::Failed | RunStatus::Cancelled)
+}
 
 impl Machine<'_> {
     /// Ends whatever a group still has under way and removes it.
@@ -19,6 +26,18 @@ impl Machine<'_> {
         self.rows.delete_group(info.id, id)
     }
 
+    /// Ends whatever a group still has under way and keeps it, for a retry: nothing wakes it.
+    pub(super) fn freeze_group(&mut self, info: &RunInfo, state: &mut RunState, mut group: Group) -> Outcome<()> {
+        if group.state.phase == GroupPhase::Closed {
+            return Ok(());
+        }
+        let job = self.first_job(info, state, &group);
+        self.cancel_rest(info, state, &mut group, &job, true)?;
+        self.drop_group_due(&job, &group)?;
+        group.state.phase = GroupPhase::Closed;
+        self.rows.put_group_state(info.id, &group.info.id, &group.state)
+    }
+
     /// Writes a run's end, once, its state among it, and gives the thread to the next in its queue.
     pub(super) fn end_run(
         &mut self,
@@ -28,7 +47,12 @@ impl Machine<'_> {
         body: &Body,
     ) -> Outcome<Option<RunId>> {
         for group in self.rows.groups(info.id)? {
-            if !group.info.detached {
+            if group.info.detached {
+                continue;
+            }
+            if may_be_retried(end.status) && !group.info.undo {
+                self.freeze_group(info, state, group)?;
+            } else {
                 self.drop_group(info, state, &group.info.id)?;
             }
         }
@@ -45,6 +69,9 @@ impl Machine<'_> {
         self.rows.put_run_state(info.id, state)?;
         let Some(mut thread) = self.rows.thread(&info.thread)? else { return Ok(None) };
         let next = if thread.active == Some(info.id) {
+            if let Some(back) = thread.set_back.take() {
+                thread.go_back(&back);
+            }
             self.next_turn(&mut thread)?
         } else {
             thread.queue.retain(|queued| *queued != info.id);

@@ -14,10 +14,12 @@ mod cancel;
 mod child;
 mod claim;
 mod due;
+mod edit;
 mod ending;
 mod expire;
 mod fire;
 mod guards;
+mod keys;
 mod lease;
 mod mark;
 mod needs;
@@ -25,6 +27,7 @@ mod open;
 mod pause;
 mod record;
 mod release;
+mod retry;
 mod rows;
 mod signal;
 mod stop;
@@ -83,9 +86,10 @@ pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Repl
         Op::Deliver(op) => Reply::Deliver(machine.deliver(op)?),
         Op::Heard { run, signals, waits } => Reply::Changed(machine.heard(*run, *signals, *waits)?),
         Op::Force { run } => Reply::Changed(machine.force(*run)?),
-        Op::Edit(_) | Op::Retry(_) | Op::Reserve(_) | Op::Settle(_) => {
-            return Err(crate::Error::Broken("not implemented".to_owned()));
-        }
+        Op::Edit(op) => Reply::Edit(machine.edit(op)?),
+        Op::Retry(op) => Reply::Retry(machine.retry(op)?),
+        Op::Reserve(op) => Reply::Reserve(machine.reserve(op)?),
+        Op::Settle(op) => Reply::Changed(machine.settle(op)?),
     })
 }
 

@@ -55,7 +55,7 @@ impl Machine<'_> {
                 let again =
                     may_retry(&group.info.policy, *class, code, task.app_attempts) && group.info.effect != Effect::Once;
                 if again {
-                    let at = self.retry(&info, &mut state, &mut group, job, &mut task, *retry_after_ms)?;
+                    let at = self.try_again(&info, &mut state, &mut group, job, &mut task, *retry_after_ms)?;
                     return Ok(RecordVerdict::Retry { at });
                 }
                 task.app_attempts += 1;
@@ -65,7 +65,7 @@ impl Machine<'_> {
     }
 
     /// Makes the job publishable again behind its backoff.
-    fn retry(
+    fn try_again(
         &mut self,
         info: &RunInfo,
         state: &mut RunState,

@@ -57,15 +57,22 @@ impl Reader for MemoryStore {
     }
 
     async fn checkpoint(&self, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error> {
-        Ok(self.read(key.partition(), |rows| rows.checkpoints.get(&(key.clone(), seq)).cloned()).flatten())
+        let found = |rows: &PartitionRows| {
+            lineage(rows, key).into_iter().find_map(|of| rows.checkpoints.get(&(of, seq)).cloned())
+        };
+        Ok(self.read(key.partition(), found).flatten())
     }
 
     async fn segments(&self, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {
-        let from = (key.clone(), channel.to_owned(), span.base);
-        let to = (key.clone(), channel.to_owned(), span.end);
-        Ok(self
-            .read(key.partition(), |rows| rows.segments.range(from..to).map(|(_, body)| body.clone()).collect())
-            .unwrap_or_default())
+        let found = |rows: &PartitionRows| {
+            let lineage = lineage(rows, key);
+            let piece = |number| {
+                let mut pieces = lineage.iter().map(|of| (of.clone(), channel.to_owned(), number));
+                pieces.find_map(|place| rows.segments.get(&place).cloned())
+            };
+            (span.base..span.end).filter_map(piece).collect()
+        };
+        Ok(self.read(key.partition(), found).unwrap_or_default())
     }
 
     async fn bodies(&self, job: &JobId) -> Result<TaskBodies, Error> {
@@ -150,6 +157,12 @@ impl Reader for MemoryStore {
     async fn now(&self) -> Result<Timestamp, Error> {
         Ok(self.clock())
     }
+}
+
+/// A thread and those it was forked from, the nearest first.
+fn lineage(rows: &PartitionRows, key: &ThreadKey) -> Vec<ThreadKey> {
+    let origin = |key: &ThreadKey| rows.threads.get(key)?.origin.as_ref().map(|origin| origin.thread.clone());
+    std::iter::successors(Some(key.clone()), origin).collect()
 }
 
 /// The tasks of a group as they stand for those who look.

@@ -63,19 +63,25 @@ impl Reader for SqliteStore {
     }
 
     async fn checkpoint(&self, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error> {
-        let params = (key.tenant.to_string(), key.thread.to_string(), number(seq.0));
+        let key = key.clone();
         let sql = "SELECT row FROM checkpoint WHERE tenant = ?1 AND thread = ?2 AND seq = ?3";
-        self.read(move |connection| value(connection, sql, params)).await
+        self.read(move |connection| {
+            let mut of = Some(key);
+            while let Some(key) = of {
+                let found = value(connection, sql, (key.tenant.as_str(), key.thread.as_str(), number(seq.0)))?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+                of = origin(connection, &key)?;
+            }
+            Ok(None)
+        })
+        .await
     }
 
     async fn segments(&self, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {
-        let (tenant, thread, channel) = (key.tenant.to_string(), key.thread.to_string(), channel.to_owned());
-        let sql = "SELECT body FROM segment WHERE tenant = ?1 AND thread = ?2 AND channel = ?3
-                   AND number >= ?4 AND number < ?5 ORDER BY number";
-        self.read(move |connection| {
-            texts(connection, sql, params![tenant, thread, channel, number(span.base), number(span.end)])
-        })
-        .await
+        let (key, channel) = (key.clone(), channel.to_owned());
+        self.read(move |connection| pieces(connection, key, &channel, span)).await
     }
 
     async fn signals(&self, key: &ThreadKey) -> Result<Vec<Signal>, Error> {
@@ -177,6 +183,31 @@ fn whole_run(connection: &Connection, run: RunId) -> Result<Option<Run>, Error> 
 fn thread(connection: &Connection, key: &ThreadKey) -> Result<Option<Thread>, Error> {
     let sql = "SELECT row FROM thread WHERE tenant = ?1 AND thread = ?2";
     value(connection, sql, params![key.tenant.as_str(), key.thread.as_str()])
+}
+
+/// The thread that a thread was forked from.
+fn origin(connection: &Connection, key: &ThreadKey) -> Result<Option<ThreadKey>, Error> {
+    Ok(thread(connection, key)?.and_then(|thread| thread.origin).map(|origin| origin.thread))
+}
+
+/// Pieces of a channel, those a thread shares with the ones it was forked from among them.
+fn pieces(connection: &Connection, key: ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {
+    let sql = "SELECT number, body FROM segment WHERE tenant = ?1 AND thread = ?2 AND channel = ?3
+               AND number >= ?4 AND number < ?5";
+    let wanted = usize::try_from(span.end.saturating_sub(span.base)).unwrap_or(usize::MAX);
+    let mut pieces: BTreeMap<i64, Body> = BTreeMap::new();
+    let mut of = Some(key);
+    while let Some(key) = of.filter(|_| pieces.len() < wanted) {
+        let place = params![key.tenant.as_str(), key.thread.as_str(), channel, number(span.base), number(span.end)];
+        let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+        let rows = statement.query_map(place, |row| Ok((row.get(0)?, row.get(1)?))).map_err(fault)?;
+        for row in rows {
+            let (number, body) = row.map_err(fault)?;
+            pieces.entry(number).or_insert(body);
+        }
+        of = origin(connection, &key)?;
+    }
+    Ok(pieces.into_values().collect())
 }
 
 /// The tasks of a group as they stand for those who look.

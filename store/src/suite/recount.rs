@@ -106,7 +106,7 @@ async fn wrong_run(store: &MemoryStore, detail: &RunDetail, due: &BTreeSet<DueKe
         return Some("its thread does not know whether it waits for a signal");
     }
     let ready = due.contains(&DueKey::run(DueKind::Ready, info.id));
-    let started = state.superstep > 0;
+    let started = state.superstep > 0 && !state.resumed;
     if matches!(state.status, RunStatus::Running | RunStatus::Undoing) && (state.closed > 0 || !started) && !ready {
         return Some("it has something to fold and is not ready");
     }

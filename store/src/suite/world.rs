@@ -8,6 +8,7 @@ use baton_common::ids::{
 };
 use baton_common::records::{Checkpoint, GroupInfo, Parent, Policy, RunInfo, Span, TaskKind};
 use baton_common::tool::{Effect, Priority, QueueClass};
+use baton_common::transition::KeyName;
 use baton_common::{Digest, ErrorClass, Gen, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
@@ -217,4 +218,16 @@ pub(super) fn commit(run: RunId, seen: Version, consumed: Vec<GroupId>, salt: &s
         undoing: false,
         end: None,
     }
+}
+
+/// The `number`-th key whose place is the suite's partition.
+pub(super) fn key_name(number: usize, cache: bool) -> KeyName {
+    let name = |text: u32| KeyName {
+        tenant: TenantId::local(),
+        tool: "debug.echo".to_owned(),
+        text: format!("key {text}"),
+        cache,
+    };
+    let mut names = (0..).map(name).filter(|name| name.partition() == super::differential::PARTITION);
+    names.nth(number).expect("there are more")
 }

@@ -1,6 +1,7 @@
 //! Random operations that make sense often enough: mostly what a driver, a worker or a
 //! sweeper would do next, now and then something stale, repeated or wrong.
 
+mod history;
 mod plans;
 mod tasks;
 
@@ -85,7 +86,11 @@ impl Generator {
         {
             self.runs.push(submit.info.id);
         }
-        self.runs.extend(started(reply));
+        for run in started(reply) {
+            if !self.runs.contains(&run) {
+                self.runs.push(run);
+            }
+        }
         if self.rng.random_bool(0.1) {
             self.repeat.push(op.clone());
         }
@@ -100,14 +105,18 @@ impl Generator {
         {
             return op;
         }
-        let Some(run) = self.some_run(store).await else { return self.submit(now) };
+        let Some(run) = self.some_run(store).await else { return self.submit(store, now).await };
+        if self.may(Features::STOPPING) && self.rng.random_bool(0.01) {
+            let run = RunId { uuid: uuid::Uuid::nil(), ..run };
+            return Op::Cancel(Cancel { run, actor: Actor::local() });
+        }
         let detail = store.detail(run).await.ok().flatten();
         let status = detail.as_ref().map(|detail| detail.run.state.status);
         if status == Some(RunStatus::Stuck) && self.rng.random_bool(0.3) {
             return Op::Unpark { run };
         }
         match (self.rng.random_range(0..100), detail) {
-            (0..5, _) | (_, None) => self.submit(now),
+            (0..5, _) | (_, None) => self.submit(store, now).await,
             (5..24, Some(detail)) => self.advance(store, &detail, now).await,
             (28..31, _) if self.may(Features::STOPPING) => Op::Cancel(Cancel { run, actor: Actor::local() }),
             (31..37, _) => {
@@ -120,6 +129,9 @@ impl Generator {
             (44..46, _) => Op::Extend { run, ms: self.rng.random_range(1..2_000) },
             (46..50, Some(detail)) => self.fire(store, &detail).await,
             (50..55, Some(detail)) if self.may(Features::SIGNALS) => self.signal_op(store, &detail).await,
+            (55..57, Some(detail)) if self.may(Features::EDIT) => self.edit(store, &detail, now).await,
+            (57..60, _) if self.may(Features::KEYS) => self.key_op(),
+            (60..62, _) if self.may(Features::RETRY) => self.retry(store).await,
             (_, Some(detail)) => match self.pick(&detail) {
                 Some(pick) => self.task_op(store, &detail, pick).await,
                 None => self.advance(store, &detail, now).await,
@@ -127,7 +139,7 @@ impl Generator {
         }
     }
 
-    fn submit(&mut self, now: Timestamp) -> Op {
+    async fn submit(&mut self, store: &MemoryStore, now: Timestamp) -> Op {
         let thread = thread(["a", "b", "c"][self.rng.random_range(0..3)]);
         let deadline = self.rng.random_bool(0.2).then(|| now.plus_ms(self.rng.random_range(100..20_000)));
         let mut info = run_info(&thread, self.rng.random_range(0..40), deadline);
@@ -135,7 +147,11 @@ impl Generator {
             info.body_digest = Digest::of("another body");
         }
         let on_busy = if self.rng.random_bool(0.7) { OnBusy::Enqueue } else { OnBusy::Reject };
-        Op::Submit(Box::new(Submit::new(info, on_busy)))
+        let submit = Submit::new(info, on_busy);
+        if self.may(Features::TURNS) && self.rng.random_bool(0.35) {
+            return self.turn(store, submit, now).await;
+        }
+        Op::Submit(Box::new(submit))
     }
 
     fn next_staged(&mut self) -> Option<Op> {
@@ -162,8 +178,10 @@ impl Generator {
         }
         let seen = if self.rng.random_bool(0.93) { state.ver } else { baton_common::Version(state.ver.0 + 1) };
         let mut advance = commit(info.id, seen, consumed, "");
-        let head = store.thread(&info.thread).await.ok().flatten().map_or(baton_common::Seq(0), |thread| thread.head);
-        let (checkpoint, segment) = checkpoint(info.id, head, state.superstep, now);
+        let thread = store.thread(&info.thread).await.ok().flatten();
+        let (head, next) = thread.map_or_else(Default::default, |thread| (thread.head, thread.next_seq()));
+        let (mut checkpoint, segment) = checkpoint(info.id, head, state.superstep, now);
+        checkpoint.seq = next;
         let base = checkpoint.seq;
         advance.checkpoints.push(checkpoint);
         advance.segments.push(segment);
@@ -176,6 +194,7 @@ impl Generator {
         let ends = stops || self.rng.random_bool(0.08);
         if ends {
             let status = match state.status {
+                _ if !self.may(Features::RETRY) && state.status != RunStatus::Cancelling => RunStatus::Succeeded,
                 RunStatus::Cancelling if self.rng.random_bool(0.9) => RunStatus::Cancelled,
                 _ => *[RunStatus::Succeeded, RunStatus::Failed].choose(&mut self.rng).unwrap_or(&RunStatus::Failed),
             };
