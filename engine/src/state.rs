@@ -3,6 +3,8 @@
 //!
 //! What changes it is `step`; where the records lie is the store's business.
 
+mod activations;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use baton_common::tool::Priority;
 use baton_common::{Actor, Digest, Failure, Gen, GroupId, NodePath, RequestId, RunId, Seq, ThreadKey, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use activations::Activations;
 
 /// Everything a step decides by, beside the graph and the event.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +86,7 @@ impl Lineage {
 #[serde(default)]
 pub struct Control {
     /// How often each node was activated: the next activation is one more.
-    pub activations: BTreeMap<NodePath, u32>,
+    pub activations: Activations,
     /// Activations that have not been folded.
     pub open: BTreeMap<GroupId, Open>,
     /// Nodes that wait at their join because somebody arrived.

@@ -88,6 +88,10 @@ impl<'a> Arrivals<'a> {
             self.run_any(&join, &mut next, control);
             next.nodes.push((join, late));
         }
+        if control.arrived.is_empty() {
+            next.nodes.sort_by(|left, right| left.0.cmp(&right.0));
+            return next;
+        }
         let graph = self.around.graph;
         let open: Vec<NodePath> = control.open.keys().map(|id| owner(&id.node)).collect();
         let active: BTreeSet<&NodePath> = open.iter().chain(next.nodes.iter().map(|(node, _)| node)).collect();

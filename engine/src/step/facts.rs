@@ -29,8 +29,8 @@ impl std::fmt::Debug for Facts {
 /// The facts.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// By node: the channels it reads.
-    reads: BTreeMap<NodePath, Reads>,
+    /// By node: its place among all, and the channels it reads.
+    reads: BTreeMap<NodePath, (usize, Reads)>,
     /// The channels the output reads.
     pub(super) at_end: Names,
     /// By join: the nodes from which active work can still reach it in its present turn.
@@ -65,7 +65,8 @@ impl Graph {
 
 impl Known {
     fn of(graph: &Graph) -> Self {
-        let ways = Ways::of(graph);
+        let has_joins = graph.nodes.values().any(|node| node.join.is_some());
+        let ways = if has_joins { Ways::of(graph) } else { Ways::default() };
         let joins = || graph.nodes.values().filter(|node| node.join.is_some());
         let toward: BTreeMap<_, _> = joins().map(|join| (join.path.clone(), ways.toward(&join.path))).collect();
         let turns: BTreeMap<_, _> = joins().map(|join| (join.path.clone(), ways.turns(&join.path))).collect();
@@ -76,8 +77,9 @@ impl Known {
             let only = to.iter().filter(|node| !leaves(node)).cloned().collect();
             (join.path.clone(), only)
         });
+        let places = graph.nodes.values().enumerate();
         Self {
-            reads: graph.nodes.values().map(|node| (node.path.clone(), Reads::of(graph, node))).collect(),
+            reads: places.map(|(place, node)| (node.path.clone(), (place, Reads::of(graph, node)))).collect(),
             at_end: references::at_end(graph),
             only: only.collect(),
             toward,
@@ -90,7 +92,12 @@ impl Known {
     /// The channels a node reads.
     pub(super) fn reads(&self, node: &NodePath) -> &Reads {
         static NOTHING: Reads = Reads { at_activation: Names::new(), at_fold: Names::new(), at_all: Names::new() };
-        self.reads.get(node).unwrap_or(&NOTHING)
+        self.reads.get(node).map_or(&NOTHING, |(_, reads)| reads)
+    }
+
+    /// A node's place among all of the graph.
+    pub(super) fn place(&self, node: &NodePath) -> Option<usize> {
+        self.reads.get(node).map(|(place, _)| *place)
     }
 
     /// Whether active work at a node can still reach a join in its present turn.

@@ -12,7 +12,7 @@ use crate::graph::Graph;
 type Nodes<'a> = BTreeSet<&'a NodePath>;
 
 /// A graph's ways, with its loops found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ways<'a> {
     after: BTreeMap<&'a NodePath, &'a [NodePath]>,
     before: BTreeMap<&'a NodePath, Nodes<'a>>,
@@ -36,10 +36,10 @@ impl<'a> Ways<'a> {
                 before.entry(target).or_default().insert(node);
             }
         }
-        let dominators = dominators(graph, &after, &before);
+        let dominators = Dominators::of(graph, &after, &before);
         let mut loops: BTreeMap<&NodePath, Loop<'_>> = BTreeMap::new();
         for (tail, next) in &after {
-            for head in next.iter().filter(|head| dominators.get(tail).is_some_and(|all| all.contains(head))) {
+            for head in next.iter().filter(|head| dominators.dominates(head, tail)) {
                 let found = loops.entry(head).or_default();
                 found.tails.insert(tail);
                 found.body.extend(body(head, tail, &before));
@@ -92,40 +92,86 @@ fn body<'a>(head: &'a NodePath, tail: &'a NodePath, before: &BTreeMap<&'a NodePa
     body
 }
 
-/// For each node that can be reached from the start, the nodes every way to it passes.
-fn dominators<'a>(
-    graph: &'a Graph,
-    after: &BTreeMap<&'a NodePath, &'a [NodePath]>,
-    before: &BTreeMap<&'a NodePath, Nodes<'a>>,
-) -> BTreeMap<&'a NodePath, Nodes<'a>> {
-    let starts: Nodes<'_> = graph.start.iter().collect();
-    let mut order = Vec::new();
-    let mut reached = Nodes::new();
-    let mut open: Vec<&NodePath> = graph.start.iter().rev().collect();
-    while let Some(node) = open.pop() {
-        if reached.insert(node) {
-            order.push(node);
-            open.extend(after.get(node).copied().unwrap_or_default());
+/// The last node that every way to a node passes, for those that can be reached.
+#[derive(Debug)]
+struct Dominators<'a> {
+    numbers: BTreeMap<&'a NodePath, usize>,
+    /// By number in the order of a walk backwards; the first stands for the outside.
+    last: Vec<usize>,
+}
+
+impl<'a> Dominators<'a> {
+    fn of(
+        graph: &'a Graph,
+        after: &BTreeMap<&'a NodePath, &'a [NodePath]>,
+        before: &BTreeMap<&NodePath, Nodes<'a>>,
+    ) -> Self {
+        let order = backwards(graph, after);
+        let numbers: BTreeMap<&NodePath, usize> = order.iter().copied().zip(1..).collect();
+        let starts: Nodes<'_> = graph.start.iter().collect();
+        let mut last: Vec<Option<usize>> = vec![None; order.len() + 1];
+        last[0] = Some(0);
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (node, number) in order.iter().zip(1..) {
+                let tails = before.get(node).into_iter().flatten().filter_map(|tail| numbers.get(tail).copied());
+                let known = tails.chain(starts.contains(node).then_some(0)).filter(|tail| last[*tail].is_some());
+                let found = known.reduce(|left, right| common(&last, left, right));
+                if last[number] != found {
+                    last[number] = found;
+                    changed = true;
+                }
+            }
+        }
+        Self { numbers, last: last.into_iter().map(Option::unwrap_or_default).collect() }
+    }
+
+    /// Whether every way to `node` passes `head`.
+    fn dominates(&self, head: &NodePath, node: &NodePath) -> bool {
+        let (Some(head), Some(mut node)) = (self.numbers.get(head), self.numbers.get(node).copied()) else {
+            return false;
+        };
+        while node > *head {
+            node = self.last[node];
+        }
+        node == *head
+    }
+}
+
+/// The last node that all ways to both pass.
+fn common(last: &[Option<usize>], mut left: usize, mut right: usize) -> usize {
+    while left != right {
+        if left > right {
+            left = last[left].unwrap_or_default();
+        } else {
+            right = last[right].unwrap_or_default();
         }
     }
-    let mut found: BTreeMap<&NodePath, Nodes<'_>> = order.iter().map(|node| (*node, reached.clone())).collect();
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for node in &order {
-            let mut all = if starts.contains(node) {
-                Nodes::new()
-            } else {
-                let mut sets = before.get(node).into_iter().flatten().filter_map(|tail| found.get(tail));
-                let first = sets.next().cloned().unwrap_or_default();
-                sets.fold(first, |all, set| all.intersection(set).copied().collect())
-            };
-            all.insert(node);
-            if found.get(node) != Some(&all) {
-                found.insert(node, all);
-                changed = true;
+    left
+}
+
+/// The nodes that can be reached, each before those that are reached from it only.
+fn backwards<'a>(graph: &'a Graph, after: &BTreeMap<&'a NodePath, &'a [NodePath]>) -> Vec<&'a NodePath> {
+    let mut order = Vec::new();
+    let mut reached = Nodes::new();
+    let next = |node: &NodePath| after.get(node).copied().unwrap_or_default();
+    for start in &graph.start {
+        let mut open = vec![(start, next(start).iter())];
+        if !reached.insert(start) {
+            continue;
+        }
+        while let Some((node, ahead)) = open.last_mut() {
+            match ahead.next() {
+                Some(one) if reached.insert(one) => open.push((one, next(one).iter())),
+                Some(_) => {}
+                None => {
+                    order.push(*node);
+                    open.pop();
+                }
             }
         }
     }
-    found
+    order.reverse();
+    order
 }

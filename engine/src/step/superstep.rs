@@ -87,9 +87,8 @@ pub(super) fn superstep(around: &Surroundings<'_>, state: &mut RunState, turn: T
     let mut made = Made { draft, groups: Vec::new(), dropped: next.dropped, ended: Vec::new() };
     for (path, late) in next.nodes {
         let node = around.node(&path)?;
-        let count = state.control.activations.entry(path.clone()).or_default();
-        *count += 1;
-        let id = GroupId { node: path, activation: *count };
+        let activation = state.control.activations.next(around.graph.known().place(&path), &path);
+        let id = GroupId { node: path, activation };
         let open = Open { late, ..Open::at(state.head) };
         let hash = state.hash;
         made.add(activate(around, state, node, id, open, hash, pauses));

@@ -173,9 +173,8 @@ impl Compensation {
     /// Its group, made from that checkpoint.
     pub(super) fn group(&self, state: &mut RunState, base: Seq) -> Result<NewGroup, Failure> {
         let path = self.path();
-        let count = state.control.activations.entry(path.clone()).or_default();
-        *count += 1;
-        let id = GroupId { node: path, activation: *count };
+        let activation = state.control.activations.next(None, &path);
+        let id = GroupId { node: path, activation };
         let text = canonical_json(&self.args);
         let digest = Origin { hash: state.hash }.digest(&text, &self.tool, self.major);
         let is_short = text.len() <= STORED_INPUT_BYTES_MAX;

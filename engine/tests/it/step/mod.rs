@@ -5,6 +5,7 @@ mod children;
 mod ends;
 mod folding;
 mod joining;
+mod long;
 mod maps;
 mod opening;
 mod random;
