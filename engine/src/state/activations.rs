@@ -18,7 +18,7 @@ pub struct Activations {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 enum Form {
     Bits {
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -106,6 +106,8 @@ mod tests {
     fn what_was_written_before_there_were_bits_is_read() {
         let mut read: Activations = serde_json::from_value(json!({"once": 1, "a": 3})).unwrap();
         assert_eq!((read.next(Some(0), &path("a")), read.next(Some(1), &path("once"))), (4, 2));
+        let mut read: Activations = serde_json::from_value(json!({"a": 3})).unwrap();
+        assert_eq!(read.next(Some(0), &path("a")), 4);
         assert_eq!(serde_json::from_value::<Activations>(json!({})).unwrap(), Activations::default());
     }
 }
