@@ -73,8 +73,12 @@ impl<'c> Follow<'c> {
 
     /// Watches as long as one server serves it.
     async fn watch(&mut self) -> Result<Option<End>, Failed> {
-        let mut items =
-            call!(self.client, runs, watch, v1::WatchRequest { run_id: self.run.clone(), after: self.after })?;
+        let mut items = call!(
+            self.client,
+            runs,
+            watch,
+            v1::WatchRequest { run_id: self.run.clone(), after: self.after, state: false }
+        )?;
         loop {
             let quiet = if self.open { QUIET } else { Duration::MAX };
             let item = match timeout(quiet, items.message()).await {

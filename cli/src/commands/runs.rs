@@ -80,7 +80,7 @@ pub(super) async fn watch(args: &WatchArgs, setup: &Setup) -> Result<Exit, Faile
 
 /// Every item as a line of JSON, for programs that follow along.
 async fn stream(args: &WatchArgs, client: &crate::client::Client) -> Result<Exit, Failed> {
-    let request = v1::WatchRequest { run_id: args.run.clone(), after: args.after };
+    let request = v1::WatchRequest { run_id: args.run.clone(), after: args.after, state: false };
     let mut items = call!(client, runs, watch, request)?;
     while let Some(item) = items.message().await?.and_then(|item| item.item) {
         let (line, ended) = match item {

@@ -1,5 +1,7 @@
 //! The program with a data folder and an environment of its own.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -80,9 +82,10 @@ impl Baton {
             .stderr(Stdio::null())
             .spawn()
             .expect("baton starts");
-        let mut server = Server { child, address: String::new() };
+        let mut server = Server { child, address: String::new(), http: String::new() };
         until("the server serves", || file.exists());
         server.address = std::fs::read_to_string(file).expect("an address");
+        server.http = std::fs::read_to_string(self.path("address.http")).expect("an address");
         server
     }
 }
@@ -100,9 +103,22 @@ impl Ended {
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) address: String,
+    pub(crate) http: String,
 }
 
 impl Server {
+    /// What it answers over HTTP, if all is well.
+    #[track_caller]
+    pub(crate) fn http(&self, path: &str) -> Value {
+        let mut wire = TcpStream::connect(&self.http).expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http);
+        wire.write_all(request.as_bytes()).expect("sent");
+        let mut text = String::new();
+        wire.read_to_string(&mut text).expect("an answer");
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        serde_json::from_str(text.split_once("\r\n\r\n").expect("a body").1).expect("JSON")
+    }
+
     /// Ends it the gentle way and tells how it ended.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");

@@ -89,6 +89,25 @@ fn a_question_is_found_answered_and_its_file_fetched() {
 }
 
 #[test]
+fn http_shows_what_the_command_line_shows() {
+    let baton = Baton::new();
+    let asking = Asking::new(&baton);
+    asking.ask(&["graph", "apply", &example("approval.yaml")], 0);
+    let asked = asking.ask(&["submit", "approval", "--wait"], 3);
+    let run = asked["run"].as_str().expect("a run");
+    let server = &asking.server;
+    assert_eq!(server.http(&format!("/v1/runs/{run}")), asking.ask(&["get", run], 0));
+    assert_eq!(server.http("/v1/questions"), asking.ask(&["answer"], 0));
+    assert_eq!(server.http("/v1/graphs"), asking.ask(&["graph", "list"], 0));
+    assert_eq!(server.http("/healthz")["alive"], true);
+    let listed = asking.ask(&["list"], 0);
+    let shown = server.http("/v1/runs");
+    for (name, value) in shown["runs"][0].as_object().expect("a run") {
+        assert_eq!(&listed["runs"][0][name], value, "{name}");
+    }
+}
+
+#[test]
 fn what_is_not_there_ends_with_four_and_nobody_with_five() {
     let baton = Baton::new();
     let asking = Asking::new(&baton);

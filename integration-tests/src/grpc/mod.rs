@@ -202,7 +202,7 @@ impl Client {
     /// # Errors
     /// When the stream breaks.
     pub async fn follow(&self, run: &str, after: u64, mut on: impl FnMut(Happened)) -> anyhow::Result<bool> {
-        let request = WatchRequest { run_id: run.to_owned(), after };
+        let request = WatchRequest { run_id: run.to_owned(), after, state: false };
         let mut stream = until_answered!(self, RunsClient, watch, request.clone())?;
         while let Some(item) = stream.message().await? {
             match item.item {

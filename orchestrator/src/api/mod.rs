@@ -39,6 +39,7 @@ mod runs;
 mod signal;
 mod submit;
 mod types;
+mod updates;
 mod watch;
 
 pub use error::{ApiError, ErrorKind};
@@ -52,3 +53,4 @@ pub use types::{
     GraphView, GroupView, Health, ListFilter, Live, QuestionView, QueueView, RunSummary, RunView, Status,
     SubmitRequest, Submitted, Wait, WatchStream, Watched, Which, WorkerView,
 };
+pub use updates::{Update, Updates};

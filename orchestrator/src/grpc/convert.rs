@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::api::{
     ArtifactView, GraphRef, GraphSource, GraphView, GroupView, ListFilter, Live, QuestionView, QueueView, RunSummary,
-    RunView, Status, SubmitRequest, Submitted, Target, Watched, WorkerView, page,
+    RunView, Status, SubmitRequest, Submitted, Target, Update, Watched, WorkerView, page,
 };
 
 /// How many a caller asks for: bounded rather than refused, but never less than nothing.
@@ -194,15 +194,30 @@ pub(super) fn interrupt(view: QuestionView) -> v1::Interrupt {
 pub(super) fn watched(item: Watched) -> v1::WatchResponse {
     use v1::watch_response::Item;
     let item = match item {
-        Watched::Event(event) => Item::Event(self::event(event)),
+        Watched::Event(event) => Item::Event(self::event(event, Vec::new())),
         Watched::Gap(gap) => Item::Gap(v1::Gap { first: gap.first, last: gap.last }),
         Watched::Live(Live { job, body }) => Item::Live(v1::Live { job: job.to_string(), body_json: body.to_string() }),
     };
     v1::WatchResponse { item: Some(item) }
 }
 
-fn event(event: Event) -> v1::Event {
+/// An event, and what it changed of the state.
+pub(super) fn changing(event: Event, updates: Vec<Update>) -> v1::WatchResponse {
+    v1::WatchResponse { item: Some(v1::watch_response::Item::Event(self::event(event, updates))) }
+}
+
+fn update(update: Update) -> v1::StateUpdate {
+    v1::StateUpdate {
+        channel: update.channel,
+        after_json: update.after.map(|value| value.to_string()),
+        kept: update.kept,
+        added_json: update.added.map(|added| Value::from(added).to_string()),
+    }
+}
+
+fn event(event: Event, updates: Vec<Update>) -> v1::Event {
     v1::Event {
+        updates: updates.into_iter().map(update).collect(),
         seq: event.seq,
         at_ms: event.at.0,
         kind: kind(event.kind).to_owned(),

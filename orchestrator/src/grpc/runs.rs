@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use v1::runs_server::Runs;
 
 use super::{Services, convert, status};
-use crate::api::{Caller, Which, page};
+use crate::api::{Caller, Updates, Watched, Which, page};
 use crate::auth::Scope;
 
 type Watching = Pin<Box<dyn Stream<Item = Result<v1::WatchResponse, Status>> + Send>>;
@@ -47,8 +47,19 @@ impl Runs for Services {
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Watching>, Status> {
         let caller = self.caller(&request, Scope::Read).await?;
         let run = run_id(&request.get_ref().run_id)?;
-        let events = self.orchestrator.watch(&caller, run, request.get_ref().after).await.map_err(status::of_api)?;
-        let events = events.map(|item| item.map(convert::watched).map_err(status::of_api));
+        let v1::WatchRequest { after, state, .. } = request.into_inner();
+        let events = self.orchestrator.watch(&caller, run, after).await.map_err(status::of_api)?;
+        let updates = state.then(|| Updates::new(self.orchestrator.clone(), caller.clone(), run, after));
+        let events = stream::unfold((events, updates), |(mut events, mut updates)| async move {
+            let item = match (events.next().await?, &mut updates) {
+                (Ok(Watched::Event(event)), Some(updates)) => {
+                    let changes = updates.of(&event).await;
+                    changes.map(|changes| convert::changing(event, changes.unwrap_or_default()))
+                }
+                (item, _) => item.map(convert::watched),
+            };
+            Some((item.map_err(status::of_api), (events, updates)))
+        });
         let services = self.clone();
         let end = stream::once(async move { services.ended(&caller, run).await });
         let shutdown = self.shutdown.clone();

@@ -150,7 +150,8 @@ async fn a_watch_ends_with_the_server_and_an_idle_connection_holds_nothing_up() 
     }
     let mut runs = RunsClient::new(serving.carrier(None));
     let run_id = asking_run(serving.carrier(None)).await;
-    let mut items = runs.watch(v1::WatchRequest { run_id, after: 0 }).await.expect("a watch").into_inner();
+    let mut items =
+        runs.watch(v1::WatchRequest { run_id, after: 0, state: false }).await.expect("a watch").into_inner();
     loop {
         let item = timeout(PATIENCE, items.message()).await.expect("events").expect("no error").expect("an item");
         if matches!(item.item, Some(Item::Event(event)) if event.kind == "asked") {

@@ -99,6 +99,17 @@ impl Fields {
         number.map(Some).ok_or_else(|| malformed(name, "it must be a whole number, not below 0"))
     }
 
+    /// Whether something is asked for: `true` or `false`.
+    pub(super) fn flag(&mut self, name: &str) -> Result<bool, ApiError> {
+        match self.value(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(Value::String(text)) if text == "true" => Ok(true),
+            Some(Value::String(text)) if text == "false" => Ok(false),
+            Some(_) => Err(malformed(name, "it must be true or false")),
+        }
+    }
+
     /// An object whose values are texts.
     pub(super) fn texts(&mut self, name: &str) -> Result<std::collections::BTreeMap<String, String>, ApiError> {
         let Some(value) = self.value(name).filter(|value| !value.is_null()) else { return Ok(Default::default()) };

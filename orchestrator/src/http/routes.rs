@@ -63,7 +63,7 @@ pub(super) const ROUTES: &[Route] = &[
         operation: "watchRun",
         summary: "Events of a run as they come, until it ends: server-sent events.",
         scope: Scope::Read,
-        query: &["after"],
+        query: &["after", "state"],
         headers: &["Last-Event-ID"],
         body: None,
         answers: &[(200, "EventStream"), (204, "")],

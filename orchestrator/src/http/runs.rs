@@ -99,7 +99,8 @@ fn limit(query: &mut Fields) -> Result<u32, ApiError> {
 pub(super) async fn events(mut call: Call) -> Answer {
     let run = run_id(&mut call)?;
     let after = call.query.number("after")?.unwrap_or(0);
-    sse::events(&call, run, after).await
+    let state = call.query.flag("state")?;
+    sse::events(&call, run, after, state).await
 }
 
 pub(super) async fn answer(mut call: Call) -> Answer {

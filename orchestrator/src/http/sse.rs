@@ -18,7 +18,7 @@ use super::fields::malformed;
 use super::route::{Answer, Call};
 use super::{refused, view};
 use crate::Services;
-use crate::api::{ApiError, Caller, WatchStream, Watched};
+use crate::api::{ApiError, Caller, Updates, WatchStream, Watched};
 
 /// Asks browsers to come back soon.
 const OPENING: &str = "retry: 1000\n\n";
@@ -28,7 +28,7 @@ const BEAT: &str = ": still here\n\n";
 const ENDED: &str = ".ended";
 
 /// The events of a run behind `after`, or behind the id a returning reader names.
-pub(super) async fn events(call: &Call, run: RunId, after: u64) -> Answer {
+pub(super) async fn events(call: &Call, run: RunId, after: u64, state: bool) -> Answer {
     let after = match call.header("last-event-id") {
         None => after,
         Some(id) => match id.strip_suffix(ENDED) {
@@ -37,7 +37,8 @@ pub(super) async fn events(call: &Call, run: RunId, after: u64) -> Answer {
         },
     };
     let items = call.services.orchestrator.watch(&call.caller, run, after).await?;
-    let watching = Watching { services: call.services.clone(), caller: call.caller.clone(), run, after, items };
+    let state = state.then(|| Updates::new(call.services.orchestrator.clone(), call.caller.clone(), run, after));
+    let watching = Watching { state, services: call.services.clone(), caller: call.caller.clone(), run, after, items };
     let opening = stream::once(async { OPENING.to_owned() });
     let texts = opening.chain(texts(watching, call.heartbeat));
     let body = Body::from_stream(texts.map(|text| Ok::<_, std::convert::Infallible>(Bytes::from(text))));
@@ -64,6 +65,8 @@ struct Watching {
     run: RunId,
     after: u64,
     items: WatchStream,
+    /// Tells what events change, where that was asked for.
+    state: Option<Updates>,
 }
 
 fn texts(watching: Watching, heartbeat: Duration) -> impl Stream<Item = String> + Send {
@@ -73,7 +76,10 @@ fn texts(watching: Watching, heartbeat: Duration) -> impl Stream<Item = String> 
         let next = shutdown.run_until_cancelled(timeout(heartbeat, watching.items.next())).await;
         match next {
             Some(Err(_)) => Some((BEAT.to_owned(), Some(watching))),
-            Some(Ok(Some(Ok(item)))) => Some((watching.text(item), Some(watching))),
+            Some(Ok(Some(Ok(item)))) => match watching.text(item).await {
+                Ok(text) => Some((text, Some(watching))),
+                Err(error) => Some((broken(&error), None)),
+            },
             Some(Ok(Some(Err(error)))) => Some((broken(&error), None)),
             Some(Ok(None)) => Some((watching.ending().text().await, None)),
             None => Some((broken(&ApiError::draining()), None)),
@@ -82,23 +88,29 @@ fn texts(watching: Watching, heartbeat: Duration) -> impl Stream<Item = String> 
 }
 
 impl Watching {
-    fn text(&mut self, item: Watched) -> String {
-        match item {
+    async fn text(&mut self, item: Watched) -> Result<String, ApiError> {
+        Ok(match item {
             Watched::Event(event) => {
+                let mut shown = view::event(&event);
+                if let Some(state) = &mut self.state
+                    && let Some(changes) = state.of(&event).await?
+                {
+                    shown["changes"] = view::of(&changes);
+                }
                 self.after = event.seq;
-                message("event", Some(&event.seq.to_string()), &view::event(&event))
+                message("event", Some(&event.seq.to_string()), &shown)
             }
             Watched::Gap(gap) => {
                 self.after = gap.last;
                 message("gap", Some(&gap.last.to_string()), &view::gap(&gap))
             }
             Watched::Live(live) => message("live", None, &view::live(&live)),
-        }
+        })
     }
 
     /// What is left once nothing more comes.
     fn ending(self) -> Ending {
-        let Self { services, caller, run, after, items: _ } = self;
+        let Self { services, caller, run, after, .. } = self;
         Ending { services, caller, run, after }
     }
 }

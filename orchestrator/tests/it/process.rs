@@ -1,5 +1,7 @@
 //! `baton-orchestrator` as operators meet it.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -65,6 +67,18 @@ fn it_tells_its_address_is_healthy_and_drains_at_a_signal() {
     while health() != Some(0) {
         assert!(started.elapsed() < PATIENCE, "it is never healthy");
     }
+    let web = std::fs::read_to_string(folder.path().join("address.http")).expect("an address");
+    let ready = || {
+        let mut wire = TcpStream::connect(&web).expect("a connection");
+        let request = format!("GET /readyz HTTP/1.1\r\nHost: {web}\r\nConnection: close\r\n\r\n");
+        wire.write_all(request.as_bytes()).expect("sent");
+        let mut text = String::new();
+        wire.read_to_string(&mut text).expect("an answer");
+        text.starts_with("HTTP/1.1 200")
+    };
+    while !ready() {
+        assert!(started.elapsed() < PATIENCE, "it is never ready");
+    }
     let signal = Command::new("kill").args(["-TERM", &running.0.id().to_string()]).status().expect("kill");
     assert!(signal.success());
     assert_eq!(running.0.wait().expect("an end").code(), Some(0));
@@ -75,8 +89,10 @@ fn it_tells_its_address_is_healthy_and_drains_at_a_signal() {
 fn without_keys_it_listens_on_this_machine_only() {
     let folder = tempfile::tempdir().expect("a folder");
     let everywhere = ("BATON_GRPC_ADDR", "0.0.0.0:0");
-    let text = refused(folder.path(), &[everywhere]);
-    assert!(text.contains("BATON_API_KEY"), "{text}");
+    for address in [everywhere, ("BATON_HTTP_ADDR", "0.0.0.0:0")] {
+        let text = refused(folder.path(), &[address]);
+        assert!(text.contains("BATON_API_KEY"), "{text}");
+    }
     start(folder.path(), &[everywhere, ("BATON_API_KEY", "secret")]);
 }
 

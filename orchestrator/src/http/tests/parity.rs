@@ -65,7 +65,7 @@ impl Both<'_> {
         let submit = v1::SubmitRequest { source: ASKS.to_owned(), ..Default::default() };
         let get = self.runs().get(v1::GetRunRequest { run_id: id() }).await;
         self.same(get, ("GET", &path(""), None), code).await;
-        let watch = self.runs().watch(v1::WatchRequest { run_id: id(), after: 0 }).await;
+        let watch = self.runs().watch(v1::WatchRequest { run_id: id(), after: 0, state: false }).await;
         self.same(watch, ("GET", &path("/events"), None), code).await;
         let cancel = self.runs().cancel(v1::CancelRequest { run_id: id() }).await;
         self.same(cancel, ("POST", &path("/cancel"), None), code).await;
@@ -174,7 +174,7 @@ async fn an_answer_that_cannot_be_is_told_the_same() {
     rig.answer(&run).await;
     rig.watch(&run, "", "").await.messages().await;
     check("a", json!({ "x": "otherwise" }), "answered_otherwise").await;
-    let ahead = both.runs().watch(v1::WatchRequest { run_id: run.clone(), after: 900 }).await;
+    let ahead = both.runs().watch(v1::WatchRequest { run_id: run.clone(), after: 900, state: false }).await;
     both.same(ahead, ("GET", &format!("/v1/runs/{run}/events?after=900"), None), "event_unknown").await;
 }
 
@@ -185,7 +185,11 @@ async fn a_gap_is_told_over_both_wires() {
     let run = rig.asking().await;
     rig.store.gone.store(2, std::sync::atomic::Ordering::Relaxed);
     let mut runs = RunsClient::new(rig.carrier(None));
-    let mut items = runs.watch(v1::WatchRequest { run_id: run.clone(), after: 0 }).await.expect("a watch").into_inner();
+    let mut items = runs
+        .watch(v1::WatchRequest { run_id: run.clone(), after: 0, state: false })
+        .await
+        .expect("a watch")
+        .into_inner();
     let first = items.message().await.expect("no error").and_then(|item| item.item);
     assert_eq!(first, Some(Item::Gap(v1::Gap { first: 1, last: 2 })));
     let next = items.message().await.expect("no error").and_then(|item| item.item);

@@ -139,3 +139,48 @@ async fn what_a_worker_emits_is_shown_if_it_holds_the_job() {
         }
     }
 }
+
+/// Two steps that write, one of them to a list that grows.
+const WRITES: &str = "baton: 1\ngraph: writes\nstate:\n  log: { type: array, reduce: append }\n  x: string\nstart: a\nnodes:\n  a: { ask: { title: hi, fields: { x: string } }, save: { x: output.x, log: output.x }, then: b }\n  b: { ask: { title: hi, fields: { x: string } }, save: { x: output.x, log: output.x }, then: end }\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_of_the_state_come_with_the_events_that_made_them_also_after_a_return() {
+    let rig = Rig::new().await;
+    let submitted = rig.post("/v1/runs", json!({ "source": WRITES })).await.json().await;
+    let run = submitted["run"].as_str().unwrap_or_else(|| panic!("{submitted}")).to_owned();
+    for (node, text) in [("a", "one"), ("b", "two")] {
+        let started = Instant::now();
+        while rig.get("/v1/questions").await.json().await["questions"][0]["node"] != node {
+            assert!(started.elapsed() < PATIENCE, "{node} never asks");
+        }
+        let answer = json!({ "question": node, "decision": { "x": text } });
+        assert_eq!(rig.post(&format!("/v1/runs/{run}/answer"), answer).await.status, 200);
+    }
+    let told = |messages: &[Message]| {
+        let changes = messages.iter().filter_map(|message| message.data.get("changes"));
+        changes.filter(|changes| **changes != json!([])).cloned().collect::<Vec<_>>()
+    };
+    let all = rig.watch(&run, "?state=true", "").await.messages().await;
+    let first = json!([{ "channel": "log", "after": ["one"] }, { "channel": "x", "after": "one" }]);
+    let second = json!([{ "channel": "log", "kept": 1, "added": ["two"] }, { "channel": "x", "after": "two" }]);
+    assert_eq!(told(&all), [first, second.clone()]);
+    let seen = all.iter().rposition(|message| message.data["kind"] == "answered").expect("answers");
+    let id = all[seen].id.clone().expect("an id");
+    let rest = rig.watch(&run, "?state=true", &format!("Last-Event-ID: {id}\r\n")).await.messages().await;
+    assert_eq!(told(&rest), [second]);
+    let plain = rig.watch(&run, "", "").await.messages().await;
+    assert_eq!(told(&plain), [json!(null); 0]);
+
+    use baton_proto::v1;
+    let mut runs = v1::runs_client::RunsClient::new(rig.carrier(None));
+    let request = v1::WatchRequest { run_id: run.clone(), after: 0, state: true };
+    let mut items = runs.watch(request).await.expect("a watch").into_inner();
+    let mut updates = Vec::new();
+    while let Some(item) = items.message().await.expect("no error") {
+        if let Some(v1::watch_response::Item::Event(event)) = item.item {
+            updates.extend(event.updates);
+        }
+    }
+    let added = updates.iter().filter_map(|update| update.added_json.as_deref()).collect::<Vec<_>>();
+    assert_eq!((updates.len(), added), (4, vec![r#"["two"]"#]));
+}
