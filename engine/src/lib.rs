@@ -5,6 +5,7 @@
 //! the next state and its effects. No clock, task, socket, random number or log line.
 
 pub mod answer;
+pub mod draw;
 pub mod expr;
 pub mod graph;
 pub mod spec;

@@ -61,7 +61,9 @@ fn the_schema_lets_in_every_example() {
 
 #[test]
 fn an_editor_says_that_durations_need_units() {
-    let with = |timeout: &str| format!("baton: 1\ngraph: g\nstart: a\nnodes:\n  a: {{ tool: {{ name: t }}, timeout: {timeout}, then: end }}\n");
+    let with = |timeout: &str| {
+        format!("baton: 1\ngraph: g\nstart: a\nnodes:\n  a: {{ tool: {{ name: t }}, timeout: {timeout}, then: end }}\n")
+    };
     agree(&with("5s"), &[]);
     for timeout in ["5", "\"5\"", "5 seconds", "1.5h"] {
         assert!(!validator().is_valid(&value(&with(timeout)).unwrap()), "{timeout}");
