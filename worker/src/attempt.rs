@@ -30,13 +30,13 @@ type ToolResult = Result<Value, Failure>;
 /// leaves, and it has no result.
 pub(crate) async fn run(
     shared: &Arc<Shared>,
-    grant: &Grant,
+    grant: Grant,
     job: &HeldJob,
     slot: &Arc<OwnedSemaphorePermit>,
 ) -> Option<Outcome> {
     let timeout_ms = grant.timeout_ms.clamp(1, TIMEOUT_MS_MAX);
     let deadline = Instant::now() + Duration::from_millis(timeout_ms);
-    let mut work = start(shared.clone(), grant.clone(), job.clone(), deadline, slot.clone());
+    let mut work = start(shared.clone(), grant, job.clone(), deadline, slot.clone());
     let result = tokio::select! {
         biased;
         result = &mut work => Some(result),
@@ -52,7 +52,7 @@ pub(crate) async fn run(
             let grace = Duration::from_millis(shared.settings.cancel_grace_ms);
             let result = tokio::time::timeout(grace, work).await.ok();
             if result.is_none() {
-                tracing::warn!(job = %grant.job, tool = grant.tool, "tool left behind after its grace");
+                tracing::warn!(job = %job.hold.job, "tool left behind after its grace");
             }
             result
         }

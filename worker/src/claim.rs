@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use baton_common::job::{ClaimAnswer, DropReason};
 use baton_control::{ClaimCall, Error};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::arrivals::Arrivals;
 use crate::backoff::Backoff;
 use crate::fail::{self, Passed};
 use crate::held::Stop;
@@ -27,29 +27,25 @@ const RESTS_MAX: u64 = 10;
 /// The claimer of one worker, which owns the running jobs.
 pub(crate) struct Claimer {
     pub(crate) shared: Arc<Shared>,
-    /// Where messages come back to whose claim was not decided.
-    pub(crate) later: mpsc::WeakSender<Pending>,
+    /// Where messages come from, and come back to whose claim was not decided.
+    pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) lease_ms: u64,
 }
 
 impl Claimer {
     /// Claims until the intake has ended, then lets the jobs finish.
-    pub(crate) async fn run(self, mut arrivals: mpsc::Receiver<Pending>, shutdown: &CancellationToken) {
+    pub(crate) async fn run(self, shutdown: &CancellationToken) {
         let mut jobs = JoinSet::new();
         let mut rest = Backoff::new(&self.shared.dice, self.lease_ms, self.lease_ms * RESTS_MAX);
         loop {
-            let mut batch = Vec::new();
-            let count = tokio::select! {
-                biased;
-                count = arrivals.recv_many(&mut batch, self.shared.settings.claim_batch_max) => count,
-                Some(_) = jobs.join_next() => continue,
-            };
-            if count == 0 {
+            let batch = self.arrivals.next(self.shared.settings.claim_batch_max).await;
+            if batch.is_empty() {
                 break;
             }
-            let call = |pending: &Pending| ClaimCall { envelope: pending.envelope.clone(), request: pending.request };
-            let calls = batch.iter().map(call).collect();
-            match self.claim(calls, shutdown).await {
+            // No job's end is worth waking up for: no more than there are slots pile up.
+            while jobs.try_join_next().is_some() {}
+            let (batch, answers) = self.claim(batch, shutdown).await;
+            match answers {
                 Some(answers) => {
                     rest.reset();
                     self.hand_out(batch, answers, &mut jobs, shutdown);
@@ -63,33 +59,39 @@ impl Claimer {
         self.drain(jobs).await;
     }
 
-    /// The answers; `None` when the messages are to go back: at the shutdown, when the
-    /// call is refused, or when nobody answered for as long as a lease, after which the
-    /// claim requests mean nothing any more.
-    async fn claim(&self, calls: Vec<ClaimCall>, shutdown: &CancellationToken) -> Option<Vec<ClaimAnswer>> {
+    /// The batch with its answers; `None` when the messages are to go back: at the shutdown,
+    /// when the call is refused, or when nobody answered for as long as a lease, after which
+    /// the claim requests mean nothing any more.
+    async fn claim(
+        &self,
+        batch: Vec<Pending>,
+        shutdown: &CancellationToken,
+    ) -> (Vec<Pending>, Option<Vec<ClaimAnswer>>) {
         let settings = &self.shared.settings;
         let mut backoff = Backoff::new(&self.shared.dice, settings.backoff_ms, settings.backoff_ms_max);
         let give_up = Instant::now() + Duration::from_millis(self.lease_ms);
         while !shutdown.is_cancelled() && Instant::now() < give_up {
-            match self.claim_once(&calls).await {
+            match self.claim_once(calls(&batch)).await {
                 Ok(answers) => {
                     self.shared.reach.up();
                     self.shared.reach.rest_until(None);
-                    return Some(answers);
+                    return (batch, Some(answers));
                 }
                 Err(error @ Error::Unavailable(_)) => self.shared.reach.down(&error),
                 Err(error @ Error::Refused(_)) => {
                     tracing::error!(%error, "claims refused");
                     self.shared.reach.down(&error);
-                    return None;
+                    return (batch, None);
                 }
             }
-            shutdown.run_until_cancelled(backoff.pause()).await?;
+            if shutdown.run_until_cancelled(backoff.pause()).await.is_none() {
+                break;
+            }
         }
-        None
+        (batch, None)
     }
 
-    async fn claim_once(&self, calls: &[ClaimCall]) -> Result<Vec<ClaimAnswer>, Error> {
+    async fn claim_once(&self, calls: Vec<ClaimCall>) -> Result<Vec<ClaimAnswer>, Error> {
         let lost = || Error::Unavailable("no answer to a claim".to_owned());
         let before = fail::point("before_claim").await;
         if before == Passed::Error {
@@ -97,11 +99,12 @@ impl Claimer {
         }
         let limit = Duration::from_millis(self.shared.settings.call_timeout_ms);
         if before == Passed::Dup {
-            let _ = tokio::time::timeout(limit, self.shared.control.claim(self.shared.id, calls.to_vec())).await;
+            let _ = tokio::time::timeout(limit, self.shared.control.claim(self.shared.id, calls.clone())).await;
         }
-        let claim = self.shared.control.claim(self.shared.id, calls.to_vec());
+        let count = calls.len();
+        let claim = self.shared.control.claim(self.shared.id, calls);
         let answers = tokio::time::timeout(limit, claim).await.map_err(|_| lost())??;
-        if fail::point("after_claim").await == Passed::Error || answers.len() != calls.len() {
+        if fail::point("after_claim").await == Passed::Error || answers.len() != count {
             return Err(lost());
         }
         Ok(answers)
@@ -128,7 +131,7 @@ impl Claimer {
                     });
                 }
                 ClaimAnswer::Later => {
-                    jobs.spawn(ask_again(pending, self.shared.clone(), self.later.clone(), shutdown.clone()));
+                    jobs.spawn(ask_again(pending, self.shared.clone(), self.arrivals.clone(), shutdown.clone()));
                 }
             }
         }
@@ -148,30 +151,26 @@ impl Claimer {
     }
 }
 
+fn calls(batch: &[Pending]) -> Vec<ClaimCall> {
+    let call = |pending: &Pending| ClaimCall { envelope: pending.envelope.clone(), request: pending.request };
+    batch.iter().map(call).collect()
+}
+
 async fn all_of(jobs: &mut JoinSet<()>) {
     while jobs.join_next().await.is_some() {}
 }
 
 /// Asks again after a pause, a few times; then the message goes back.
-async fn ask_again(
-    mut pending: Pending,
-    shared: Arc<Shared>,
-    later: mpsc::WeakSender<Pending>,
-    shutdown: CancellationToken,
-) {
+async fn ask_again(mut pending: Pending, shared: Arc<Shared>, arrivals: Arc<Arrivals>, shutdown: CancellationToken) {
     pending.tries += 1;
     let settings = &shared.settings;
     let longest = (settings.backoff_ms << pending.tries.min(16)).min(settings.backoff_ms_max);
     let pause = Backoff::new(&shared.dice, longest, longest).next();
     let waited = shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some();
     let again = waited && pending.tries <= settings.later_tries_max;
-    match later.upgrade().filter(|_| again) {
-        None => give_back(vec![pending]).await,
-        Some(sender) => {
-            if let Err(mpsc::error::SendError(pending)) = sender.send(pending).await {
-                give_back(vec![pending]).await;
-            }
-        }
+    let left = if again { arrivals.bring_back(pending) } else { Some(pending) };
+    if let Some(pending) = left {
+        give_back(vec![pending]).await;
     }
 }
 

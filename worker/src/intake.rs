@@ -8,10 +8,11 @@ use std::time::Duration;
 use baton_broker::{Broker, Consumer, Delivery, Error};
 use baton_common::ids::ClaimRequest;
 use baton_common::job::{ENVELOPE_BYTES_MAX, Envelope};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::arrivals::Arrivals;
 use crate::backoff::Backoff;
 use crate::status::Status;
 use crate::worker::Shared;
@@ -34,7 +35,7 @@ pub(crate) struct Intake {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) cluster: String,
     pub(crate) slots: Arc<Semaphore>,
-    pub(crate) pending: mpsc::Sender<Pending>,
+    pub(crate) arrivals: Arc<Arrivals>,
 }
 
 /// What became of a message that was read.
@@ -51,6 +52,7 @@ impl Intake {
     /// # Errors
     /// When the broker was closed by its owner.
     pub(crate) async fn run(self, shutdown: &CancellationToken) -> Result<(), Error> {
+        let _end = self.arrivals.end_with();
         let mut returns = JoinSet::new();
         let settings = &self.shared.settings;
         let mut backoff = Backoff::new(&self.shared.dice, settings.backoff_ms, settings.backoff_ms_max);
@@ -129,8 +131,8 @@ impl Intake {
         match self.read(delivery.body()) {
             Read::Ours(envelope) => {
                 let request = ClaimRequest(self.shared.dice.bits());
-                let pending = Pending { delivery, envelope, request, slot, tries: 0 };
-                self.pending.send(pending).await.map_err(|_| Error::Closed)
+                self.arrivals.hand_over(Pending { delivery, envelope, request, slot, tries: 0 });
+                Ok(())
             }
             Read::Garbage(why) => {
                 tracing::warn!(queue = delivery.queue(), bytes = delivery.body().len(), why, "message rejected");

@@ -43,7 +43,8 @@ async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery
     }
     fail::point("after_ack").await;
     let running = Running::new(&shared.status);
-    let outcome = attempt::run(&shared, &grant, &job, &slot).await;
+    let digest = grant.digest;
+    let outcome = attempt::run(&shared, grant, &job, &slot).await;
     drop(running);
     let Some(outcome) = outcome else {
         shared.held.remove(&job.hold);
@@ -52,7 +53,7 @@ async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery
     if let baton_common::job::Outcome::Error(failure) = &outcome {
         tracing::Span::current().record(names::ERROR_TYPE, failure.code.as_str());
     }
-    let resume = Resume { hold: job.hold, digest: grant.digest, outcome };
+    let resume = Resume { hold: job.hold, digest, outcome };
     resume::deliver(&shared, resume).await;
     drop(slot);
 }

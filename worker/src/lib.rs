@@ -14,6 +14,7 @@
 //! retries are left to the control plane.
 
 mod announce;
+mod arrivals;
 mod attempt;
 mod backoff;
 pub mod builtin;

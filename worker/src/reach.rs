@@ -21,16 +21,21 @@ impl Reach {
 
     /// It answered.
     pub(crate) fn up(&self) {
-        if !self.up.send_replace(true) {
+        if self.turn(true) {
             tracing::info!("control plane answers again");
         }
     }
 
     /// It did not.
     pub(crate) fn down(&self, error: &baton_control::Error) {
-        if self.up.send_replace(false) {
+        if self.turn(false) {
             tracing::warn!(%error, "control plane does not answer");
         }
+    }
+
+    /// Whether that is news. Who waits is woken by news only: every answer comes by here.
+    fn turn(&self, up: bool) -> bool {
+        self.up.send_if_modified(|before| std::mem::replace(before, up) != up)
     }
 
     /// Whether it answered last.

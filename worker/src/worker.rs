@@ -9,11 +9,12 @@ use baton_common::WorkerId;
 use baton_common::tool::ToolSpec;
 use baton_control::{Announcement, ControlPlane, Welcome};
 use baton_tools::{Catalogue, Tool};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcer;
+use crate::arrivals::Arrivals;
 use crate::backoff::Dice;
 use crate::claim::Claimer;
 use crate::held::Held;
@@ -140,27 +141,26 @@ impl Worker {
     }
 }
 
-/// Intake and claimer side by side: the claimer ends after the intake, with the jobs.
+/// Intake and claimer side by side, in this order: what the intake hands over, the claimer
+/// sees in the same turn. It ends after the intake, with the jobs.
 async fn work(
     parts: &Parts,
     shared: &Arc<Shared>,
     welcome: Welcome,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
-    let slots = Arc::new(Semaphore::new(parts.settings.slots));
-    let (pending, arrivals) = mpsc::channel(parts.settings.slots.max(1));
+    let arrivals = Arc::new(Arrivals::default());
     let lease_ms = welcome.lease_ms;
     let intake = Intake {
         shared: shared.clone(),
         broker: parts.broker.clone(),
         cluster: welcome.cluster,
-        slots,
-        pending: pending.clone(),
+        slots: Arc::new(Semaphore::new(parts.settings.slots)),
+        arrivals: arrivals.clone(),
     };
-    let claimer = Claimer { shared: shared.clone(), later: pending.downgrade(), lease_ms };
-    drop(pending);
-    // A broker that was closed ends the intake, and with it the channel and the claimer.
-    let (taken, ()) = tokio::join!(biased; intake.run(shutdown), claimer.run(arrivals, shutdown));
+    let claimer = Claimer { shared: shared.clone(), arrivals, lease_ms };
+    // A broker that was closed ends the intake, and with it the arrivals and the claimer.
+    let (taken, ()) = tokio::join!(biased; intake.run(shutdown), claimer.run(shutdown));
     taken.map_err(Error::Broker)
 }
 

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Shared;
-use super::state::{Answer, Stored};
+use super::state::{Answer, Stored, Taken};
 use crate::turns::Turns;
 use crate::{Consumer, Delivery, Error};
 
@@ -16,28 +18,25 @@ pub(super) struct MemoryConsumer {
     shared: Arc<Shared>,
     id: u64,
     turns: Turns,
+    wake: Arc<Notify>,
     paused: bool,
 }
 
 impl MemoryConsumer {
     pub(super) fn new(shared: Arc<Shared>, queues: Vec<String>, prefetch: usize) -> Self {
         let turns = Turns::new(queues.len());
-        let id = shared.state.lock().subscribe(queues, prefetch);
-        Self { shared, id, turns, paused: false }
+        let (id, wake) = shared.state.lock().subscribe(queues, prefetch);
+        Self { shared, id, turns, wake, paused: false }
     }
 
-    fn try_take(&mut self) -> Result<Option<MemoryDelivery>, Error> {
+    /// The next message, or when the next of those that are late is due.
+    fn try_take(&mut self) -> Result<(Option<MemoryDelivery>, Option<Instant>), Error> {
         let mut state = self.shared.state.lock();
-        if state.closed {
-            return Err(Error::Closed);
-        }
-        state.settle();
-        state.resume(self.id);
-        let holding = state.holding(self.id).ok_or(Error::Closed)?;
-        let Some(index) = self.turns.pick(|index| holding[index]) else { return Ok(None) };
-        let taken = state.take(self.id, index);
+        let taken = state.next_for(self.id, &mut self.turns)?;
+        let due = state.next_due();
         let (shared, consumer) = (self.shared.clone(), self.id);
-        Ok(taken.map(|(tag, queue, stored)| MemoryDelivery { shared, consumer, tag, queue, stored }))
+        let delivery = |Taken { tag, queue, stored }| MemoryDelivery { shared, consumer, tag, queue, stored };
+        Ok((taken.map(delivery), due))
     }
 }
 
@@ -45,19 +44,12 @@ impl MemoryConsumer {
 impl Consumer for MemoryConsumer {
     async fn next(&mut self) -> Result<Box<dyn Delivery>, Error> {
         self.paused = false;
-        let shared = self.shared.clone();
         loop {
-            let mut changed = std::pin::pin!(shared.changed.notified());
-            changed.as_mut().enable();
-            if let Some(delivery) = self.try_take()? {
-                return Ok(Box::new(delivery));
-            }
-            let due = shared.state.lock().next_due();
-            match due {
-                Some(due) => {
-                    let _ = tokio::time::timeout_at(due, changed).await;
-                }
-                None => changed.await,
+            // What is said between looking and waiting is kept for the wait.
+            match self.try_take()? {
+                (Some(delivery), _) => return Ok(Box::new(delivery)),
+                (None, Some(due)) => drop(tokio::time::timeout_at(due, self.wake.notified()).await),
+                (None, None) => self.wake.notified().await,
             }
         }
     }
@@ -77,7 +69,6 @@ impl Consumer for MemoryConsumer {
 impl Drop for MemoryConsumer {
     fn drop(&mut self) {
         self.shared.state.lock().unsubscribe(self.id);
-        self.shared.changed.notify_waiters();
     }
 }
 
@@ -85,15 +76,13 @@ struct MemoryDelivery {
     shared: Arc<Shared>,
     consumer: u64,
     tag: u64,
-    queue: String,
+    queue: Arc<str>,
     stored: Stored,
 }
 
 impl MemoryDelivery {
     fn answer(&self, answer: Answer) -> Result<(), Error> {
-        let outcome = self.shared.state.lock().answer(self.consumer, self.tag, answer);
-        self.shared.changed.notify_waiters();
-        outcome
+        self.shared.state.lock().answer(self.consumer, self.tag, answer)
     }
 }
 

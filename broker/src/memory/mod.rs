@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 pub use self::faults::{Arrival, Fate, Faults};
 use self::state::{Limits, State};
@@ -39,7 +38,6 @@ impl Default for MemoryOptions {
 struct Shared {
     state: Mutex<State>,
     faults: Mutex<Option<Arc<dyn Faults>>>,
-    changed: Notify,
 }
 
 /// The in-process broker. Clones share their queues.
@@ -60,7 +58,7 @@ impl Memory {
         let limits = Limits { queue_length_max: options.queue_length_max, delivery_limit: options.delivery_limit };
         let queues = JOB_QUEUES.iter().map(|name| (*name).to_owned()).chain(options.extra_queues);
         let state = Mutex::new(State::new(limits, queues));
-        Self { shared: Arc::new(Shared { state, faults: Mutex::new(None), changed: Notify::new() }) }
+        Self { shared: Arc::new(Shared { state, faults: Mutex::new(None) }) }
     }
 
     /// Lets `faults` decide what becomes of messages published from now on; `None` ends it.
@@ -97,9 +95,11 @@ impl Memory {
         self.change(State::forget);
     }
 
+    /// A change after which whoever waits looks again.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let value = change(&mut self.shared.state.lock());
-        self.shared.changed.notify_waiters();
+        let mut state = self.shared.state.lock();
+        let value = change(&mut state);
+        state.wake_all();
         value
     }
 }
@@ -108,16 +108,12 @@ impl Memory {
 impl Broker for Memory {
     async fn publish(&self, messages: Vec<Message>) -> Vec<Published> {
         let faults = self.shared.faults.lock().clone();
-        self.change(|state| {
-            let fate = |message: &Message| faults.as_ref().map(|faults| faults.fate(message));
-            messages
-                .into_iter()
-                .map(|message| {
-                    let fate = fate(&message);
-                    state.publish(message, fate)
-                })
-                .collect()
-        })
+        let mut state = self.shared.state.lock();
+        let published = |message| {
+            let fate = faults.as_ref().map(|faults| faults.fate(&message));
+            state.publish(message, fate)
+        };
+        messages.into_iter().map(published).collect()
     }
 
     async fn consume(&self, queues: &[String], prefetch: u16) -> Result<Box<dyn Consumer>, Error> {

@@ -1,19 +1,23 @@
 //! The queues of the in-process broker: what waits, what is under way, what is dead.
 //!
-//! Pure bookkeeping with the time handed in. Waiting, waking and locking are left to
-//! `memory` and `memory::consumer`.
+//! Bookkeeping, and whom a change wakes: consumers that found nothing, and only those for
+//! whom there is something now. Waiting and locking are left to `memory` and
+//! `memory::consumer`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::faults::{Arrival, Fate};
+use crate::turns::Turns;
 use crate::{DEAD_QUEUE, Depth, Error, Message, Published};
 
 /// A message in a queue or under way.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
-    pub(super) message: Message,
+    pub(super) message: Arc<Message>,
     /// How often it came back without an answer that ended it.
     pub(super) returns: u32,
 }
@@ -27,9 +31,36 @@ struct Queue {
 /// What one consumer has.
 #[derive(Debug)]
 struct Subscriber {
-    queues: Vec<String>,
+    queues: Vec<Arc<str>>,
     prefetch: usize,
-    unanswered: BTreeMap<u64, (String, Stored)>,
+    unanswered: BTreeMap<u64, (Arc<str>, Stored)>,
+    /// It found nothing the last time it looked.
+    waits: bool,
+    wake: Arc<Notify>,
+}
+
+impl Subscriber {
+    fn has_room(&self) -> bool {
+        self.unanswered.len() < self.prefetch
+    }
+
+    fn consumes(&self, queue: &str) -> bool {
+        self.queues.iter().any(|name| **name == *queue)
+    }
+
+    fn wake(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            self.wake.notify_one();
+        }
+    }
+}
+
+/// A message that a consumer takes.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) tag: u64,
+    pub(super) queue: Arc<str>,
+    pub(super) stored: Stored,
 }
 
 /// Bounds of the queues.
@@ -89,8 +120,7 @@ impl State {
         if self.queues.contains_key(name) || !self.known.contains(name) {
             return false;
         }
-        let consumers =
-            self.subscribers.iter().filter(|(_, sub)| sub.queues.iter().any(|q| q == name)).map(|(id, _)| *id);
+        let consumers = self.subscribers.iter().filter(|(_, subscriber)| subscriber.consumes(name)).map(|(id, _)| *id);
         let queue = Queue { ready: VecDeque::new(), consumers: consumers.collect() };
         self.queues.insert(name.to_owned(), queue);
         self.incarnation += 1;
@@ -110,6 +140,7 @@ impl State {
             return Published::Unknown("queue full".to_owned());
         }
         let fate = fate.unwrap_or_else(Fate::deliver);
+        let message = Arc::new(message);
         for arrival in fate.arrivals {
             self.arrive(Stored { message: message.clone(), returns: 0 }, arrival);
         }
@@ -121,10 +152,28 @@ impl State {
             let at = Instant::now() + std::time::Duration::from_millis(arrival.delay_ms);
             let serial = self.next_serial();
             self.delayed.insert((at, serial), (stored, arrival.overtakes));
+            // Whoever waits is to wait for this one too.
+            self.wake_all();
         } else if let Some(queue) = self.queues.get_mut(&stored.message.queue) {
             let place = queue.ready.len().saturating_sub(arrival.overtakes);
+            let message = stored.message.clone();
             queue.ready.insert(place, stored);
+            self.wake_for(&message.queue);
         }
+    }
+
+    /// Wakes whoever waits for a message of that queue and has room for it.
+    fn wake_for(&mut self, queue: &str) {
+        for subscriber in self.subscribers.values_mut() {
+            if subscriber.waits && subscriber.has_room() && subscriber.consumes(queue) {
+                subscriber.wake();
+            }
+        }
+    }
+
+    /// Wakes whoever waits.
+    pub(super) fn wake_all(&mut self) {
+        self.subscribers.values_mut().for_each(Subscriber::wake);
     }
 
     /// Moves delayed messages that are due into their queues.
@@ -143,23 +192,31 @@ impl State {
         self.delayed.first_key_value().map(|((at, _), _)| *at)
     }
 
-    pub(super) fn subscribe(&mut self, queues: Vec<String>, prefetch: usize) -> u64 {
+    /// A new consumer: its number, and what tells it to look again.
+    pub(super) fn subscribe(&mut self, queues: Vec<String>, prefetch: usize) -> (u64, Arc<Notify>) {
         let id = self.next_serial();
         for name in &queues {
             self.known.insert(name.clone());
             self.queues.entry(name.clone()).or_default();
         }
-        self.subscribers.insert(id, Subscriber { queues, prefetch, unanswered: BTreeMap::new() });
+        let queues = queues.into_iter().map(Arc::from).collect();
+        let wake = Arc::new(Notify::new());
+        let subscriber = Subscriber { queues, prefetch, unanswered: BTreeMap::new(), waits: false, wake: wake.clone() };
+        self.subscribers.insert(id, subscriber);
         self.resume(id);
-        id
+        (id, wake)
     }
 
     /// Counts the consumer among those of its queues again, declaring lost ones anew.
-    pub(super) fn resume(&mut self, id: u64) {
-        let names = self.subscribers.get(&id).map(|sub| sub.queues.clone()).unwrap_or_default();
-        for name in names {
+    fn resume(&mut self, id: u64) {
+        let counted = |name: &Arc<str>| self.queues.get(&**name).is_some_and(|queue| queue.consumers.contains(&id));
+        let Some(subscriber) = self.subscribers.get(&id) else { return };
+        if subscriber.queues.iter().all(counted) {
+            return;
+        }
+        for name in subscriber.queues.clone() {
             self.restore(&name);
-            if let Some(queue) = self.queues.get_mut(&name) {
+            if let Some(queue) = self.queues.get_mut(&*name) {
                 queue.consumers.insert(id);
             }
         }
@@ -179,22 +236,29 @@ impl State {
         }
     }
 
-    /// Whether this consumer has a place free, and which of its queues hold something.
-    pub(super) fn holding(&self, id: u64) -> Option<Vec<bool>> {
-        let subscriber = self.subscribers.get(&id)?;
-        let free = subscriber.unanswered.len() < subscriber.prefetch;
-        let holds = |name: &String| free && self.queues.get(name).is_some_and(|queue| !queue.ready.is_empty());
-        Some(subscriber.queues.iter().map(holds).collect())
-    }
-
-    /// Takes the first message of the consumer's queue number `index`.
-    pub(super) fn take(&mut self, id: u64, index: usize) -> Option<(u64, String, Stored)> {
-        let name = self.subscribers.get(&id)?.queues.get(index)?.clone();
-        let stored = self.queues.get_mut(&name)?.ready.pop_front()?;
+    /// The next message for a consumer, by the turns of its queues. Without one it is
+    /// woken once there may be.
+    ///
+    /// # Errors
+    /// When the broker is closed.
+    pub(super) fn next_for(&mut self, id: u64, turns: &mut Turns) -> Result<Option<Taken>, Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        self.settle();
+        self.resume(id);
         let tag = self.next_serial();
-        let subscriber = self.subscribers.get_mut(&id)?;
-        subscriber.unanswered.insert(tag, (name.clone(), stored.clone()));
-        Some((tag, name, stored))
+        let Self { subscribers, queues, .. } = self;
+        let subscriber = subscribers.get_mut(&id).ok_or(Error::Closed)?;
+        let holds = |name: &Arc<str>| queues.get(&**name).is_some_and(|queue| !queue.ready.is_empty());
+        let index = turns.pick(|index| subscriber.has_room() && holds(&subscriber.queues[index]));
+        let name = index.and_then(|index| subscriber.queues.get(index)).cloned();
+        let found = name.and_then(|name| Some((queues.get_mut(&*name)?.ready.pop_front()?, name)));
+        subscriber.waits = found.is_none();
+        Ok(found.map(|(stored, queue)| {
+            subscriber.unanswered.insert(tag, (queue.clone(), stored.clone()));
+            Taken { tag, queue, stored }
+        }))
     }
 
     pub(super) fn answer(&mut self, id: u64, tag: u64, answer: Answer) -> Result<(), Error> {
@@ -203,7 +267,11 @@ impl State {
         }
         let gone = || Error::Unavailable("the delivery's consumer is gone".to_owned());
         let subscriber = self.subscribers.get_mut(&id).ok_or_else(gone)?;
+        let was_full = !subscriber.has_room();
         let (name, stored) = subscriber.unanswered.remove(&tag).ok_or_else(gone)?;
+        if was_full {
+            subscriber.wake();
+        }
         match answer {
             Answer::Ack => {}
             Answer::GiveBack => self.requeue(&name, stored),
@@ -220,6 +288,7 @@ impl State {
         }
         if let Some(queue) = self.queues.get_mut(name) {
             queue.ready.push_front(stored);
+            self.wake_for(name);
         }
     }
 
@@ -229,6 +298,7 @@ impl State {
         }
         if let Some(queue) = self.queues.get_mut(DEAD_QUEUE) {
             queue.ready.push_back(Stored { returns: 0, ..stored });
+            self.wake_for(DEAD_QUEUE);
         }
     }
 
@@ -246,7 +316,7 @@ impl State {
 
     pub(super) fn delete(&mut self, name: &str) -> bool {
         for subscriber in self.subscribers.values_mut() {
-            subscriber.unanswered.retain(|_, (queue, _)| queue != name);
+            subscriber.unanswered.retain(|_, (queue, _)| **queue != *name);
         }
         self.queues.remove(name).is_some()
     }
