@@ -6,10 +6,11 @@ use baton_common::commit::{Commit, NewGroup, NewTask};
 use baton_common::ids::InterruptId;
 use baton_common::records::TaskKind;
 use baton_common::transition::NARROW_TASKS_MAX;
-use baton_common::{Gen, JobId, RunId, Seq};
+use baton_common::{Gen, JobId, RunId};
 
 use super::codes::{effect_code, status_code};
 use super::commands::run;
+use super::history;
 use super::pack::Packer;
 use super::rows::{fresh_task_row, kind_code, needs_row, policy_row, terms_row, to_json};
 use crate::Error;
@@ -54,20 +55,9 @@ pub(super) fn command(op: &Commit, generation: Gen) -> Result<Vec<u8>, Error> {
 
 /// Fields of the thread's data, then its channels with the checkpoint that wrote each last.
 fn data(packer: Packer, op: &Commit) -> Result<Packer, Error> {
-    let mut packer = packer.list((op.checkpoints.len() + op.segments.len()) * 2);
-    let mut channels: BTreeMap<&str, Seq> = BTreeMap::new();
-    for checkpoint in &op.checkpoints {
-        packer = packer.bytes(format!("c{}", checkpoint.seq)).bytes(to_json(checkpoint)?);
-        channels.extend(checkpoint.writes.keys().map(|channel| (channel.as_str(), checkpoint.seq)));
-    }
-    for segment in &op.segments {
-        packer = packer.bytes(format!("s{}#{}", segment.channel, segment.number)).bytes(&segment.body);
-    }
-    packer = packer.list(channels.len() * 2);
-    for (channel, seq) in channels {
-        packer = packer.bytes(format!("c{channel}")).number(seq.0);
-    }
-    Ok(packer)
+    let packer = history::data(packer, &op.checkpoints, &op.segments)?;
+    let written = op.checkpoints.iter().flat_map(|it| it.writes.keys().map(|channel| (channel, it.seq)));
+    Ok(history::channels(packer, written))
 }
 
 /// A group: what decides about it, the rows, bodies, terms and needs of its tasks, the ids of

@@ -7,33 +7,35 @@ use baton_common::ids::InterruptId;
 use baton_common::records::RunInfo;
 use baton_common::settings::Timings;
 use baton_common::transition::{
-    Answer, Claim, Deliver, Expire, Fire, Mark, OnBusy, Op, PopDue, Record, Recorded, Renew, Republish, Signal, Stage,
-    Submit,
+    Answer, Claim, Deliver, Expire, Fire, KeyName, Mark, OnBusy, Op, PopDue, Record, Recorded, Renew, Republish,
+    Reserve, Settle, Signal, Stage, Submit,
 };
 use baton_common::{ErrorClass, Gen};
 
-use super::advance;
 use super::codes::class_letter;
 use super::pack::Packer;
 use super::rows::{fixed_row, fresh_task_row, needs_row, terms_row, to_json};
 use super::scripts::Script;
+use super::{advance, history};
 use crate::Error;
 use crate::machine::bodies;
 
 /// What a script is told that only its rows know for sure; it says where that is wrong.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Guess {
     /// The run's generation.
     pub(super) generation: Gen,
     /// The job's phase, or one that is close below.
     pub(super) phase: u32,
+    /// For groups of asks or children: the ids of their questions, or the uuids of their runs.
+    pub(super) names: Vec<(String, String)>,
 }
 
 /// Phases whose questions' ids go along.
 const PHASES: u32 = 3;
 
 /// The script and the command of a transition.
-pub(super) fn command(op: &Op, timings: &Timings, guess: Guess) -> Result<(Script, Vec<u8>), Error> {
+pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Script, Vec<u8>), Error> {
     Ok(match op {
         Op::Submit(op) => (Script::Submit, submit(op)?),
         Op::Stage(op) => (Script::Stage, stage(op)),
@@ -57,7 +59,10 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: Guess) -> Result<(Scrip
         Op::Deliver(op) => (Script::Deliver, deliver(op)),
         Op::Heard { run: id, signals, waits } => (Script::Heard, run(*id).number(*signals).number(*waits).finish()),
         Op::Force { run: id } => (Script::Force, run(*id).finish()),
-        other => return Err(Error::Broken(format!("not implemented: {other:?}"))),
+        Op::Edit(op) => (Script::Edit, history::edit(op)?),
+        Op::Retry(op) => (Script::Retry, history::retry(op, guess)),
+        Op::Reserve(op) => (Script::Reserve, reserve(op)),
+        Op::Settle(op) => (Script::Settle, settle(op)),
     })
 }
 
@@ -76,15 +81,27 @@ fn job(job: &JobId) -> Packer {
 
 fn submit(op: &Submit) -> Result<Vec<u8>, Error> {
     let info: &RunInfo = &op.info;
-    Ok(run(info.id)
+    let packer = run(info.id)
         .bytes(info.thread.to_string())
         .bytes(info.body_digest.0)
         .moment_or_none(info.deadline)
         .bytes(to_json(info)?)
         .bytes(fixed_row(info))
-        .flag(op.on_busy == OnBusy::Enqueue)
-        .bytes(info.actor.as_str())
-        .finish())
+        .number(match op.on_busy {
+            OnBusy::Reject => 0_u32,
+            OnBusy::Enqueue => 1,
+            OnBusy::Interrupt => 2,
+            OnBusy::Rollback => 3,
+        })
+        .bytes(info.actor.as_str());
+    let packer = match &op.set_back {
+        Some((run, back)) => packer.list(2).bytes(run.uuid.simple().to_string()).bytes(history::set_back_row(back)),
+        None => packer.flag(false),
+    };
+    match &op.fork {
+        Some(fork) => Ok(history::fork(packer, fork)?.finish()),
+        None => Ok(packer.flag(false).finish()),
+    }
 }
 
 fn stage(op: &Stage) -> Vec<u8> {
@@ -98,6 +115,22 @@ fn stage(op: &Stage) -> Vec<u8> {
     let packer = list(packer, &|task| Some(task.body.clone().into_bytes()));
     let packer = list(packer, &terms_row);
     list(packer, &needs_row).finish()
+}
+
+/// A key's name: its parts behind one another.
+pub(super) fn key_name(name: &KeyName) -> String {
+    let KeyName { tenant, tool, text, cache } = name;
+    format!("{tenant}\0{tool}\0{}\0{text}", u8::from(*cache))
+}
+
+fn reserve(op: &Reserve) -> Vec<u8> {
+    let packer = Packer::default().bytes(key_name(&op.name)).bytes(op.job.to_string());
+    packer.number(op.lease_ms).flag(op.name.cache).finish()
+}
+
+fn settle(op: &Settle) -> Vec<u8> {
+    let packer = Packer::default().bytes(key_name(&op.name)).bytes(op.job.to_string());
+    packer.bytes_or_none(op.outcome.as_deref()).number(op.keep_ms).flag(op.name.cache).finish()
 }
 
 fn signal(op: &Signal) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use baton_common::ids::{RunId, TenantId, ThreadId, ThreadKey};
-use baton_common::records::{Checkpoint, Event, Task, TaskKind};
+use baton_common::records::{Checkpoint, Event, KeyRow, KeyState, Task, TaskKind};
 use baton_common::{JobId, Partition};
 use redis::cmd;
 
@@ -235,9 +235,31 @@ impl Dumper<'_> {
                     self.row(format!("parked {run}"), format!("{at} {reason}"));
                 }
             }
-            "c" | "s" => {}
+            "u" => {
+                for (name, row) in self.hash(key).await? {
+                    self.key(&name, &row)?;
+                }
+            }
+            // The clock, who sweeps, and an index of keys.
+            "c" | "s" | "v" => {}
             _ => return Err(broken("an unknown key")),
         }
+        Ok(())
+    }
+
+    /// The result of a key, or who reserved it.
+    fn key(&mut self, name: &str, row: &[u8]) -> Result<(), Error> {
+        let parts: Vec<&str> = name.split('\0').collect();
+        let [tenant, tool, cache, text] = parts.as_slice() else { return Err(broken("a key's name")) };
+        let mut fields = Fields::of(row)?;
+        let (done, what) = (fields.flag()?, fields.text()?);
+        let state = if done {
+            KeyState::Done(what)
+        } else {
+            KeyState::Reserved(what.parse().map_err(|_| broken("a job's id"))?)
+        };
+        let row = KeyRow { state, until: fields.moment()? };
+        self.row(format!("key {tenant} {tool} {} {text}", *cache == "1"), to_json(&row)?);
         Ok(())
     }
 

@@ -12,7 +12,9 @@ mod commands;
 mod dump;
 mod events;
 mod fault;
+mod history;
 mod keys;
+mod lineage;
 mod link;
 mod listing;
 mod pack;
@@ -115,15 +117,15 @@ impl RedisStore {
         if let Op::Advance(commit) = op {
             guess.generation = advance::generation(commit);
         }
-        let mut answer = self.call(op, guess, at).await?;
-        while let Some(better) = replies::better_guess(&answer, guess) {
+        let mut answer = self.call(op, &guess, at).await?;
+        while let Some(better) = replies::better_guess(op, &answer, &guess)? {
             guess = better;
-            answer = self.call(op, guess, at).await?;
+            answer = self.call(op, &guess, at).await?;
         }
         replies::reply(op, &answer)
     }
 
-    async fn call(&self, op: &Op, guess: Guess, at: Option<Timestamp>) -> Result<Vec<u8>, Error> {
+    async fn call(&self, op: &Op, guess: &Guess, at: Option<Timestamp>) -> Result<Vec<u8>, Error> {
         let Shared { timings, links, scripts, .. } = &*self.shared;
         let (script, command) = commands::command(op, timings, guess)?;
         scripts.call(links, script, op.partition(), &command, at).await

@@ -15,11 +15,8 @@ use redis::{Pipeline, cmd};
 use super::link::Links;
 use super::pack::broken;
 use super::run_row::{self, RunRow};
-use super::{RedisStore, events, keys, listing, replies, rows, waits};
+use super::{RedisStore, events, history, keys, lineage, listing, replies, rows, waits};
 use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
-
-/// Pieces of a channel read in one command.
-const SEGMENTS_PAGE: u64 = 500;
 
 #[async_trait]
 impl Reader for RedisStore {
@@ -80,28 +77,11 @@ impl Reader for RedisStore {
     }
 
     async fn checkpoint(&self, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error> {
-        let command = cmd("HGET").arg(keys::data(key)).arg(format!("c{seq}")).take();
-        let text: Option<Vec<u8>> = self.shared.links.command(key.partition(), &command).await?;
-        text.map(|text| rows::json(&text)).transpose()
+        lineage::checkpoint(&self.shared.links, key, seq).await
     }
 
     async fn segments(&self, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {
-        let mut pieces = Vec::new();
-        let mut first = span.base;
-        while first < span.end {
-            let end = span.end.min(first + SEGMENTS_PAGE);
-            let mut command = cmd("HMGET");
-            command.arg(keys::data(key));
-            for number in first..end {
-                command.arg(format!("s{channel}#{number}"));
-            }
-            let texts: Vec<Option<Vec<u8>>> = self.shared.links.command(key.partition(), &command).await?;
-            for text in texts.into_iter().flatten() {
-                pieces.push(rows::body(text)?);
-            }
-            first = end;
-        }
-        Ok(pieces)
+        lineage::segments(&self.shared.links, key, channel, span).await
     }
 
     async fn bodies(&self, job: &JobId) -> Result<TaskBodies, Error> {
@@ -204,6 +184,14 @@ pub(super) fn thread(key: &ThreadKey, fields: Vec<(String, Vec<u8>)>) -> Result<
     let mut thread = Thread::new(key.clone());
     let mut channels = BTreeMap::new();
     for (name, value) in fields {
+        match name.as_str() {
+            "o" => thread.origin = Some(Box::new(history::origin(&value)?)),
+            "b" => thread.set_back = Some(Box::new(history::set_back(&value)?)),
+            _ => {}
+        }
+        if name == "o" || name == "b" {
+            continue;
+        }
         let text = rows::body(value)?;
         let number = || text.parse().map(Seq).map_err(|_| broken("a checkpoint's number"));
         match (name.as_str(), name.strip_prefix('c')) {
@@ -211,6 +199,7 @@ pub(super) fn thread(key: &ThreadKey, fields: Vec<(String, Vec<u8>)>) -> Result<
             ("a", _) if text.is_empty() => {}
             ("a", _) => thread.active = Some(replies::run_of(key.partition(), &text)?),
             ("w", _) => thread.awaiting = queue(key.partition(), &text)?,
+            ("m", _) => thread.used = number()?,
             ("n", _) => thread.signals = number()?.0,
             ("u", _) => thread.untaken = u32::try_from(number()?.0).map_err(|_| broken("a count"))?,
             ("q", _) => thread.queue = queue(key.partition(), &text)?,

@@ -5,11 +5,13 @@ use baton_common::job::RenewAnswer;
 use baton_common::records::DueKey;
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, DeliverAnswer, Due, DuePage,
-    ExpireAnswer, FireAnswer, Granted, Op, Publishable, RecordVerdict, Reply, SignalAnswer, SubmitAnswer, Tail,
+    EditAnswer, ExpireAnswer, FireAnswer, Granted, Op, Publishable, RecordVerdict, Reply, ReserveAnswer, RetryAnswer,
+    SignalAnswer, SubmitAnswer, Tail,
 };
-use baton_common::{Fence, Gen, JobId, Partition, RunId, Version};
+use baton_common::{Fence, Gen, JobId, Partition, RunId, Seq, Version};
 
 use super::commands::Guess;
+use super::history;
 use super::pack::{Fields, broken};
 use super::rows;
 use crate::Error;
@@ -40,6 +42,7 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
         | Op::Unpark { .. }
         | Op::Republish(_)
         | Op::Recheck { .. }
+        | Op::Settle(_)
         | Op::Heard { .. }
         | Op::Force { .. }
         | Op::Gc { .. } => Reply::Changed(fields.flag()?),
@@ -49,18 +52,51 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
             "gone" => DeliverAnswer::Gone,
             other => return Err(unknown(other)),
         }),
-        other => return Err(Error::Broken(format!("not implemented: {other:?}"))),
+        Op::Edit(_) => Reply::Edit(match fields.text()?.as_str() {
+            "edited" => EditAnswer::Edited { ver: fields.number_or_none()?.map(Version) },
+            "already" => EditAnswer::Already,
+            "conflict" => EditAnswer::Conflict { head: Seq(fields.number()?) },
+            "unknown" => EditAnswer::Unknown,
+            other => return Err(unknown(other)),
+        }),
+        Op::Retry(op) => Reply::Retry(match fields.text()?.as_str() {
+            "retried" => RetryAnswer::Retried(tail(op.run, fields)?),
+            "already" => RetryAnswer::Already,
+            "refused" => RetryAnswer::Refused,
+            "busy" => RetryAnswer::Busy,
+            "unknown" => RetryAnswer::Unknown,
+            other => return Err(unknown(other)),
+        }),
+        Op::Reserve(_) => Reply::Reserve(match fields.text()?.as_str() {
+            "free" => ReserveAnswer::Free,
+            "done" => ReserveAnswer::Done(fields.text()?),
+            "busy" => ReserveAnswer::Busy(fields.moment()?),
+            other => return Err(unknown(other)),
+        }),
     })
 }
 
 /// What a script knows better than its command did; nothing where it did what it was told.
-pub(super) fn better_guess(bytes: &[u8], guess: Guess) -> Option<Guess> {
-    let mut fields = Fields::of(bytes).ok()?;
-    match fields.text().ok()?.as_str() {
-        "gen" => Some(Guess { generation: Gen(fields.small().ok()?), ..guess }),
-        "phase" => Some(Guess { phase: fields.small().ok()?, ..guess }),
+pub(super) fn better_guess(op: &Op, bytes: &[u8], guess: &Guess) -> Result<Option<Guess>, Error> {
+    let mut fields = Fields::of(bytes)?;
+    // An answer that is no word at all is no guess.
+    let word = fields.text().unwrap_or_default();
+    Ok(match (word.as_str(), op) {
+        ("gen", Op::Advance(_)) => Some(Guess { generation: Gen(fields.small()?), ..guess.clone() }),
+        ("phase", Op::Claim(_) | Op::Record(_) | Op::Expire(_)) => {
+            Some(Guess { phase: fields.small()?, ..guess.clone() })
+        }
+        ("names", Op::Retry(op)) => {
+            let (mut list, mut names) = (fields.list()?, guess.names.clone());
+            while !list.is_empty() {
+                let mut wanted = list.list()?;
+                let (group, asks, count) = (wanted.text()?, wanted.flag()?, wanted.small()?);
+                names.push((group.clone(), history::names(op, &group, asks, count)?));
+            }
+            Some(Guess { names, ..guess.clone() })
+        }
         _ => None,
-    }
+    })
 }
 
 fn unknown(code: &str) -> Error {

@@ -171,7 +171,10 @@ pub(super) struct GroupRow {
     pub(super) kind: u32,
     /// Tasks, inputs and results lie in keys of the group's own.
     pub(super) wide: bool,
-    window: u32,
+    /// Indexes below it went when the group was opened.
+    fresh: u32,
+    /// How often it was opened again.
+    epoch: u32,
     opened_at: Timestamp,
 }
 
@@ -198,14 +201,17 @@ pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
     let _max_failed = fields.number()?;
     let _detached = fields.flag()?;
     let _effect = fields.number()?;
-    let (wide, window, opened_at) = (fields.flag()?, fields.small()?, fields.moment()?);
+    let (wide, mut fresh, opened_at) = (fields.flag()?, fields.small()?, fields.moment()?);
     let _deadline = fields.moment_or_none()?;
+    let mut epoch = 0;
     // Rows of the first landing end here.
     if !fields.is_empty() {
         let _undo = fields.flag()?;
         state.linked = fields.flag()?;
+        let _extra = fields.flag()?;
+        (fresh, epoch) = (fields.small()?, fields.small()?);
     }
-    Ok(GroupRow { state, kind, wide, window, opened_at })
+    Ok(GroupRow { state, kind, wide, fresh, epoch, opened_at })
 }
 
 /// A group from its text and its row.
@@ -220,13 +226,14 @@ pub(super) fn task_row(group: &GroupRow, index: u32, bytes: &[u8]) -> Result<Tas
     let (code, time) = (fields.small()?, fields.moment()?);
     let digest = Digest(fields.exactly()?);
     let fence = Fence(fields.number()?);
-    let (app_attempts, infra_attempts) = (fields.small()?, fields.small()?);
+    let (mut app_attempts, mut infra_attempts) = (fields.small()?, fields.small()?);
     let mut dispatch_seq = DispatchSeq(fields.small()?);
     let (worker, request) = (fields.bytes()?, fields.bytes()?);
     // Rows of the first landing end here.
     let phase = if fields.is_empty() { 0 } else { fields.small()? };
-    let state = match code {
-        0 if group.state.linked || index >= group.window => TaskState::Held,
+    let epoch = if fields.is_empty() { 0 } else { fields.small()? };
+    let mut state = match code {
+        0 if index >= group.fresh => TaskState::Held,
         0 if group.kind == kind_code(TaskKind::Job) => {
             dispatch_seq = DispatchSeq(1);
             TaskState::Publishable { not_before: group.opened_at }
@@ -247,6 +254,10 @@ pub(super) fn task_row(group: &GroupRow, index: u32, bytes: &[u8]) -> Result<Tas
         9 => TaskState::Cancelled,
         _ => return Err(broken("an unknown state of a task")),
     };
+    // A group that was opened again holds what had not succeeded.
+    if state != TaskState::Done && epoch != group.epoch {
+        (state, app_attempts, infra_attempts) = (TaskState::Held, 0, 0);
+    }
     Ok(Task { state, digest, fence, app_attempts, infra_attempts, dispatch_seq, phase })
 }
 

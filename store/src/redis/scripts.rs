@@ -36,10 +36,10 @@ macro_rules! scripts {
 }
 
 scripts! {
-    Submit = "submit": "rows" "audit";
+    Submit = "submit": "rows" "beside" "questions" "waits" "tail" "stopping" "audit";
     Stage = "stage": "rows" "staged";
     Advance = "advance": "rows" "order" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs"
-        "closing" "staged" "open" "ending" "parent";
+        "closing" "staged" "open" "threads" "ending" "parent";
     Mark = "mark": "rows";
     Claim = "claim": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing" "lost";
     Renew = "renew": "rows";
@@ -57,6 +57,11 @@ scripts! {
     Deliver = "deliver": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
         "signals";
     Heard = "heard": "rows";
+    Edit = "edit": "rows" "audit";
+    Retry = "retry": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
+        "staged" "threads" "ending" "audit";
+    Reserve = "reserve": "keys";
+    Settle = "settle_key": "keys";
     PopDue = "pop_due": "rows";
     Extend = "extend": "rows";
     Park = "park": "rows";
@@ -208,6 +213,7 @@ fn constants(timings: &Timings, options: &RedisOptions) -> String {
         ("EVENTS_MAX", u64::from(options.events_max)),
         ("AUDIT_RETENTION_MS", options.audit_retention_ms),
         ("NARROW_TASKS_MAX", u64::from(NARROW_TASKS_MAX)),
+        ("KEYS_REMOVED_MAX", 32),
         ("SIGNALS_MAX", u64::from(SIGNALS_MAX)),
         ("CLOSED_BYTES_MAX", u64::try_from(CLOSED_BYTES_MAX).unwrap_or(u64::MAX)),
     ];

@@ -36,7 +36,7 @@ if head then
 end
 for _, id in ipairs(consumed) do
   local g = read_group(id)
-  if g then delete_group(s, g) end
+  if g and not (ending and may_be_retried(ending[1])) then delete_group(s, g) end
   s.closed = math.max(0, s.closed - 1)
 end
 for _, id in ipairs(cancelled) do drop_group(s, id) end
@@ -48,7 +48,7 @@ end
 local tail = { s.gen, {}, false, {} }
 for _, new in ipairs(groups) do open_group(s, new, op_name, tail) end
 if staged > 0 then delete_staged() end
-s.ver, s.superstep, s.op, s.attempts = s.ver + 1, s.superstep + 1, op, 0
+s.ver, s.superstep, s.op, s.attempts, s.resumed = s.ver + 1, s.superstep + 1, op, 0, false
 event(s, ADVANCED, '', false, s.head, '')
 if ending then
   local following = end_run(s, TK, ending)

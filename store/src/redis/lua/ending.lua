@@ -10,6 +10,18 @@ local function drop_group(s, id)
   delete_group(s, g)
 end
 
+-- Ends whatever a group still has under way and keeps it, for a retry: nothing wakes it.
+local function freeze_group(s, g)
+  if g.phase == CLOSED then return end
+  cancel_rest(s, g, true)
+  drop_group_due(g)
+  g.phase = CLOSED
+  write_group(g)
+end
+
+-- Whether a run that ended so may be taken up again where it failed: its groups are kept.
+local function may_be_retried(status) return status == RUN_FAILED or status == RUN_CANCELLED end
+
 -- Makes the thread's next queued run active and ready: its uuid, or false.
 local function next_turn(TK, queue, head)
   local active = ''
@@ -35,7 +47,13 @@ local function end_run(s, TK, ending)
   local status, name, body = unpack(ending)
   for _, id in ipairs({ unpack(s.groups) }) do
     local g = read_group(id)
-    if not g.detached then drop_group(s, id) end
+    if g.detached then
+      -- It goes on.
+    elseif may_be_retried(status) and not g.undo then
+      freeze_group(s, g)
+    else
+      drop_group(s, id)
+    end
   end
   delete_staged()
   due[due_run('r')], due[due_run('c')], due[due_run('t')] = false, false, false
@@ -43,9 +61,16 @@ local function end_run(s, TK, ending)
   s.status, s.closed, s.ended = status, 0, now
   event(s, ENDED, '', false, 0, name)
   R.e = body
-  local row = call('HMGET', TK, 'a', 'q', 'h')
+  local row = call('HMGET', TK, 'a', 'q', 'h', 'b')
   local queue = row[2] or ''
-  if row[1] == U then return next_turn(TK, queue, tonumber(row[3] or 0)) end
+  if row[1] == U then
+    local head = tonumber(row[3] or 0)
+    if row[4] then
+      head = go_back(TK, { unrow(row[4]) })
+      call('HDEL', TK, 'b')
+    end
+    return next_turn(TK, queue, head)
+  end
   call('HSET', TK, 'q', without(queue, U))
   return false
 end

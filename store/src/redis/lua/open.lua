@@ -62,6 +62,7 @@ local function open_group(s, new, op_name, tail)
     id = id, phase = OPEN, next_held = 0, ok = 0, failed = 0, cancelled = 0, publishable = 0, work = 0, kind = kind,
     count = count, need_ok = need_ok, max_failed = max_failed, detached = detached, effect = effect, wide = wide,
     window = window, opened = now, deadline = deadline, undo = undo, linked = linked, extra = extra,
+    fresh = 0, epoch = 0,
   }
   local place = 1
   while s.groups[place] and group_before(s.groups[place], id) do place = place + 1 end
@@ -77,7 +78,7 @@ local function open_group(s, new, op_name, tail)
   if g.linked then
     open_linked(g)
   else
-    g.next_held, g.publishable = window, kind == JOB and window or 0
+    g.fresh, g.next_held, g.publishable = window, window, kind == JOB and window or 0
   end
   if kind ~= JOB then
     for index = 0, count - 1 do

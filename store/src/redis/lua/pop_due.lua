@@ -6,7 +6,7 @@ local DK = P .. 'd'
 local function has_work(s)
   if s.status == CANCELLING then return true end
   if not live(s) then return false end
-  if s.closed > 0 or s.superstep == 0 or s.undoing and not has_groups(s) then return true end
+  if s.closed > 0 or s.superstep == 0 or s.resumed or s.undoing and not has_groups(s) then return true end
   local deadline = fixed().deadline
   return deadline and deadline <= now
 end

@@ -40,7 +40,8 @@ end
 -- What the release of a task that no worker runs begins: its row says that it is parked.
 local function begin(s, g, index, tail)
   if g.kind == ASK then
-    local body = input(g, index) or ''
+    -- One that was asked before lies with its question.
+    local body = input(g, index) or call('HGET', BK, '?' .. g.id .. '/' .. index) or ''
     local id, expires = question_id(g, index), over_at(read_terms(g, index))
     if g.wide then
       call('HDEL', wide_key('wi:', g), index)

@@ -1,7 +1,11 @@
 -- The rows of a run: what changes about it, its groups, tasks and questions.
 
+-- What a submit does on a busy thread.
+local REJECT, ENQUEUE, INTERRUPT, ROLLBACK = 0, 1, 2, 3
+
 -- Statuses of a run, in the order of their declaration.
-local QUEUED, RUNNING, CANCELLING, UNDOING, SUCCEEDED, RUN_FAILED, RUN_CANCELLED, STUCK = 0, 1, 2, 3, 4, 5, 6, 7
+local QUEUED, RUNNING, CANCELLING, UNDOING = 0, 1, 2, 3
+local SUCCEEDED, RUN_FAILED, RUN_CANCELLED, STUCK = 4, 5, 6, 7
 
 local function terminal(state) return state.status >= 4 and state.status <= 6 end
 local function live(state) return state.status == RUNNING or state.status == UNDOING end
@@ -45,25 +49,26 @@ local JOB, ASK, WAIT, CHILD = 0, 1, 2, 3
 local ONCE = 2
 
 -- `work` counts what is at work: claimed jobs, and children that have not ended. `extra` says
--- whether its tasks have rows beside the usual ones.
+-- whether its tasks have rows beside the usual ones. Indexes below `fresh` went when it was
+-- opened; `epoch` counts how often it was opened again.
 local function read_group(id)
   local text = get('g' .. id)
   if not text then return nil end
   local phase, next_held, ok, failed, cancelled, publishable, work, kind, count, need_ok, max_failed,
-    detached, effect, wide, window, opened, deadline, undo, linked, extra = unrow(text)
+    detached, effect, wide, window, opened, deadline, undo, linked, extra, fresh, epoch = unrow(text)
   return {
     id = id, phase = phase, next_held = next_held, ok = ok, failed = failed, cancelled = cancelled,
     publishable = publishable, work = work, kind = kind, count = count, need_ok = need_ok,
     max_failed = max_failed, detached = detached, effect = effect, wide = wide, window = window,
     opened = opened, deadline = deadline, undo = undo or false,
-    linked = linked or false, extra = extra or false,
+    linked = linked or false, extra = extra or false, fresh = fresh or window, epoch = epoch or 0,
   }
 end
 
 local function write_group(g)
   R['g' .. g.id] = pack(g.phase, g.next_held, g.ok, g.failed, g.cancelled, g.publishable, g.work, g.kind,
     g.count, g.need_ok, g.max_failed, g.detached, g.effect, g.wide, g.window, g.opened, g.deadline, g.undo,
-    g.linked, g.extra)
+    g.linked, g.extra, g.fresh, g.epoch)
 end
 
 -- Keys of a wide group: its tasks ('wt:'), inputs ('wi:'), results ('wr:'), which indexes
@@ -76,16 +81,20 @@ local WAKES = { [PUBLISHABLE] = true, [CLAIMED] = true, [PARKED] = true, [UNKNOW
 
 local function read_row(g, index, text)
   if not text then return nil end
-  local state, time, digest, fence, app, infra, seq, worker, request, phase = unrow(text)
+  local state, time, digest, fence, app, infra, seq, worker, request, phase, epoch = unrow(text)
   local wakes = WAKES[state]
   if state == FRESH then
-    if g.linked or index >= g.window then
+    if index >= g.fresh then
       state = HELD
     elseif g.kind == JOB then
       state, time, seq = PUBLISHABLE, g.opened, 1
     else
       state, wakes = PARKED, true
     end
+  end
+  -- A group that was opened again holds what had not succeeded.
+  if state ~= DONE and (epoch or 0) ~= g.epoch then
+    state, time, app, infra, worker, request, wakes = HELD, 0, 0, 0, '', '', false
   end
   -- What a group that closed or stops cancelled keeps its row.
   local at_work = state == CLAIMED or g.kind == CHILD and state == PARKED
@@ -109,7 +118,7 @@ end
 
 local function write_task(g, index, t)
   if t.state ~= CLAIMED then t.worker, t.request = '', '' end
-  local row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request, t.phase)
+  local row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request, t.phase, g.epoch)
   if g.wide then
     local key, wakes = wide_key('wt:', g), WAKES[t.state]
     W[key] = W[key] or {}

@@ -14,14 +14,7 @@ use baton_store::{RedisOptions, RedisStore};
 use baton_testbed::Redis;
 
 /// What the scripts can do so far.
-const FEATURES: Features = Features::NONE
-    .with(Features::WINDOWS)
-    .with(Features::STOPPING)
-    .with(Features::WAITS)
-    .with(Features::SIGNALS)
-    .with(Features::PHASES)
-    .with(Features::CHILDREN)
-    .with(Features::NEEDS);
+const FEATURES: Features = Features::ALL;
 
 /// One server for all tests; each takes a database of its own.
 fn url() -> String {
