@@ -283,6 +283,13 @@ impl RunState {
         self.control.open.values().map(|open| open.base).collect()
     }
 
+    /// The channels as people see them: what the engine keeps beside them is left out.
+    #[must_use]
+    pub fn visible(&self) -> BTreeMap<String, Arc<Value>> {
+        let channels = self.values.iter().filter(|(name, _)| !name.starts_with('~'));
+        channels.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     fn blank(info: &RunInfo, r#gen: Gen) -> Result<Self, Error> {
         let input = serde_json::from_str(&info.input).map_err(|error| Error::Input(error.to_string()))?;
         Ok(Self {

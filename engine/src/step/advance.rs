@@ -8,7 +8,7 @@ use baton_common::records::RunStatus;
 use baton_common::{ErrorClass, Failure, Gen, GroupId, NodePath, Seq, Timestamp};
 use serde_json::{Map, Value};
 
-use super::activate::{Place, owner};
+use super::activate::{Activated, Place, owner};
 use super::checkpoint::Draft;
 use super::outcomes::{Ended, How};
 use super::scope::{Base, at_head};
@@ -123,7 +123,11 @@ impl<'a> Advance<'a> {
         }
         let (values, hash) = (&base.values, base.hash);
         let place = Place { around: &self.around, run: &self.state, values, hash, pauses: false };
-        let activated = place.activate(node, &own, &mut open);
+        let activated = match place.activate(node, &own, &mut open) {
+            // It was sent by whoever made the checkpoint.
+            Activated::GoesOn(_) => Activated::GoesOn(None),
+            activated => activated,
+        };
         let (group, ended) = enter(&mut self.state.control, own, open, activated);
         self.effects.open.extend(group);
         Ok(ended)

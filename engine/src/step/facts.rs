@@ -8,7 +8,7 @@ use baton_common::NodePath;
 
 use super::reach::Ways;
 use super::references::{self, Names};
-use crate::graph::{Graph, Join, Node, Target, Work};
+use crate::graph::{Graph, Join, Node, Work};
 
 /// Facts about a graph. A copy finds its own, so that who changes a copy is not misled.
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl Known {
         let any = joins().filter(|node| node.join == Some(Join::Any));
         let only = any.map(|join| {
             let to = toward.get(&join.path).cloned().unwrap_or_default();
-            let leaves = |node: &NodePath| leads_elsewhere(graph, &ways, &join.path, &to, node);
+            let leaves = |node: &NodePath| leads_elsewhere(&ways, &join.path, &to, node);
             let only = to.iter().filter(|node| !leaves(node)).cloned().collect();
             (join.path.clone(), only)
         });
@@ -125,29 +125,17 @@ impl Reads {
     }
 }
 
-/// Whether some way from a node, short of the join, ends or goes where the join is not ahead.
-fn leads_elsewhere(
-    graph: &Graph,
-    ways: &Ways<'_>,
-    join: &NodePath,
-    toward: &BTreeSet<NodePath>,
-    from: &NodePath,
-) -> bool {
+/// Whether some way from a node, short of the join and within its turn, goes where the join
+/// is not ahead. An end is no place to lead to.
+fn leads_elsewhere(ways: &Ways<'_>, join: &NodePath, toward: &BTreeSet<NodePath>, from: &NodePath) -> bool {
     let mut seen = BTreeSet::from([from]);
     let mut open = vec![from];
     while let Some(node) = open.pop() {
-        let ends = |node: &Node| {
-            let arms = std::iter::once(&node.then).chain(&node.on_error).flat_map(|route| &route.arms);
-            arms.into_iter().any(|arm| matches!(&arm.target, Target::Nodes(nodes) if nodes.is_empty()))
-        };
-        if graph.nodes.get(node).is_some_and(ends) {
-            return true;
-        }
         for next in ways.after(node) {
-            if next == join {
+            if next == join || ways.starts_next_turn(node, next, join) {
                 continue;
             }
-            if !toward.contains(next) || ways.starts_next_turn(node, next, join) {
+            if !toward.contains(next) {
                 return true;
             }
             if seen.insert(next) {

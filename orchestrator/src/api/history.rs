@@ -158,7 +158,7 @@ impl Inner {
             return Ok(BTreeMap::new());
         }
         let state = self.state_at(&run.info, run.state.r#gen, seq).await?;
-        Ok(state.values.clone())
+        Ok(state.visible())
     }
 }
 

@@ -153,15 +153,37 @@ start: head
 nodes:
   head: { save: { turns: '1' }, then: [a, b] }
   a: { tool: { name: t.echo, args: {} }, then: first }
-  b: { tool: { name: t.echo, args: {} }, then: [ { when: state.turns < 2, to: head }, { to: first } ] }
+  b: { tool: { name: t.echo, args: {} }, then: [ { when: state.turns < 2, to: head }, { to: [first, note] } ] }
+  note: { then: end }
   first: { join: any, save: { won: '1' }, then: [ { when: state.won > 9, to: head }, { to: end } ] }
 ";
     let mut world = World::started(text, json!({}));
     world.close(&["a#1"]);
-    assert_eq!(world.waiting(), ["b#1"], "it may lead to another turn");
+    assert_eq!(world.waiting(), ["b#1"], "it may lead elsewhere");
     world.close(&["b#1"]);
     world.close(&["a#2"]);
     assert_eq!(*world.state.values["won"], json!(2));
     world.close(&["b#2"]);
     assert_eq!(world.output(), json!({"won": 2}));
+}
+
+#[test]
+fn an_end_or_another_turn_is_no_place_to_lead_to() {
+    let text = "
+baton: 1
+graph: ends
+input: {}
+output: { won: state.won }
+state: { won: { type: integer, reduce: sum, default: 0 }, turns: { type: integer, reduce: sum, default: 0 } }
+start: head
+nodes:
+  head: { save: { turns: '1' }, then: [a, b, c] }
+  a: { tool: { name: t.echo, args: {} }, then: first }
+  b: { tool: { name: t.echo, args: {} }, then: [ { when: state.turns > 9, to: head }, { to: first } ] }
+  c: { tool: { name: t.echo, args: {} }, then: [ { when: state.won > 9, to: first }, { to: end } ] }
+  first: { join: any, save: { won: '1' }, then: [ { when: state.turns < 0, to: head }, { to: end } ] }
+";
+    let mut world = World::started(text, json!({}));
+    world.close(&["a#1"]);
+    assert_eq!(world.output(), json!({"won": 1}));
 }

@@ -152,7 +152,8 @@ output: { n: 10 / state.n, log: state.log }
 state: { n: integer, log: { type: array, reduce: append } }
 start: [first, side]
 nodes:
-  first: { tool: { name: t.echo, args: {} }, save: { log: \"'first'\", n: output.n }, then: local }
+  first: { tool: { name: t.echo, args: {} }, save: { log: \"'first'\", n: output.n }, then: [tell, local] }
+  tell: { notify: { name: t.echo, args: {} }, then: end }
   local: { save: { log: \"'local'\" }, then: check }
   check: { then: [ { when: 'state.n == 7', fail: seven }, { to: end } ] }
   side: { tool: { name: t.echo, args: {} }, then: end }
@@ -182,6 +183,7 @@ fn a_failure_behind_supersteps_of_the_same_call_is_retried_behind_them() {
     let again = world.closed(&"first#1".parse().unwrap(), first);
     let side = world.run_tasks(&"side#1".parse().unwrap());
     world.apply(Event::Closed(vec![again, side]));
+    assert_eq!(world.detached.len(), 1, "nor is anybody told again");
     assert_eq!(world.failure().0, "check", "what was folded is not folded again, what failed is tried again");
     assert_eq!(world.state.values["log"].as_array().map(Vec::len), Some(2));
 }
