@@ -12,16 +12,26 @@ use super::{Problem, Source, parse};
 
 /// Every example in the repository: file name and text.
 fn examples() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-    let mut examples: Vec<(String, String)> = std::fs::read_dir(folder)
+    let examples = texts_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples"));
+    assert!(examples.len() >= 5, "{examples:?}");
+    examples
+}
+
+fn texts_in(folder: &Path) -> Vec<(String, String)> {
+    let mut texts: Vec<(String, String)> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap()))
         .collect();
-    examples.sort();
-    assert!(examples.len() >= 5, "{examples:?}");
-    examples
+    texts.sort();
+    texts
+}
+
+/// Graphs that every search begins with: file name and text. Those that begin with `refused`
+/// are refused.
+fn corpus() -> Vec<(String, String)> {
+    texts_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/spec/tests/corpus"))
 }
 
 /// The problems of a text as they are shown: code, line, what is marked, message and help.
