@@ -34,6 +34,8 @@ async fn a_store_of_the_first_landing_is_read() {
     assert_eq!(detail.run.state.head, Seq(1));
     let states: Vec<&str> = detail.groups.iter().flat_map(|(_, tasks)| tasks).map(|task| name(task.state)).collect();
     assert_eq!(states, ["done", "claimed", "held", "parked"]);
+    let at_work: Vec<u32> = detail.groups.iter().map(|(group, _)| group.state.at_work).collect();
+    assert_eq!(at_work, [1, 0], "the claimed are counted when the layout is brought up");
     assert_eq!(detail.interrupts.len(), 1);
     let loaded = store.load(run).await.unwrap().unwrap();
     let checkpoint = store.checkpoint(&loaded.thread.key, Seq(1)).await.unwrap().unwrap();

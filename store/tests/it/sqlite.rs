@@ -16,7 +16,7 @@ fn open(folder: &std::path::Path) -> Result<SqliteStore, Error> {
 async fn keeps_the_promises() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    conformance::all(&store).await;
+    conformance::all(&store, Features::ALL).await;
     store.close().await;
 }
 

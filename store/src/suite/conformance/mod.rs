@@ -1,8 +1,18 @@
 //! The promises of a store as short stories, each on an empty subject or a thread of its own.
 
+mod children;
+mod held;
+mod history;
+mod keys;
+mod pauses;
+mod retries;
+mod stopping;
+mod waits;
+
+use baton_common::commit::{Commit, RunEnd};
 use baton_common::ids::{Actor, ClaimRequest, DispatchSeq, GroupId, InterruptId, JobId, RunId, Seq, Version, WorkerId};
 use baton_common::job::{Outcome, RenewAnswer};
-use baton_common::records::{DueKind, RunStatus, TaskState};
+use baton_common::records::{DueKind, Run, RunStatus, TaskState};
 use baton_common::tool::Effect;
 use baton_common::transition::{
     AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Expire, ExpireAnswer, Fire,
@@ -12,13 +22,13 @@ use baton_common::transition::{
 use baton_common::{Digest, ErrorClass, Failure, Fence, Gen, Timestamp};
 use serde_json::json;
 
-use super::Subject;
 use super::differential::PARTITION;
 use super::world::{GroupPlan, checkpoint, commit, run_info, thread};
+use super::{Features, Subject};
 
 /// All stories, one after another. The subject is empty and built with
 /// [`super::differential::timings`].
-pub async fn all(subject: &dyn Subject) {
+pub async fn all(subject: &dyn Subject, features: Features) {
     let mut story = Story { subject, now: Timestamp(1_760_000_000_000), next: 100 };
     story.a_repeated_submit_finds_its_run().await;
     story.a_busy_thread_refuses_or_queues().await;
@@ -34,6 +44,23 @@ pub async fn all(subject: &dyn Subject) {
     story.a_cancel_ends_what_has_not_started().await;
     story.events_have_no_gaps().await;
     story.a_detached_call_goes_with_its_deadline().await;
+    story.held_tasks().await;
+    story.waits().await;
+    story.pauses().await;
+    story.children().await;
+    story.stopping().await;
+    if features.has(Features::TURNS) {
+        story.turns().await;
+    }
+    if features.has(Features::EDIT) {
+        story.edits().await;
+    }
+    if features.has(Features::RETRY) {
+        story.retries().await;
+    }
+    if features.has(Features::KEYS) {
+        story.keys().await;
+    }
 }
 
 struct Story<'a> {
@@ -72,6 +99,56 @@ impl Story<'_> {
             })
         );
         run
+    }
+
+    /// One advance from the run's version, with these groups opened.
+    async fn advance(&mut self, run: RunId, change: impl FnOnce(&mut Commit)) -> AdvanceAnswer {
+        let ver = self.run(run).await.state.ver;
+        let mut advance = commit(run, ver, Vec::new(), "story");
+        change(&mut advance);
+        match self.apply(Op::Advance(Box::new(advance))).await {
+            Reply::Advance(answer) => answer,
+            other => panic!("ADVANCE answered {other:?}"),
+        }
+    }
+
+    /// A terminal advance with that status.
+    async fn end(&mut self, run: RunId, status: RunStatus) -> AdvanceAnswer {
+        let end = RunEnd { status, output: Some(json!({"done": true})), failure: None, owed: None };
+        self.advance(run, |commit| commit.end = Some(end)).await
+    }
+
+    async fn cancel(&mut self, run: RunId) -> CancelAnswer {
+        match self.apply(Op::Cancel(Cancel { run, actor: Actor::local() })).await {
+            Reply::Cancel(answer) => answer,
+            other => panic!("CANCEL answered {other:?}"),
+        }
+    }
+
+    async fn fire(&mut self, job: &JobId) -> FireAnswer {
+        let fire = Fire { run: job.run, group: Some(job.group.clone()), index: Some(job.index) };
+        match self.apply(Op::Fire(fire)).await {
+            Reply::Fire(answer) => answer,
+            other => panic!("FIRE answered {other:?}"),
+        }
+    }
+
+    async fn run(&self, run: RunId) -> Run {
+        self.subject.run(run).await.expect("a read").expect("the run")
+    }
+
+    /// Where each task of a group stands.
+    async fn states(&self, run: RunId, node: &str) -> Vec<&'static str> {
+        let (_, tasks) = self.subject.group(run, &job(run, node, 0).group).await.expect("a read").expect("the group");
+        tasks.iter().map(|task| name(task.state)).collect()
+    }
+
+    /// The kinds of a run's due entries.
+    async fn due(&self, run: RunId) -> Vec<DueKind> {
+        let due = self.subject.due(PARTITION).await.expect("a read").into_iter();
+        let mut kinds: Vec<DueKind> = due.filter(|(_, due)| due.key.run == run).map(|(_, due)| due.key.kind).collect();
+        kinds.sort();
+        kinds
     }
 
     async fn claim(&mut self, job: &JobId, worker: u64, request: u64) -> ClaimVerdict {
@@ -289,6 +366,20 @@ impl Story<'_> {
 fn job(run: RunId, node: &str, index: u32) -> JobId {
     let group = GroupId { node: node.parse().expect("a node path"), activation: 1 };
     JobId { run, r#gen: Gen(0), group, index }
+}
+
+fn name(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Held => "held",
+        TaskState::Publishable { .. } => "publishable",
+        TaskState::Dispatched { .. } => "dispatched",
+        TaskState::Claimed { .. } => "claimed",
+        TaskState::Parked => "parked",
+        TaskState::OutcomeUnknown => "outcome unknown",
+        TaskState::Done => "done",
+        TaskState::Failed => "failed",
+        TaskState::Cancelled => "cancelled",
+    }
 }
 
 fn digest(job: &JobId) -> Digest {

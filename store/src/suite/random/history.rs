@@ -87,7 +87,11 @@ impl Generator {
         let from = known.filter(|_| self.rng.random_bool(0.3)).map(|thread| self.back(&thread));
         let stale = self.rng.random_bool(0.15);
         let seen = if stale { Gen(found.state.r#gen.0.saturating_sub(1)) } else { found.state.r#gen };
-        Op::Retry(Box::new(Retry { run: found.info.id, seen, from, actor: Actor::local() }))
+        let mut run = found.info.id;
+        if self.rng.random_bool(0.03) {
+            run.uuid = uuid::Uuid::nil();
+        }
+        Op::Retry(Box::new(Retry { run, seen, from, actor: Actor::local() }))
     }
 
     pub(super) fn key_op(&mut self) -> Op {

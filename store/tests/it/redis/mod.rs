@@ -42,7 +42,7 @@ async fn empty(url: &str) {
 async fn keeps_the_promises() {
     let url = url();
     let store = RedisStore::connect(options(&url)).await.unwrap();
-    conformance::all(&store).await;
+    conformance::all(&store, FEATURES).await;
 }
 
 #[tokio::test]
