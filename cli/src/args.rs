@@ -115,6 +115,9 @@ pub(crate) struct RunArgs {
     /// Your name for this run: the same one goes on with the same run
     #[arg(long, value_name = "ID")]
     pub(crate) request_id: Option<String>,
+    /// Keep what the run is computed from, so that it can be replayed
+    #[arg(long)]
+    pub(crate) record: bool,
     /// Where everything is kept [BATON_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -147,11 +150,27 @@ pub(crate) enum GraphCommand {
     },
     /// List the graphs the server knows
     List,
-    /// Print the source of a graph
+    /// Tell what a graph takes, gives, keeps and does
     Show {
-        /// Its name, or NAME@VERSION
-        name: String,
+        /// A YAML file, or an applied graph: NAME or NAME@VERSION
+        graph: String,
+        /// Print its whole text, with all it includes
+        #[arg(long)]
+        source: bool,
     },
+    /// Draw a graph
+    Draw {
+        /// A YAML file, or an applied graph: NAME or NAME@VERSION
+        graph: String,
+        /// mermaid, a text that many documents draw, or svg, a picture
+        #[arg(long, default_value = "mermaid", value_parser = ["mermaid", "svg"])]
+        format: String,
+        /// Write it to this file; svg where it ends so
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the language, for editors
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -167,6 +186,9 @@ pub(crate) struct SubmitArgs {
     /// The thread whose state the run continues
     #[arg(long, value_name = "ID")]
     pub(crate) thread: Option<String>,
+    /// Keep what the run is computed from, so that it can be replayed
+    #[arg(long)]
+    pub(crate) record: bool,
     /// Follow the run until it ends or waits for an answer
     #[arg(long)]
     pub(crate) wait: bool,

@@ -14,6 +14,7 @@ use crate::problems::Source;
 #[derive(Debug, Clone)]
 pub(crate) struct GraphFile {
     source: spec::Source,
+    known: spec::Known,
 }
 
 impl GraphFile {
@@ -32,7 +33,7 @@ impl GraphFile {
             let new: Vec<String> =
                 spec::includes(&source).into_iter().filter(|path| tried.insert(path.clone())).collect();
             if new.is_empty() {
-                return Ok(Self { source });
+                return Ok(Self { source, known: spec::Known::default() });
             }
             for include in new {
                 // What cannot be read is a problem of the graph, with its place.
@@ -43,9 +44,19 @@ impl GraphFile {
         }
     }
 
+    /// The applied graphs it calls, which only a server knows.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        spec::calls(&self.source)
+    }
+
+    /// Lets it call an applied graph of that canonical text.
+    pub(crate) fn know(&mut self, name: String, text: String) {
+        self.known.graphs.insert(name, text);
+    }
+
     /// The graph it describes.
     pub(crate) fn parse(&self) -> Result<Graph, Failed> {
-        spec::parse(&self.source).map_err(|problems| {
+        spec::parse_with(&self.source, &self.known).map_err(|problems| {
             let cause = format!("the graph {} is not valid", self.source.file);
             let mut failed = Failed::usage("invalid_graph", cause, "correct the graph");
             failed.problems = problems.into_iter().map(problem).collect();

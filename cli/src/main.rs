@@ -11,6 +11,7 @@ mod graph_file;
 mod history;
 mod local;
 mod output;
+mod overview;
 mod paint;
 mod problems;
 mod progress;

@@ -1,5 +1,10 @@
-//! `baton graph`: validate, apply, list, show.
+//! `baton graph`: validate, apply, list, show, draw, schema. What pictures look like is
+//! `engine`'s part.
 
+use std::path::Path;
+
+use baton_engine::graph::Graph;
+use baton_engine::{draw, spec};
 use baton_proto::v1;
 use serde_json::json;
 
@@ -8,15 +13,83 @@ use crate::client::call;
 use crate::exit::{Exit, Failed};
 use crate::graph_file::GraphFile;
 use crate::output::{ago, table};
+use crate::overview;
 use crate::setup::Setup;
 
 pub(super) async fn graph(command: &GraphCommand, setup: &Setup) -> Result<Exit, Failed> {
     match command {
-        GraphCommand::Validate { graph } => validate(&GraphFile::read(graph)?, setup),
+        GraphCommand::Validate { graph } => validate(&file(graph, setup).await?, setup),
         GraphCommand::Apply { graph } => apply(&GraphFile::read(graph)?, setup).await,
         GraphCommand::List => list(setup).await,
-        GraphCommand::Show { name } => show(name, setup).await,
+        GraphCommand::Show { graph, source } => show(graph, *source, setup).await,
+        GraphCommand::Draw { graph, format, out } => draw(graph, format, out.as_deref(), setup).await,
+        GraphCommand::Schema => {
+            println!("{}", spec::SCHEMA.trim_end());
+            Ok(Exit::Succeeded)
+        }
     }
+}
+
+/// A file, with the applied graphs it calls as the server knows them.
+async fn file(path: &Path, setup: &Setup) -> Result<GraphFile, Failed> {
+    let mut file = GraphFile::read(path)?;
+    for name in file.calls() {
+        // One that is not there is a problem of the graph, with its place.
+        match applied(&name, setup).await {
+            Ok(graph) => file.know(name, graph.source),
+            Err(failed) if failed.code == "graph_not_found" => {}
+            Err(failed) => return Err(failed),
+        }
+    }
+    Ok(file)
+}
+
+async fn applied(name: &str, setup: &Setup) -> Result<v1::Graph, Failed> {
+    let client = setup.client()?;
+    Ok(call!(client, graphs, get, v1::GetGraphRequest { graph: name.to_owned() })?.graph.unwrap_or_default())
+}
+
+/// What a file or an applied graph is: its graph, and when it was applied. The error shows
+/// what is wrong with the file.
+async fn named(name: &str, setup: &Setup) -> Result<Result<(Graph, Option<i64>), Exit>, Failed> {
+    let path = Path::new(name);
+    if path.is_file() || path.extension().is_some() && name.contains(['/', '\\']) {
+        let file = file(path, setup).await?;
+        return Ok(match file.parse() {
+            Ok(graph) => Ok((graph, None)),
+            Err(failed) => Err(setup.output.failed(&failed, &file.sources())),
+        });
+    }
+    let kept = applied(name, setup).await?;
+    let graph = spec::parse_canonical(&kept.source).map_err(|problems| {
+        let why = problems.first().map(ToString::to_string).unwrap_or_default();
+        let cause = format!("the graph {name} does not read: {why}");
+        Failed::new(Exit::Failed, "invalid_graph", cause, "apply it again")
+    })?;
+    Ok(Ok((graph, Some(kept.applied_at_ms))))
+}
+
+async fn draw(name: &str, format: &str, out: Option<&Path>, setup: &Setup) -> Result<Exit, Failed> {
+    let graph = match named(name, setup).await? {
+        Ok((graph, _)) => graph,
+        Err(exit) => return Ok(exit),
+    };
+    let svg = format == "svg" || out.is_some_and(|out| out.extension().is_some_and(|extension| extension == "svg"));
+    let (format, drawn) = if svg { ("svg", draw::svg(&graph)) } else { ("mermaid", draw::mermaid(&graph)) };
+    if let Some(out) = out {
+        std::fs::write(out, &drawn).map_err(|error| {
+            let cause = format!("{} cannot be written: {error}", out.display());
+            Failed::usage("file_unwritable", cause, "name a file in a folder that is there")
+        })?;
+    }
+    let file = out.map(|out| out.display().to_string());
+    let shown = if file.is_none() { Some(&drawn) } else { None };
+    let value = json!({ "graph": graph.name, "version": graph.hash.to_string(), "format": format, "file": file, "drawing": shown });
+    setup.output.result(&value, |paint| match &file {
+        Some(file) => format!("{} {} is drawn in {file}", paint.green("✓"), paint.bold(&graph.name)),
+        None => drawn.trim_end().to_owned(),
+    });
+    Ok(Exit::Succeeded)
 }
 
 fn validate(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed> {
@@ -39,7 +112,10 @@ fn validate(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed> {
 }
 
 async fn apply(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed> {
-    if let Err(failed) = file.parse() {
+    // Of a graph that calls applied ones only the server can tell.
+    if file.calls().is_empty()
+        && let Err(failed) = file.parse()
+    {
         return Ok(setup.output.failed(&failed, &file.sources()));
     }
     let client = setup.client()?;
@@ -87,13 +163,21 @@ async fn list(setup: &Setup) -> Result<Exit, Failed> {
     Ok(Exit::Succeeded)
 }
 
-async fn show(name: &str, setup: &Setup) -> Result<Exit, Failed> {
-    let client = setup.client()?;
-    let graph = call!(client, graphs, get, v1::GetGraphRequest { graph: name.to_owned() })?.graph.unwrap_or_default();
-    let value = json!({ "graph": graph.name, "version": graph.hash, "applied_at_ms": graph.applied_at_ms, "source": graph.source });
-    // The canonical text is JSON on one line, which is YAML too.
-    setup.output.result(&value, |_| {
-        crate::paint::plain(&serde_json::to_string_pretty(&crate::view::parsed(&graph.source)).unwrap_or_default())
+async fn show(name: &str, source: bool, setup: &Setup) -> Result<Exit, Failed> {
+    let (graph, applied_at_ms) = match named(name, setup).await? {
+        Ok(found) => found,
+        Err(exit) => return Ok(exit),
+    };
+    let mut value = overview::json(&graph);
+    value["applied_at_ms"] = json!(applied_at_ms);
+    value["source"] = json!(graph.source);
+    setup.output.result(&value, |paint| {
+        if source {
+            // The canonical text is JSON on one line, which is YAML too.
+            let text = serde_json::to_string_pretty(&crate::view::parsed(&graph.source)).unwrap_or_default();
+            return crate::paint::plain(&text);
+        }
+        overview::text(&graph, applied_at_ms, paint)
     });
     Ok(Exit::Succeeded)
 }

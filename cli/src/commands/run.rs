@@ -51,6 +51,7 @@ async fn follow(
         input_json: input,
         request_id: request_id.clone(),
         thread: args.thread.clone().unwrap_or_default(),
+        record: args.record,
         ..v1::SubmitRequest::default()
     };
     let submitted = call!(client, runs, submit, request).map_err(|failed| hint_at_debug_tools(setup, failed))?;

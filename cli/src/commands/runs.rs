@@ -25,6 +25,7 @@ pub(super) async fn submit(args: &SubmitArgs, setup: &Setup) -> Result<Exit, Fai
         thread: args.thread.clone().unwrap_or_default(),
         // A call that is repeated on another server must not start a second run.
         request_id: args.request_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+        record: args.record,
         ..v1::SubmitRequest::default()
     };
     let submitted = call!(client, runs, submit, request)?;

@@ -138,13 +138,17 @@ impl Orchestrator {
 }
 
 impl Inner {
-    /// A run's last checkpoint; before its first, that of its thread.
+    /// A run's last checkpoint, edits after its end among them; before its first, that of
+    /// its thread.
     pub(super) async fn head_of(&self, run: &Run) -> Result<Seq, ApiError> {
-        if run.state.head != Seq(0) {
-            return Ok(run.state.head);
-        }
+        let own = run.state.head;
         let thread = self.store.thread(&run.info.thread).await?;
-        Ok(thread.map_or(Seq(0), |thread| thread.head))
+        let head = thread.map_or(Seq(0), |thread| thread.head);
+        if own == Seq(0) || head == own {
+            return Ok(head);
+        }
+        let last = self.store.checkpoint(&run.info.thread, head).await?;
+        Ok(if last.is_some_and(|last| last.run == run.info.id) { head } else { own })
     }
 
     pub(super) async fn checkpoint_of(&self, run: &Run, seq: Seq) -> Result<Checkpoint, ApiError> {
