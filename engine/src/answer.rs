@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::expr::schema::accept;
 use crate::graph::Graph;
 use crate::spec::names::nearest;
+use crate::step::types::satisfies;
 
 impl Graph {
     /// The input with its defaults, integers as doubles where a number is declared.
@@ -30,8 +31,24 @@ impl Graph {
         if !unknown.is_empty() {
             return Err(Failure::invalid("invalid_input", unknown.join("; ")));
         }
+        let input = with_defaults(&self.input, input);
+        if satisfies(&self.input, &input) == Some(true) {
+            return Ok(input);
+        }
         accept(&self.input, input).map_err(|wrong| Failure::invalid("invalid_input", wrong.join("; ")))
     }
+}
+
+fn with_defaults(schema: &Value, mut input: Value) -> Value {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    if let Value::Object(members) = &mut input {
+        for (name, property) in properties.into_iter().flatten() {
+            if let Some(default) = property.get("default").filter(|_| !members.contains_key(name)) {
+                members.insert(name.clone(), default.clone());
+            }
+        }
+    }
+    input
 }
 
 /// What the node's `output` becomes by a decision: `{action, value, comment, by}` for an

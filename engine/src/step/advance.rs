@@ -30,6 +30,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) tools: &'a Tools,
     pub(super) base: Base,
     pub(super) now: Timestamp,
+    /// Whether nobody will see its checkpoints, and it must run to its end.
+    pub(super) is_private: bool,
 }
 
 impl<'a> Surroundings<'a> {
@@ -48,8 +50,6 @@ pub(super) struct Advance<'a> {
     pub(super) theirs: BTreeSet<GroupId>,
     /// Supersteps of the run before it.
     began: u64,
-    /// Whether nobody will see its checkpoints, and it must run to its end.
-    is_private: bool,
     pub(super) state: RunState,
     pub(super) effects: Effects,
 }
@@ -59,10 +59,9 @@ impl<'a> Advance<'a> {
     pub(super) fn new(graph: &'a Graph, tools: &'a Tools, state: RunState, now: Timestamp) -> Self {
         let base = Base::new(graph, &state);
         Self {
-            around: Surroundings { graph, tools, base, now },
+            around: Surroundings { graph, tools, base, now, is_private: false },
             theirs: state.control.open.iter().filter(|(_, open)| !open.at_once).map(|(id, _)| id.clone()).collect(),
             began: state.superstep,
-            is_private: false,
             state,
             effects: Effects::default(),
         }
@@ -70,7 +69,9 @@ impl<'a> Advance<'a> {
 
     /// A run that is computed within the step of its caller.
     pub(super) fn private(graph: &'a Graph, tools: &'a Tools, state: RunState, now: Timestamp) -> Self {
-        Self { is_private: true, ..Self::new(graph, tools, state, now) }
+        let mut private = Self::new(graph, tools, state, now);
+        private.around.is_private = true;
+        private
     }
 
     /// The run begins: what is not kept goes, and the start nodes are arrived at.
@@ -219,7 +220,7 @@ impl<'a> Advance<'a> {
     fn run(mut self, first: Turn) -> Result<Step, Error> {
         let mut turn = first;
         loop {
-            turn.pauses = !self.is_private && self.state.superstep - self.began >= SUPERSTEPS_MAX;
+            turn.pauses = !self.around.is_private && self.state.superstep - self.began >= SUPERSTEPS_MAX;
             let made = match superstep(&self.around, &mut self.state, turn) {
                 Ok(made) => made,
                 Err(Stop::Failed(failure, late)) => return self.turn_back(Some(failure), late),
@@ -227,7 +228,9 @@ impl<'a> Advance<'a> {
             };
             self.drop_all(&made.dropped);
             self.effects.open.extend(made.groups);
-            self.keep(made.draft)?;
+            if let Some(draft) = made.draft {
+                self.keep(draft)?;
+            }
             if made.ended.is_empty() {
                 break;
             }
@@ -241,10 +244,8 @@ impl<'a> Advance<'a> {
 
     /// Notes a checkpoint and its pieces.
     pub(super) fn keep(&mut self, mut draft: Draft) -> Result<(), Error> {
-        if !self.is_private {
-            self.effects.segments.append(&mut draft.pieces);
-            self.effects.checkpoints.push(draft.finish(&self.state, self.around.now)?);
-        }
+        self.effects.segments.append(&mut draft.pieces);
+        self.effects.checkpoints.push(draft.finish(&self.state, self.around.now)?);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::Error;
 use super::delta::{Delta, Growth};
+use super::undo;
 use crate::graph::Graph;
 use crate::state::RunState;
 
@@ -31,6 +32,24 @@ pub(super) struct Draft {
 /// Applies a superstep's writes: moves the state to its next checkpoint.
 pub(super) fn write(graph: &Graph, state: &mut RunState, delta: Delta) -> Draft {
     advance(graph, state, delta, true)
+}
+
+/// Applies a superstep's writes to a run whose states nobody will see.
+pub(super) fn apply(state: &mut RunState, delta: Delta) {
+    state.head = state.head.next();
+    state.superstep += 1;
+    for (name, value) in delta.set {
+        match value {
+            Some(value) => state.values.insert(name, Arc::new(value)),
+            None => state.values.remove(&name),
+        };
+    }
+    for (name, growth) in delta.lists {
+        if growth.reset {
+            state.values.remove(&name);
+        }
+        extend(state, name, growth.added);
+    }
 }
 
 /// Writes that are no superstep: an edit from outside.
@@ -138,11 +157,18 @@ fn grow(state: &mut RunState, name: String, growth: Growth) -> Option<Segment> {
     let number = span.end;
     span.end += 1;
     let body = list_text(&growth.added);
-    let held = state.values.entry(name.clone()).or_insert_with(|| Arc::new(Value::Array(Vec::new())));
-    if let Value::Array(elements) = Arc::make_mut(held) {
-        elements.extend(growth.added);
-    }
+    extend(state, name.clone(), growth.added);
     Some(Segment { channel: name, number, body })
+}
+
+fn extend(state: &mut RunState, name: String, added: Vec<Value>) {
+    if added.is_empty() {
+        return;
+    }
+    let held = state.values.entry(name).or_insert_with(|| Arc::new(Value::Array(Vec::new())));
+    if let Value::Array(elements) = Arc::make_mut(held) {
+        elements.extend(added);
+    }
 }
 
 fn list_text(elements: &[Value]) -> String {
@@ -156,5 +182,5 @@ fn weight(name: &str, value: Option<&Value>) -> u64 {
 }
 
 fn is_append_like(graph: &Graph, name: &str) -> bool {
-    graph.channels.get(name).is_some_and(|channel| channel.reducer.is_append_like())
+    name == undo::OWED || graph.channels.get(name).is_some_and(|channel| channel.reducer.is_append_like())
 }

@@ -33,7 +33,7 @@ mod scope;
 mod snapshot;
 mod superstep;
 mod tasks;
-mod types;
+pub(crate) mod types;
 mod undo;
 mod undoing;
 mod while_open;

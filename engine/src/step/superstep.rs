@@ -39,8 +39,8 @@ pub(super) struct Turn {
 /// What a superstep leaves.
 #[derive(Debug)]
 pub(super) struct Made {
-    /// Its record, all but the control.
-    pub(super) draft: Draft,
+    /// Its record, all but the control; none where nobody will see it.
+    pub(super) draft: Option<Draft>,
     /// Groups to open.
     pub(super) groups: Vec<NewGroup>,
     /// Activations that are no longer wanted.
@@ -83,7 +83,12 @@ pub(super) fn superstep(around: &Surroundings<'_>, state: &mut RunState, turn: T
     undo::record(&mut delta, owed);
     snapshot::preserve(around.graph, &mut control, &state.values, &delta);
     state.control = control;
-    let draft = checkpoint::write(around.graph, state, delta);
+    let draft = if around.is_private {
+        checkpoint::apply(state, delta);
+        None
+    } else {
+        Some(checkpoint::write(around.graph, state, delta))
+    };
     let mut made = Made { draft, groups: Vec::new(), dropped: next.dropped, ended: Vec::new() };
     for (path, late) in next.nodes {
         let node = around.node(&path)?;

@@ -52,6 +52,26 @@ pub(super) fn conform_output(schema: &Value, output: Value) -> Result<Value, Fai
     accept(schema, output).map_err(mismatch)
 }
 
+/// Whether an object satisfies a schema that says no more of its members than plain types
+/// and which must be there; `None` where the schema says more, or a number may have to widen.
+pub(crate) fn satisfies(schema: &Value, value: &Value) -> Option<bool> {
+    let (schema, members) = (schema.as_object()?, value.as_object()?);
+    let known = ["type", "properties", "required", "additionalProperties"];
+    let is_closed = schema.get("additionalProperties").is_none_or(Value::is_boolean);
+    if !schema.keys().all(|key| known.contains(&key.as_str())) || !is_closed {
+        return None;
+    }
+    let properties = schema.get("properties")?.as_object()?;
+    for (name, value) in members {
+        let kind = plain(properties.get(name)?).filter(|kind| *kind != "number")?;
+        if !is_of(kind, value) {
+            return Some(false);
+        }
+    }
+    let mut required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    Some(required.all(|name| name.as_str().is_some_and(|name| members.contains_key(name))))
+}
+
 /// The type of a schema that says nothing else about its values.
 fn plain(schema: &Value) -> Option<&str> {
     let members = schema.as_object()?;
