@@ -153,8 +153,8 @@ impl Inner {
             .await?;
         let mut known = Known::default();
         for name in calls {
-            if let Some(text) = self.applied_source(tenant, &name).await? {
-                known.graphs.insert(name, text);
+            if let Some(stored) = self.applied(tenant, &name).await? {
+                known.graphs.insert(name, source_of(&stored)?);
             }
         }
         if with_tools {
@@ -164,8 +164,8 @@ impl Inner {
         self.computed(move || Ok(language::parse(&source, &known))).await
     }
 
-    /// The canonical text of an applied graph, by `name` or `name@version`.
-    async fn applied_source(&self, tenant: &TenantId, called: &str) -> Result<Option<String>, ApiError> {
+    /// An applied graph, by `name` or `name@version`.
+    pub(crate) async fn applied(&self, tenant: &TenantId, called: &str) -> Result<Option<StoredGraph>, ApiError> {
         let stored = match called.split_once('@') {
             None => self.store.graph_named(tenant, called).await?,
             Some((name, version)) => match version.parse::<GraphHash>() {
@@ -173,7 +173,7 @@ impl Inner {
                 Err(_) => None,
             },
         };
-        stored.filter(was_applied).map(|stored| source_of(&stored)).transpose()
+        Ok(stored.filter(was_applied))
     }
 
     async fn computed<T: Send + 'static>(

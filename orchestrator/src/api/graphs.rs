@@ -1,5 +1,7 @@
 //! Graphs as callers keep them: applied under a name, listed, shown.
 
+use baton_store::StoredGraph;
+
 use super::{ApiError, Applied, Caller, GraphSource, GraphView};
 use crate::graphs::{source_of, was_applied};
 use crate::orchestrator::Orchestrator;
@@ -18,6 +20,14 @@ impl Orchestrator {
         Ok(Applied { name, hash, changed: before.is_none_or(|before| before.hash != hash) })
     }
 
+    /// An applied graph, by `name` or `name@version`, earlier versions too.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn get_graph(&self, caller: &Caller, called: &str) -> Result<Option<GraphView>, ApiError> {
+        self.inner.applied(&caller.tenant, called).await?.as_ref().map(view).transpose()
+    }
+
     /// The version each applied name means, by name.
     ///
     /// # Errors
@@ -25,11 +35,11 @@ impl Orchestrator {
     pub async fn list_graphs(&self, caller: &Caller) -> Result<Vec<GraphView>, ApiError> {
         let stored = self.inner.store.graphs(&caller.tenant).await?;
         let applied = stored.iter().filter(|stored| was_applied(stored));
-        applied
-            .map(|stored| {
-                let (name, hash, applied_at) = (stored.name.clone(), stored.hash, stored.applied_at);
-                Ok(GraphView { name, hash, applied_at, source: source_of(stored)? })
-            })
-            .collect()
+        applied.map(view).collect()
     }
+}
+
+fn view(stored: &StoredGraph) -> Result<GraphView, ApiError> {
+    let (name, hash, applied_at) = (stored.name.clone(), stored.hash, stored.applied_at);
+    Ok(GraphView { name, hash, applied_at, source: source_of(stored)? })
 }

@@ -57,12 +57,7 @@ impl Graphs for Services {
     async fn get(&self, request: Request<v1::GetGraphRequest>) -> Result<Response<v1::GetGraphResponse>, Status> {
         let caller = self.caller(&request, Scope::Read).await?;
         let asked = request.into_inner().graph;
-        let (name, hash) = asked.split_once('@').map_or((asked.as_str(), None), |(name, hash)| (name, Some(hash)));
-        let graphs = self.graphs(&caller).await?;
-        let found = graphs
-            .into_iter()
-            .find(|graph| graph.name == name && hash.is_none_or(|hash| graph.hash.to_string() == hash));
-        match found {
+        match self.orchestrator.get_graph(&caller, &asked).await.map_err(status::of_api)? {
             Some(graph) => Ok(Response::new(v1::GetGraphResponse { graph: Some(convert::graph(graph, true)) })),
             None => Err(status::of_api(ApiError::not_found("graph", &asked))),
         }
