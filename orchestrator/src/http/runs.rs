@@ -25,8 +25,9 @@ pub(super) async fn submit(mut call: Call) -> Answer {
         Some(input) => input,
     };
     let traceparent = call.body.text("traceparent")?.or_else(|| call.header("traceparent"));
+    let record = call.body.flag("record")?;
     let (graph, thread) = (graph_ref(&mut call.body)?, call.body.parsed("thread")?);
-    let request = SubmitRequest { graph, input, request_id, thread, traceparent, record: false };
+    let request = SubmitRequest { graph, input, request_id, thread, traceparent, record };
     let submitted = call.services.orchestrator.submit(&call.caller, request).await?;
     let status = if submitted.existed { StatusCode::OK } else { StatusCode::CREATED };
     let mut response = view::json(status, &view::submitted(&submitted));
