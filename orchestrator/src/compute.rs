@@ -1,10 +1,15 @@
-//! Where steps are computed: on a few threads with large stacks, or in place for the
-//! simulator. A panic is an answer here and not the end of a process; what it means for a
-//! run is the driver's to say.
+//! Where steps are computed: on a few threads with large stacks; in place for the simulator,
+//! and where a graph's steps have been quick, since handing one over and back costs more
+//! than most steps do. A panic is an answer here and not the end of a process; what it means
+//! for a run is the driver's to say.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
+use baton_common::GraphHash;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,6 +18,20 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// Work waiting for a thread.
 const WAITING_MAX: usize = 1_024;
+
+/// A computation that takes no longer holds nobody up where it stands. No deep value can
+/// be walked in it either, so that the caller's stack is large enough.
+const QUICK: Duration = Duration::from_micros(300);
+
+/// One that takes so long is never an accident of scheduling.
+const SLOW: Duration = Duration::from_millis(20);
+
+/// Quick ones that count, and how many it takes before the next is done in place.
+const QUICK_MAX: u32 = 16;
+const QUICK_MIN: u32 = 4;
+
+/// Graphs whose pace is known.
+const PACES_MAX: usize = 1_024;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -29,6 +48,7 @@ pub enum Compute {
 #[derive(Clone)]
 pub struct Pool {
     work: mpsc::Sender<Work>,
+    paces: Arc<Mutex<BTreeMap<GraphHash, Arc<Pace>>>>,
 }
 
 /// Why there is no result.
@@ -57,7 +77,18 @@ impl Compute {
                 .stack_size(STACK_BYTES)
                 .spawn(move || serve(&waiting))?;
         }
-        Ok(Self::Threads(Pool { work }))
+        Ok(Self::Threads(Pool { work, paces: Arc::default() }))
+    }
+
+    /// How quick the steps of that graph have been; `None` where all is done in place.
+    pub(crate) fn pace(&self, graph: GraphHash) -> Option<Arc<Pace>> {
+        let Self::Threads(pool) = self else { return None };
+        let mut paces = pool.paces.lock();
+        if paces.len() >= PACES_MAX && !paces.contains_key(&graph) {
+            // They are soon known again.
+            paces.clear();
+        }
+        Some(paces.entry(graph).or_default().clone())
     }
 
     /// Runs `work` and answers what it returns.
@@ -66,7 +97,7 @@ impl Compute {
     /// When it panics.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         match self {
-            Self::Inline => catch_unwind(AssertUnwindSafe(work)).map_err(|_| Error::Panicked),
+            Self::Inline => here(work),
             Self::Threads(pool) => {
                 let (answer, answered) = oneshot::channel();
                 let job: Work = Box::new(move || {
@@ -75,6 +106,45 @@ impl Compute {
                 pool.work.send(job).await.map_err(|_| Error::Gone)?;
                 answered.await.map_err(|_| Error::Gone)?.map_err(|_| Error::Panicked)
             }
+        }
+    }
+}
+
+/// Runs `work` in place.
+///
+/// # Errors
+/// When it panics.
+pub(crate) fn here<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Error::Panicked)
+}
+
+/// How quick the steps of one graph have been.
+#[derive(Debug, Default)]
+pub(crate) struct Pace(AtomicU32);
+
+impl Pace {
+    /// Whether the next may be done in place.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= QUICK_MIN
+    }
+
+    /// Does one, and notes how long it took. Counts of threads that race may get lost.
+    pub(crate) fn note<T>(&self, work: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let done = work();
+        self.took(began.elapsed());
+        done
+    }
+
+    fn took(&self, time: Duration) {
+        let before = self.0.load(Ordering::Relaxed);
+        let after = match time {
+            time if time >= SLOW => 0,
+            time if time > QUICK => before / 2,
+            _ => (before + 1).min(QUICK_MAX),
+        };
+        if after != before {
+            self.0.store(after, Ordering::Relaxed);
         }
     }
 }
@@ -102,6 +172,23 @@ mod tests {
         assert_eq!(compute.run(|| -> u32 { panic!("as asked") }).await, Err(Error::Panicked));
         assert_eq!(compute.run(|| 7).await, Ok(7));
         assert_eq!(Compute::Inline.run(|| -> u32 { panic!("as asked") }).await, Err(Error::Panicked));
+    }
+
+    #[test]
+    fn only_what_has_been_quick_is_done_in_place() {
+        let pace = Pace::default();
+        assert!(!pace.is_quick(), "nothing is known yet");
+        (0..100).for_each(|_| pace.took(QUICK));
+        assert!(pace.is_quick());
+        pace.took(SLOW / 2);
+        assert!(pace.is_quick(), "a thread may have been put off once");
+        (0..3).for_each(|_| pace.took(SLOW / 2));
+        assert!(!pace.is_quick());
+        (0..100).for_each(|_| pace.took(QUICK));
+        pace.took(SLOW);
+        assert!(!pace.is_quick());
+        (0..100).for_each(|n| pace.took(if n % 2 == 0 { SLOW / 2 } else { QUICK }));
+        assert!(!pace.is_quick(), "every other one is slow");
     }
 
     #[tokio::test]

@@ -19,8 +19,15 @@ use crate::orchestrator::Inner;
 /// Confirmed publications that are not noted yet.
 #[derive(Default)]
 pub(crate) struct Marks {
-    waiting: Mutex<BTreeMap<Partition, Batch>>,
-    arrived: Notify,
+    waiting: Mutex<Waiting>,
+    earlier: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    batches: BTreeMap<Partition, Batch>,
+    /// When the flush looks next by itself; `None` while it waits to be told.
+    looks_at: Option<Instant>,
 }
 
 struct Batch {
@@ -30,45 +37,61 @@ struct Batch {
 }
 
 impl Marks {
+    /// Most marks are forgotten before their time comes, so that the flush is woken only
+    /// where it would look too late.
     fn add(&self, confirmed: Vec<Publishable>, after: Duration) {
         let mut waiting = self.waiting.lock();
+        let due = Instant::now() + after;
+        let mut first = due;
         for Publishable { job, seq } in confirmed {
-            let fresh = || Batch { due: Instant::now() + after, tasks: 0, runs: BTreeMap::new() };
-            let batch = waiting.entry(job.run.partition).or_insert_with(fresh);
+            let fresh = || Batch { due, tasks: 0, runs: BTreeMap::new() };
+            let batch = waiting.batches.entry(job.run.partition).or_insert_with(fresh);
             batch.runs.entry(job.run).or_default().insert((job.group, job.index), seq);
             batch.tasks += 1;
             if batch.tasks >= STAGE_TASKS_MAX {
                 batch.due = Instant::now();
             }
+            first = first.min(batch.due);
         }
-        self.arrived.notify_one();
+        if waiting.looks_at.is_none_or(|looks_at| first < looks_at) {
+            waiting.looks_at = Some(first);
+            drop(waiting);
+            self.earlier.notify_one();
+        }
     }
 
     /// A claim was granted: there is nothing left to note.
     pub(crate) fn forget(&self, job: &JobId) {
         let mut waiting = self.waiting.lock();
-        let Some(batch) = waiting.get_mut(&job.run.partition) else { return };
+        let Some(batch) = waiting.batches.get_mut(&job.run.partition) else { return };
         let Some(tasks) = batch.runs.get_mut(&job.run) else { return };
         tasks.remove(&(job.group.clone(), job.index));
         if tasks.is_empty() {
             batch.runs.remove(&job.run);
         }
         if batch.runs.is_empty() {
-            waiting.remove(&job.run.partition);
+            waiting.batches.remove(&job.run.partition);
         }
     }
 
-    fn next_due(&self) -> Option<Instant> {
-        self.waiting.lock().values().map(|batch| batch.due).min()
+    /// When to look next, if somebody is to look before being told.
+    fn next_look(&self) -> Option<Instant> {
+        let mut waiting = self.waiting.lock();
+        waiting.looks_at = waiting.batches.values().map(|batch| batch.due).min();
+        waiting.looks_at
     }
 
     /// Batches whose time has come, or all of them.
     fn take(&self, all: bool) -> Vec<Mark> {
         let mut waiting = self.waiting.lock();
         let now = Instant::now();
-        let due: Vec<Partition> =
-            waiting.iter().filter(|(_, batch)| all || batch.due <= now).map(|(partition, _)| *partition).collect();
-        let batches = due.into_iter().filter_map(|partition| waiting.remove(&partition));
+        let due: Vec<Partition> = waiting
+            .batches
+            .iter()
+            .filter(|(_, batch)| all || batch.due <= now)
+            .map(|(partition, _)| *partition)
+            .collect();
+        let batches = due.into_iter().filter_map(|partition| waiting.batches.remove(&partition));
         let runs = batches.flat_map(|batch| batch.runs);
         runs.map(|(run, tasks)| {
             let tasks = tasks.into_iter().map(|((group, index), seq)| (group, index, seq)).collect();
@@ -102,12 +125,12 @@ impl Inner {
 /// Writes marks as their time comes, and what is left at the end.
 pub(crate) async fn flush(inner: Arc<Inner>) {
     loop {
-        let due = inner.marks.next_due();
+        let due = inner.marks.next_look();
         tokio::select! {
             biased;
             () = inner.shutdown.cancelled() => break,
             () = until(due) => inner.write_marks(false).await,
-            () = inner.marks.arrived.notified() => {}
+            () = inner.marks.earlier.notified() => {}
         }
     }
     inner.write_marks(true).await;

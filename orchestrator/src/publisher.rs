@@ -55,7 +55,7 @@ impl Inner {
         .collect()
     }
 
-    /// Publishes in a task of its own.
+    /// Publishes without waiting for an answer.
     pub(crate) fn publish_soon(self: &Arc<Self>, run: Arc<RunInfo>, batches: Vec<Batch>) {
         if batches.is_empty() {
             return;
@@ -63,7 +63,7 @@ impl Inner {
         let inner = self.clone();
         let span = tracing::info_span!(names::SPAN_PUBLISH, { names::RUN_ID } = %run.id);
         span.set_parent_from(run.traceparent.as_deref());
-        self.spawn(async move { inner.publish(&run, batches).await }.instrument(span));
+        self.start(async move { inner.publish(&run, batches).await }.instrument(span));
     }
 
     /// Publishes tasks that a transition released, whatever run they are of.
@@ -72,7 +72,7 @@ impl Inner {
             return;
         }
         let inner = self.clone();
-        self.spawn(async move {
+        self.start(async move {
             if let Err(error) = inner.publish_by_group(released).await {
                 tracing::debug!(%error, "released tasks left to the sweeper");
             }
@@ -121,7 +121,8 @@ impl Inner {
             tracing::debug!(run = %run.id, "broker not ready, left to the sweeper");
             return;
         }
-        let here = tracing::Span::current().traceparent();
+        let span = tracing::Span::current();
+        let here = if span.is_disabled() { None } else { span.traceparent() };
         let traceparent = here.or_else(|| run.traceparent.clone());
         let mut messages = Vec::new();
         let mut sent = Vec::new();

@@ -7,6 +7,7 @@ mod commit;
 mod inflight;
 pub(crate) mod journal;
 mod prepare;
+mod start;
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use tracing::Instrument as _;
 use self::commit::Committed;
 pub(crate) use self::inflight::Inflight;
 use self::prepare::Work;
-use crate::compute;
+use crate::compute::{self, Pace};
 use crate::fail::{self, Passed};
 use crate::load;
 use crate::orchestrator::Inner;
@@ -73,13 +74,19 @@ impl From<load::Error> for Trouble {
 impl Inner {
     /// Advances a run in a task of its own, one at a time in this process.
     pub(crate) fn advance_soon(self: &Arc<Self>, run: RunId, cue: Cue) {
-        if self.shutdown.is_cancelled() {
-            return;
+        if let Some(advancing) = self.advancing(run, cue) {
+            self.spawn(advancing);
         }
-        let Some(first) = self.inflight.enter(run, cue) else { return };
+    }
+
+    fn advancing(self: &Arc<Self>, run: RunId, cue: Cue) -> Option<impl Future<Output = ()> + Send + 'static> {
+        if self.shutdown.is_cancelled() {
+            return None;
+        }
+        let first = self.inflight.enter(run, cue)?;
         let inner = self.clone();
         let span = tracing::info_span!(names::SPAN_ADVANCE, { names::RUN_ID } = %run);
-        self.spawn(async move { inner.advance_all(run, first).await }.instrument(span));
+        Some(async move { inner.advance_all(run, first).await }.instrument(span))
     }
 
     /// Does what follows the end of a task.
@@ -90,7 +97,9 @@ impl Inner {
             self.advance_soon(ready, Cue::Look);
         }
         if let Some(closed) = tail.closed {
-            self.advance_soon(run, Cue::Closed(closed));
+            if let Some(advancing) = self.advancing(run, Cue::Closed(closed)) {
+                self.start(advancing);
+            }
         } else if self.inflight.is_cancelling(run) {
             self.advance_soon(run, Cue::Look);
         }
@@ -151,28 +160,40 @@ impl Inner {
         if fail::point("before_advance").await == Passed::Error {
             return Err(Trouble::Store(fail::unknown()));
         }
-        let hide_ms = self.settings.timings.hide_ms;
-        let pause = Duration::from_millis((hide_ms / 2).max(1));
-        let mut ticks = interval_at(tokio::time::Instant::now() + pause, pause);
-        let computed = self.compute.run(work.computation());
-        tokio::pin!(computed);
-        let answer = loop {
-            tokio::select! {
-                biased;
-                answer = &mut computed => break answer,
-                _ = ticks.tick() => {
-                    let extend = Op::Extend { run: work.info.id, ms: hide_ms };
-                    if let Err(error) = self.change_op(extend).await {
-                        tracing::debug!(%error, "long computation not extended");
-                    }
-                }
-            }
-        };
+        let pace = self.compute.pace(work.graph.graph.hash);
+        let in_place = pace.as_ref().is_none_or(|pace| pace.is_quick());
+        let computation = work.computation(pace);
+        let answer =
+            if in_place { compute::here(computation) } else { self.compute_elsewhere(work.info.id, computation).await };
         match answer {
             Ok(Ok(step)) => Ok(step),
             Ok(Err(error)) => Err(Trouble::Run { code: "step_failed", why: error.to_string() }),
             Err(compute::Error::Panicked) => Err(Trouble::Run { code: "step_panicked", why: String::new() }),
             Err(compute::Error::Gone) => Err(Trouble::Store(baton_store::Error::Unavailable("stopping".to_owned()))),
+        }
+    }
+
+    async fn compute_elsewhere<T: Send + 'static>(
+        &self,
+        run: RunId,
+        computation: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, compute::Error> {
+        let hide_ms = self.settings.timings.hide_ms;
+        let pause = Duration::from_millis((hide_ms / 2).max(1));
+        let mut ticks = interval_at(tokio::time::Instant::now() + pause, pause);
+        let computed = self.compute.run(computation);
+        tokio::pin!(computed);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut computed => return answer,
+                _ = ticks.tick() => {
+                    let extend = Op::Extend { run, ms: hide_ms };
+                    if let Err(error) = self.change_op(extend).await {
+                        tracing::debug!(%error, "long computation not extended");
+                    }
+                }
+            }
         }
     }
 
@@ -192,13 +213,20 @@ impl Inner {
 }
 
 impl Work {
-    /// The step, to be computed elsewhere.
-    fn computation(&self) -> impl FnOnce() -> Result<Step, baton_engine::step::Error> + Send + 'static {
+    /// The step, to be computed here or elsewhere.
+    fn computation(
+        &self,
+        pace: Option<Arc<Pace>>,
+    ) -> impl FnOnce() -> Result<Step, baton_engine::step::Error> + Send + 'static {
         let (graph, state) = (self.graph.clone(), self.state.clone());
         let (event, now): (_, Timestamp) = (self.event.clone(), self.record.ready_at);
         move || {
             let state = Arc::unwrap_or_clone(state);
-            step(&graph.graph, &graph.tools, state, event, now)
+            let compute = || step(&graph.graph, &graph.tools, state, event, now);
+            match pace {
+                Some(pace) => pace.note(compute),
+                None => compute(),
+            }
         }
     }
 }
