@@ -10,6 +10,8 @@ use super::bed::Kind;
 pub(super) struct Side {
     pub(super) steps: u64,
     pub(super) seconds: f64,
+    /// Of this process alone: servers are not in it.
+    pub(super) cpu: f64,
     pub(super) marks: u64,
     pub(super) took_ms: Vec<f64>,
 }
@@ -42,6 +44,10 @@ pub struct Figures {
     pub ratio: f64,
     /// The ratio of each round.
     pub ratios: Vec<f64>,
+    /// What this process computes for a step of the floor, in microseconds of a core.
+    pub floor_cpu_us: f64,
+    /// What it computes for one of Baton's.
+    pub baton_cpu_us: f64,
     /// Marks per step that Baton wrote; the floor writes none.
     pub marks_per_step: f64,
     /// A lone step of Baton, in milliseconds: median and 99th percentile.
@@ -59,9 +65,15 @@ impl Figures {
             let all: Vec<f64> = rounds.iter().flat_map(|round| side(round).took_ms.iter().copied()).collect();
             (!all.is_empty()).then(|| (quantile(&all, 0.5), quantile(&all, 0.99)))
         };
+        let cpu_us = |side: fn(&Round) -> &Side| {
+            let each = rounds.iter().map(|round| 1e6 * side(round).cpu / side(round).steps.max(1) as f64);
+            quantile(&each.collect::<Vec<_>>(), 0.5)
+        };
         Self {
             store: kind.name(),
             runs,
+            floor_cpu_us: cpu_us(|round| &round.floor),
+            baton_cpu_us: cpu_us(|round| &round.baton),
             floor_steps_s: quantile(&rounds.iter().map(|round| round.floor.rate()).collect::<Vec<_>>(), 0.5),
             baton_steps_s: quantile(&rounds.iter().map(|round| round.baton.rate()).collect::<Vec<_>>(), 0.5),
             ratio: quantile(&ratios, 0.5),
@@ -123,14 +135,17 @@ impl std::fmt::Display for Machine {
 /// Prints what was measured.
 pub fn print_table(machine: &Machine, all: &[Figures]) {
     println!("{machine}\n");
-    println!("| store | runs | floor steps/s | Baton steps/s | ratio | of rounds | lone step p50 / p99 ms | floor's |");
-    println!("|---|--:|--:|--:|--:|---|---|---|");
+    println!(
+        "| store | runs | floor steps/s | Baton steps/s | ratio | of rounds | lone step p50 / p99 ms | floor's | cpu µs | floor's |"
+    );
+    println!("|---|--:|--:|--:|--:|---|---|---|--:|--:|");
     for figures in all {
         let Figures { store, runs, floor_steps_s, baton_steps_s, ratio, ratios, .. } = figures;
+        let Figures { baton_cpu_us, floor_cpu_us, .. } = figures;
         let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
         let ms = |pair: Option<(f64, f64)>| pair.map_or("–".to_owned(), |(p50, p99)| format!("{p50:.2} / {p99:.2}"));
         println!(
-            "| {store} | {runs} | {floor_steps_s:.0} | {baton_steps_s:.0} | {ratio:.2} | {} | {} | {} |",
+            "| {store} | {runs} | {floor_steps_s:.0} | {baton_steps_s:.0} | {ratio:.2} | {} | {} | {} | {baton_cpu_us:.0} | {floor_cpu_us:.0} |",
             ratios.join(" "),
             ms(figures.baton_ms),
             ms(figures.floor_ms),

@@ -107,12 +107,22 @@ async fn keep_busy(
 /// What one round shows, while the load goes on.
 async fn side_of(probe: &Probe, runs: usize, round: Duration) -> Side {
     tokio::time::sleep(WARM_UP).await;
-    let (before, marks) = (probe.steps(), probe.marks());
+    let (before, marks, cpu) = (probe.steps(), probe.marks(), cpu_seconds());
     probe.watch(runs == 1);
     let started = Instant::now();
     tokio::time::sleep(round).await;
     let steps = probe.steps() - before;
     let seconds = started.elapsed().as_secs_f64();
+    let cpu = cpu_seconds() - cpu;
     probe.watch(false);
-    Side { steps, seconds, marks: probe.marks() - marks, took_ms: probe.took() }
+    Side { steps, seconds, cpu, marks: probe.marks() - marks, took_ms: probe.took() }
+}
+
+/// What this process has computed so far, in user and kernel mode, to the hundredth.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name before may hold spaces; times are counted in hundredths on Linux.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let ticks: f64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+    ticks / 100.0
 }

@@ -13,7 +13,8 @@ use baton_integration_tests::bench::{
 /// Runs at once.
 const RUNS: [usize; 2] = [1, 64];
 
-const USAGE: &str = "bench steps [--json] [--seconds N] [--rounds N] [--turns N] [--only memory|sqlite|redis+rabbitmq]";
+const USAGE: &str =
+    "bench steps [--json] [--seconds N] [--rounds N] [--turns N] [--runs N] [--only memory|sqlite|redis+rabbitmq]";
 
 const ENGINE_USAGE: &str = "bench engine [--json] [--rounds N] [--seconds N] [--with-langgraph]";
 
@@ -53,7 +54,7 @@ async fn engine(arguments: &[String]) -> anyhow::Result<()> {
 }
 
 async fn steps(arguments: &[String]) -> anyhow::Result<()> {
-    let (mut json, mut only) = (false, None);
+    let (mut json, mut only, mut at_once) = (false, None, RUNS.to_vec());
     let mut plan = Plan { round: Duration::from_secs(3), rounds: 5, turns: 100 };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -63,6 +64,7 @@ async fn steps(arguments: &[String]) -> anyhow::Result<()> {
             "--seconds" => plan.round = Duration::from_secs_f64(value()?.parse()?),
             "--rounds" => plan.rounds = value()?.parse::<usize>()?.max(1),
             "--turns" => plan.turns = value()?.parse::<usize>()?.max(1),
+            "--runs" => at_once = vec![value()?.parse::<usize>()?.max(1)],
             "--only" => only = Some(value()?.clone()),
             other => bail!("unknown argument {other}: {USAGE}"),
         }
@@ -71,7 +73,7 @@ async fn steps(arguments: &[String]) -> anyhow::Result<()> {
     let tape = Arc::new(Tape::record(plan.turns).await?);
     let mut all = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| only.as_deref().is_none_or(|only| only == kind.name())) {
-        for runs in RUNS {
+        for &runs in &at_once {
             eprintln!("measuring {} with {runs} runs at once", kind.name());
             all.push(measure(kind, runs, &plan, &tape).await?);
         }
