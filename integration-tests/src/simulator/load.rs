@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_common::records::RunInfo;
+use baton_common::records::{EventKind, RunInfo, RunStatus};
 use baton_common::{RequestId, RunId};
-use baton_orchestrator::api::{Caller, ErrorKind, GraphRef, GraphSource, Status, SubmitRequest, Which};
+use baton_orchestrator::api::{Caller, ErrorKind, GraphRef, GraphSource, Status, SubmitRequest, Target, Which};
 use baton_store::Reader;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ fn graphs() -> Vec<(&'static str, Value)> {
         (include_str!("graphs/ask.yaml"), json!({})),
         (include_str!("graphs/branches.yaml"), json!({})),
         (include_str!("graphs/once.yaml"), json!({})),
+        (include_str!("graphs/wait.yaml"), json!({})),
     ]
 }
 
@@ -58,7 +59,7 @@ pub(super) async fn submit(cluster: &Cluster, seed: u64) -> Load {
     let synthetic = Arc::new(synthetic::runs(&cluster.chaos, seed));
     cluster.start_leaders(&synthetic);
     let load = Load { runs: Arc::new(Mutex::new(runs)), synthetic };
-    for keep in [Keep::Submitted, Keep::Answered, Keep::Cancelled] {
+    for keep in [Keep::Submitted, Keep::Answered, Keep::Cancelled, Keep::Signalled] {
         let (load, cluster) = (load.clone(), cluster.clone());
         tokio::spawn(async move { load.keep(&cluster, keep).await });
     }
@@ -70,6 +71,7 @@ enum Keep {
     Submitted,
     Answered,
     Cancelled,
+    Signalled,
 }
 
 impl Load {
@@ -80,6 +82,7 @@ impl Load {
                 Keep::Submitted => self.submit_missing(cluster).await,
                 Keep::Answered => self.answer(cluster).await,
                 Keep::Cancelled => self.cancel(cluster).await,
+                Keep::Signalled => self.signal(cluster).await,
             }
         }
     }
@@ -94,14 +97,22 @@ impl Load {
                 continue;
             }
             let known = match accepted {
-                Some(run) => cluster.memory.run(run).await.ok().flatten().is_some(),
-                None => false,
+                Some(run) => cluster.memory.run(run).await.ok().flatten(),
+                None => None,
             };
-            let Some(orchestrator) = cluster.orchestrator().filter(|_| !known) else { continue };
+            // A store that went back may have lost a graph and kept its run. Whoever operates
+            // it submits the same again, which keeps the graph, and lets the run go on.
+            let stuck = known.as_ref().is_some_and(|run| run.state.status == RunStatus::Stuck);
+            let cured = stuck && cluster.was_rolled_back();
+            let Some(orchestrator) = cluster.orchestrator().filter(|_| known.is_none() || cured) else { continue };
             let caller = Caller::local();
             let submit = orchestrator.submit(&caller, request.clone());
             match tokio::time::timeout(Duration::from_secs(20), submit).await {
                 Ok(Ok(submitted)) => {
+                    if cured {
+                        let unpark = orchestrator.unpark(&caller, submitted.run);
+                        let _ = tokio::time::timeout(Duration::from_secs(5), unpark).await;
+                    }
                     self.runs.lock().insert(name, (request, Some(submitted.run)));
                 }
                 // A tool is unknown until a worker that has it was heard of.
@@ -156,6 +167,18 @@ impl Load {
         }
     }
 
+    /// Tells some run something, now and then the same again.
+    async fn signal(&self, cluster: &Cluster) {
+        let chaos = &cluster.chaos;
+        let runs: Vec<RunId> = self.runs.lock().values().filter_map(|(_, run)| *run).collect();
+        let pick = usize::try_from(chaos.below(u64::try_from(runs.len()).unwrap_or(1))).unwrap_or(0);
+        if let (Some(orchestrator), Some(run)) = (cluster.orchestrator(), runs.get(pick)) {
+            let (caller, id) = (Caller::local(), Some(format!("signal-{}", chaos.below(20))));
+            let signal = orchestrator.signal(&caller, Target::Run(*run), "go".to_owned(), id, json!({"told": true}));
+            let _ = tokio::time::timeout(Duration::from_secs(5), signal).await;
+        }
+    }
+
     /// The runs that were accepted.
     fn known(&self) -> Vec<RunId> {
         let accepted: Vec<RunId> = self.runs.lock().values().filter_map(|(_, run)| *run).collect();
@@ -199,7 +222,13 @@ impl Load {
             if !state.status.is_terminal() || state.detached_open > 0 {
                 let due = cluster.memory.due(run.partition).await.unwrap_or_default();
                 let due: Vec<_> = due.iter().map(|(at, due)| format!("{} at {at}", due.key.member())).collect();
-                text.push_str(&format!("\n{name} {run} {state:?}\n  due {due:?}\n  groups {:?}", detail.groups));
+                let events = cluster.memory.events(run, 0, u32::MAX).await.unwrap_or_default();
+                let parked = events.iter().rev().find(|event| event.kind == EventKind::Parked);
+                let parked = parked.map(|event| &event.text);
+                let groups = &detail.groups;
+                text.push_str(&format!(
+                    "\n{name} {run} {state:?}\n  parked {parked:?} due {due:?}\n  groups {groups:?}"
+                ));
             }
         }
         text

@@ -107,11 +107,20 @@ impl Cluster {
     }
 
     async fn keep_leader(&self, slot: usize, runs: &Arc<Vec<RunInfo>>) {
+        let questions = Arc::default();
         while !self.over.is_cancelled() {
             let gate = Arc::new(Gate::default());
             self.leaders.lock()[slot] = gate.clone();
             let store = Arc::new(self.gated_store(&gate));
-            let leader = Leader { store, chaos: self.chaos.clone(), timings: timings(), runs: runs.clone() };
+            let broker = Arc::new(self.broker.clone());
+            let leader = Leader {
+                store,
+                broker,
+                chaos: self.chaos.clone(),
+                timings: timings(),
+                runs: runs.clone(),
+                questions: Arc::clone(&questions),
+            };
             tokio::select! {
                 biased;
                 () = self.over.cancelled() => return,
@@ -278,6 +287,11 @@ impl Cluster {
     fn kill_worker(&self) {
         let slot = usize::try_from(self.chaos.below(3)).unwrap_or(0);
         self.workers.lock()[slot].die();
+    }
+
+    /// Whether the store ever went back in this life.
+    pub(super) fn was_rolled_back(&self) -> bool {
+        self.checker.was_rolled_back()
     }
 
     /// Undoes what would last for ever.

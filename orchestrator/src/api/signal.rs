@@ -96,8 +96,9 @@ impl Inner {
     pub(crate) async fn deliver_signals(self: &Arc<Self>, run: RunId) -> Result<Vec<u64>, ApiError> {
         let Some(found) = self.store.run(run).await? else { return Ok(Vec::new()) };
         let thread = found.info.signals_to();
-        let kept = self.store.signals(thread).await?;
+        // The count before the signals: what comes in between is looked at again.
         let last = self.store.thread(thread).await?.map_or(0, |thread| thread.signals);
+        let kept = self.store.signals(thread).await?;
         let mut taken = Vec::new();
         for wait in self.store.waits(run).await? {
             for signal in kept.iter().filter(|signal| signal.taken.is_none() && signal.name == wait.signal) {
@@ -122,7 +123,9 @@ impl Inner {
     /// Whether that signal is the one a wait is for. A condition that fails is no.
     async fn is_for(&self, run: &Run, wait: &OpenWait, signal: &Signal) -> Result<bool, ApiError> {
         let info = &run.info;
-        let Some(compiled) = self.graph(&info.thread.tenant, info.graph).await? else { return Ok(false) };
+        let compiled = self.graph(&info.thread.tenant, info.graph).await?;
+        // Nothing is known without it: the signal stays due.
+        let compiled = compiled.ok_or_else(|| ApiError::not_found("graph", info.graph))?;
         let node = compiled.graph.nodes.get(&wait.group.id.node).map(|node| &node.work);
         if !matches!(node, Some(Work::Wait(Wait::Signal { matches: Some(_), .. }))) {
             return Ok(true);

@@ -4,9 +4,10 @@
 //! transitions to having changed nothing (I10), `reply` judges answers (I2, I5, I6, I8, I10),
 //! `second` computes each advance a second time (I18), and the runs a transition wrote are
 //! looked at as they stand: `record` (I1, I2, I4, I8, I12, I17), `tasks` (I3, I6, I11) and
-//! `wakes` (I7). I9 and half of I5 are the [`super::tools::Ledger`]'s, and that everything
+//! `wakes` (I7), `family` (I3, I9 for runs within runs). I9 and half of I5 are the [`super::tools::Ledger`]'s, and that everything
 //! comes to its end (I1) and the dead letters empty (I11) is judged at the end of a life.
 
+mod family;
 mod record;
 mod refusal;
 mod reply;
@@ -50,6 +51,10 @@ struct Seen {
     /// What groups closed with, also before the store went back.
     closings: BTreeMap<(RunId, GroupId), Vec<Outcomes>>,
     closed: BTreeSet<(RunId, GroupId)>,
+    /// Runs with a wait whose signal was looked at in a time that the store forgot.
+    unheard: BTreeSet<RunId>,
+    /// Runs by the run that called them.
+    children: BTreeMap<RunId, BTreeSet<RunId>>,
     rolled_back: bool,
     violation: Option<String>,
 }
@@ -76,8 +81,10 @@ impl Checker {
         let mut verdict = refusal::judge(&made, &changes)
             .and_then(|()| reply::judge(&mut seen, &made))
             .and_then(|()| second::judge(&mut seen, &made, second));
-        for run in &changes.runs {
-            verdict = verdict.and_then(|()| self.judge_run(&mut seen, &made, *run));
+        let after: Vec<_> = changes.runs.iter().map(|run| (*run, self.detail(*run))).collect();
+        family::note(&mut seen, after.iter().filter_map(|(_, detail)| detail.as_ref()));
+        for (run, detail) in &after {
+            verdict = verdict.and_then(|()| self.judge_run(&mut seen, &made, *run, detail.as_ref()));
         }
         drop(seen);
         if let Err(problem) = verdict {
@@ -103,6 +110,7 @@ impl Checker {
             violation: seen.violation.take(),
             grants: std::mem::take(&mut seen.grants),
             closings: std::mem::take(&mut seen.closings),
+            children: std::mem::take(&mut seen.children),
             rolled_back: true,
             ..Seen::default()
         };
@@ -149,12 +157,13 @@ impl Checker {
     }
 
     /// Invariants of a run that was written, as it stands.
-    fn judge_run(&self, seen: &mut Seen, made: &Made<'_>, run: RunId) -> Verdict {
-        let Some(detail) = self.detail(run) else { return record::judge_absent(seen, made, run) };
-        self.note_closed(seen, &detail)?;
-        record::judge(&self.store, seen, made, &detail)?;
-        tasks::judge(&self.timings, seen, &detail)?;
-        wakes::judge(&self.store, &detail)
+    fn judge_run(&self, seen: &mut Seen, made: &Made<'_>, run: RunId, detail: Option<&RunDetail>) -> Verdict {
+        let Some(detail) = detail else { return record::judge_absent(seen, made, run) };
+        self.note_closed(seen, detail)?;
+        record::judge(&self.store, seen, made, detail)?;
+        tasks::judge(&self.timings, seen, detail)?;
+        family::judge(&self.store, seen, detail)?;
+        wakes::judge(&self.store, seen, made, detail)
     }
 
     /// Remembers what groups closed with.
@@ -209,8 +218,12 @@ fn run_of(op: &Op) -> Option<RunId> {
         | Op::Park { run, .. }
         | Op::Unpark { run }
         | Op::Recheck { run, .. }
+        | Op::Heard { run, .. }
+        | Op::Force { run }
         | Op::Gc { run } => *run,
-        _ => return None,
+        Op::Deliver(op) => op.job.run,
+        Op::Retry(op) => op.run,
+        Op::PopDue(_) | Op::Renew(_) | Op::Signal(_) | Op::Edit(_) | Op::Reserve(_) | Op::Settle(_) => return None,
     })
 }
 

@@ -74,6 +74,9 @@ fn judge_version(run: RunId, made: &Made<'_>, was: &RunState, is: &RunState) -> 
             | Op::Park { .. }
             | Op::Republish(_)
             | Op::Recheck { .. }
+            | Op::Heard { .. }
+            | Op::Deliver(_)
+            | Op::Force { .. }
     );
     if is.ver == was.ver && is.head == was.head && is.superstep == was.superstep {
         return Ok(());

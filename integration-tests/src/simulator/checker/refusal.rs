@@ -4,8 +4,8 @@
 use baton_common::job::RenewAnswer;
 use baton_common::records::{Task, TaskState};
 use baton_common::transition::{
-    AdvanceAnswer, AnswerVerdict, CancelAnswer, ClaimVerdict, ExpireAnswer, FireAnswer, Op, RecordVerdict, Reply,
-    SubmitAnswer,
+    AdvanceAnswer, AnswerVerdict, CancelAnswer, ClaimVerdict, DeliverAnswer, EditAnswer, ExpireAnswer, FireAnswer, Op,
+    RecordVerdict, Reply, RetryAnswer, SignalAnswer, SubmitAnswer,
 };
 use baton_store::memory::Changes;
 
@@ -16,6 +16,8 @@ use super::{Made, Verdict};
 enum May {
     Anything,
     DueEntries,
+    /// Due entries, and the run's state as it was.
+    SameState,
     Nothing,
 }
 
@@ -23,6 +25,7 @@ pub(super) fn judge(made: &Made<'_>, changes: &Changes) -> Verdict {
     let held = match may(made) {
         May::Anything => true,
         May::DueEntries => changes.rows == 0,
+        May::SameState => changes.rows <= 1,
         May::Nothing => changes.rows == 0 && changes.due == 0,
     };
     if held { Ok(()) } else { Err(format!("I10: what changes nothing wrote {changes:?}")) }
@@ -53,6 +56,11 @@ fn may(made: &Made<'_>) -> May {
         (_, Reply::Expire(ExpireAnswer::Kept) | Reply::Fire(FireAnswer::Kept)) => May::DueEntries,
         (_, Reply::PopDue(page)) if page.due.is_empty() => May::DueEntries,
         (Op::Recheck { .. }, Reply::Changed(_)) | (Op::Gc { .. }, Reply::Changed(false)) => May::DueEntries,
+        (_, Reply::Signal(answer)) => yes(matches!(answer, SignalAnswer::Kept { .. })),
+        (_, Reply::Deliver(answer)) => yes(matches!(answer, DeliverAnswer::Taken(_))),
+        (_, Reply::Edit(answer)) => yes(matches!(answer, EditAnswer::Edited { .. })),
+        (_, Reply::Retry(answer)) => yes(matches!(answer, RetryAnswer::Retried(_))),
+        (Op::Force { .. }, Reply::Changed(false)) => May::SameState,
         (_, Reply::Changed(changed)) => yes(*changed),
         _ => May::Anything,
     }

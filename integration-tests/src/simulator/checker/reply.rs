@@ -2,7 +2,7 @@
 //! of I10, that only a live intent is granted.
 
 use baton_common::JobId;
-use baton_common::records::{Group, GroupPhase, RunStatus, Task, TaskState};
+use baton_common::records::{Group, RunStatus, Task, TaskState};
 use baton_common::tool::Effect;
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, Claim, ClaimVerdict, Granted, Op, Record, RecordVerdict, Recorded, Reply,
@@ -46,6 +46,10 @@ fn judge_grant(made: &Made<'_>, claim: &Claim, granted: &Granted) -> Verdict {
     if !may_run && !group.info.detached && !group.info.undo {
         return Err(format!("I10: granted in a run that is {status:?}"));
     }
+    let undoing = made.before.is_some_and(|before| before.run.state.undoing);
+    if undoing && !group.info.undo && !group.info.detached {
+        return Err("I10: granted in a run that turned to its compensations".to_owned());
+    }
     let again = matches!(task.state, TaskState::Claimed { lease_until, request, .. }
         if lease_until > made.now && request == claim.request);
     if again {
@@ -79,7 +83,7 @@ fn judge_record(made: &Made<'_>, record: &Record, verdict: &RecordVerdict) -> Ve
     if task.digest != record.digest {
         return Err("I5: recorded for another input".to_owned());
     }
-    if task.state.is_ended() || group.state.phase != GroupPhase::Open {
+    if task.is_over(group) {
         return Err("I3: recorded for what had ended".to_owned());
     }
     let is_success = matches!(record.outcome, Recorded::Ok(_));

@@ -150,7 +150,8 @@ impl Inputs {
         if record.status == RunStatus::Cancelling {
             return self.groups().map(Event::Cancelled);
         }
-        if info.deadline.is_some_and(|deadline| deadline <= self.now) {
+        let running = record.status == RunStatus::Running;
+        if running && info.deadline.is_some_and(|deadline| deadline <= self.now) {
             return Ok(Event::DurationOver);
         }
         if record.superstep == 0 {

@@ -2,7 +2,7 @@
 //! the window lets), I6 (fences never fall) and I11 (attempts stay within their limits).
 
 use baton_common::JobId;
-use baton_common::records::{Group, GroupPhase, RunStatus, Task, TaskKind, TaskState};
+use baton_common::records::{Group, GroupPhase, RunStatus, Task, TaskState};
 use baton_common::settings::Timings;
 use baton_store::RunDetail;
 
@@ -35,7 +35,11 @@ pub(super) fn judge(timings: &Timings, seen: &mut Seen, detail: &RunDetail) -> V
     if detached != state.detached_open {
         return Err(format!("I3: {run} counts {} detached groups and has {detached}", state.detached_open));
     }
-    let kept = count(|group| !group.info.detached);
+    // A run that did not succeed keeps its groups for a retry, with nothing under way.
+    let kept = match state.status {
+        RunStatus::Succeeded => count(|group| !group.info.detached),
+        _ => count(|group| !group.info.detached && group.state.phase != GroupPhase::Closed),
+    };
     if state.status.is_terminal() && kept > 0 {
         return Err(format!("I3: {run} is over and keeps {kept} groups"));
     }
@@ -67,7 +71,7 @@ fn recount(group: &Group, tasks: &[Task], running: bool) -> Verdict {
     if closed && left > 0 {
         return Err(format!("I3: {} is closed with {left} tasks left", group.info.id));
     }
-    if running && !closed && (left == 0 || group.is_decided()) && !group.info.detached {
+    if running && group.state.phase == GroupPhase::Open && (left == 0 || group.is_decided()) && !group.info.detached {
         return Err(format!("I3: {} is decided and open: {kept:?}", group.info.id));
     }
     Ok(())
@@ -75,7 +79,11 @@ fn recount(group: &Group, tasks: &[Task], running: bool) -> Verdict {
 
 /// No more is under way than the window lets, and something is held only behind a full one.
 fn under_way(group: &Group, tasks: &[Task]) -> Verdict {
-    if group.info.kind != TaskKind::Job || group.state.phase == GroupPhase::Closed {
+    let at_work = number(tasks.iter().filter(|task| task.is_at_work(group.info.kind)).count());
+    if at_work != group.state.at_work {
+        return Err(format!("I3: {} counts {} at work and has {at_work}", group.info.id, group.state.at_work));
+    }
+    if group.state.phase != GroupPhase::Open {
         return Ok(());
     }
     let held = number(tasks.iter().filter(|task| task.state == TaskState::Held).count());

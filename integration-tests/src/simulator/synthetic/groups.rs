@@ -1,19 +1,26 @@
 //! Groups made by hand, of every kind there is and every policy that decides about them.
 
-use baton_common::commit::{Input, NewGroup, NewTask, Question, QuestionForm};
-use baton_common::records::{GroupInfo, Policy, TaskKind};
+use baton_common::commit::{Awaited, Input, NewGroup, NewTask, Question, QuestionForm};
+use baton_common::records::{GroupInfo, Parent, Policy, RunInfo, TaskKind};
 use baton_common::tool::{Effect, QueueClass};
-use baton_common::{Digest, ErrorClass, GroupId, Hasher, NodePath, Seq, canonical_json};
+use baton_common::{
+    Digest, ErrorClass, GroupId, Hasher, JobId, NodePath, RunId, Seq, ThreadId, ThreadKey, canonical_json,
+};
 use baton_store::Loaded;
 use serde_json::{Value, json};
 
 use super::plan::dice;
 
+/// A tool that asks and waits before it answers; `worker` runs it.
+const PAUSING: &str = "sim.pausing";
+/// The queue of its jobs.
+pub(super) const PAUSING_QUEUE: &str = "cap.pausing";
+
 /// A group of the kind the dice name.
 pub(super) fn any(loaded: &Loaded, number: u32, base: Seq, hash: Digest) -> NewGroup {
     let make = Make { loaded, number, base, hash };
     let few = 1 + u32::from(make.dice("few") % 3);
-    match make.dice("kind") % 7 {
+    match make.dice("kind") % if nested(&loaded.run.info) { 11 } else { 13 } {
         0 => make.jobs("sim.work", few, 10),
         1 => {
             let mut quorum = make.jobs("sim.work", 3, 60);
@@ -33,8 +40,25 @@ pub(super) fn any(loaded: &Loaded, number: u32, base: Seq, hash: Digest) -> NewG
             late
         }
         5 => make.jobs("sim.once", 1, 100),
-        _ => make.jobs("sim.crunch", few, 0),
+        6 => make.jobs("sim.crunch", few, 0),
+        7 => make.waits(few, None),
+        8 => make.waits(few, Some("go".to_owned())),
+        9 => make.jobs(PAUSING, few, 0),
+        10 => make.linked(),
+        _ => make.children(1 + few % 2),
     }
+}
+
+/// What makes up for what was done.
+pub(super) fn undo(loaded: &Loaded, number: u32, base: Seq, hash: Digest) -> NewGroup {
+    let mut group = Make { loaded, number, base, hash }.jobs("sim.work", 2, 30);
+    (group.info.undo, group.info.window, group.info.max_failed) = (true, 1, 2);
+    group
+}
+
+/// Whether a run is the child of a child: it has none.
+fn nested(info: &RunInfo) -> bool {
+    info.parent.as_ref().is_some_and(|parent| parent.root != parent.job.run)
 }
 
 /// A call that outlives its run.
@@ -64,6 +88,7 @@ impl Make<'_> {
         let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
         let (class, queue) = match tool {
             "sim.crunch" => (QueueClass::Cpu, "cpu.normal"),
+            PAUSING => (QueueClass::Io, PAUSING_QUEUE),
             _ => (QueueClass::Io, "io.normal"),
         };
         let effect = match tool {
@@ -71,9 +96,8 @@ impl Make<'_> {
             "sim.work" => Effect::Idempotent,
             _ => Effect::Pure,
         };
-        let node = NodePath::parse(&format!("g{}", self.number)).expect("a name of letters and digits");
         let info = GroupInfo {
-            id: GroupId { node, activation: 1 },
+            id: self.id(),
             kind,
             count,
             window: 2,
@@ -123,6 +147,53 @@ impl Make<'_> {
             NewTask { after_ms, ..NewTask::new(digest, text(&question)) }
         });
         self.group(TaskKind::Ask, "", tasks.collect())
+    }
+
+    /// Waits for a time, or for a signal until then.
+    fn waits(&self, count: u32, signal: Option<String>) -> NewGroup {
+        let wait = |index| {
+            let digest = self.digest("wait", &json!([self.number, index]));
+            let after_ms = Some(500 + 40 * u64::from(self.dice("after")));
+            NewTask { after_ms, signal: signal.clone(), ..NewTask::new(digest, text(&Awaited::default())) }
+        };
+        self.group(TaskKind::Wait, "", (0..count).map(wait).collect())
+    }
+
+    /// Runs of their own, each with a plan of its own.
+    fn children(&self, count: u32) -> NewGroup {
+        let (info, record) = (&self.loaded.run.info, &self.loaded.run.state);
+        let (root, root_thread) = match &info.parent {
+            Some(parent) => (parent.root, parent.root_thread.clone()),
+            None => (info.id, info.thread.clone()),
+        };
+        let child = |index| {
+            let job = JobId { run: info.id, r#gen: record.r#gen, group: self.id(), index };
+            let id = RunId::for_child(&job);
+            let thread = ThreadKey { tenant: info.thread.tenant.clone(), thread: ThreadId::beside(id) };
+            let digest = self.digest("child", &json!([self.number, index]));
+            let input = format!("{}", u64::from(digest.jitter()));
+            let parent = Some(Box::new(Parent { job, root, root_thread: root_thread.clone() }));
+            let body_digest = Digest::of(&input);
+            NewTask::new(digest, text(&RunInfo { id, thread, input, body_digest, parent, ..super::info_of(info) }))
+        };
+        let tasks = (0..count).map(child).collect();
+        let mut group = self.group(TaskKind::Child, "", tasks);
+        group.info.window = 1;
+        group
+    }
+
+    /// The second and third need the first, the last needs them both.
+    fn linked(&self) -> NewGroup {
+        let mut group = self.jobs("sim.work", 4, 20);
+        for (task, needs) in group.tasks.iter_mut().zip([vec![], vec![0], vec![0], vec![1, 2]]) {
+            task.needs = needs;
+        }
+        group
+    }
+
+    fn id(&self) -> GroupId {
+        let node = NodePath::parse(&format!("g{}", self.number)).expect("a name of letters and digits");
+        GroupId { node, activation: 1 }
     }
 
     fn digest(&self, what: &str, input: &Value) -> Digest {

@@ -28,6 +28,8 @@ pub(super) struct Control {
     open: BTreeMap<String, u32>,
     /// Open groups of which the first to close drops the other.
     races: BTreeMap<String, String>,
+    /// How the run ends once its compensations are over.
+    undoing: Option<RunStatus>,
 }
 
 /// Whether a run has a time by which it must be over.
@@ -44,9 +46,12 @@ pub(super) fn dice(info: &RunInfo, what: &str, number: u32) -> u8 {
 /// checkpoint.
 pub(in crate::simulator) fn step(loaded: &Loaded, head: Option<&Checkpoint>) -> Option<Commit> {
     let (info, record) = (&loaded.run.info, &loaded.run.state);
-    let over = info.deadline.is_some_and(|deadline| deadline <= record.ready_at);
+    let over = info.deadline.is_some_and(|deadline| deadline <= record.ready_at) && !record.undoing;
+    let nothing_left = loaded.closed.is_empty() && loaded.open.is_empty();
     let (reason, status) = match record.status {
+        RunStatus::Cancelling if dice(info, "undo", 0) % 3 == 0 => ("undoing", None),
         RunStatus::Cancelling => ("cancelled", Some(RunStatus::Cancelled)),
+        RunStatus::Undoing if !loaded.closed.is_empty() || nothing_left => ("undone", None),
         RunStatus::Running if over => ("duration", Some(RunStatus::Failed)),
         RunStatus::Running if record.superstep == 0 => ("started", None),
         RunStatus::Running if !loaded.closed.is_empty() => ("closed", None),
@@ -57,9 +62,15 @@ pub(in crate::simulator) fn step(loaded: &Loaded, head: Option<&Checkpoint>) -> 
     match reason {
         "started" => next.follow(0),
         "closed" => next.fold(&loaded.closed),
+        "undoing" => {
+            next.take(&loaded.closed);
+            next.undo(RunStatus::Cancelled);
+        }
+        "undone" => next.take(&loaded.closed),
         _ => {}
     }
-    let ends = status.or(next.control.open.is_empty().then_some(RunStatus::Succeeded));
+    let last = next.control.undoing.unwrap_or(RunStatus::Succeeded);
+    let ends = status.or(next.control.open.is_empty().then_some(last));
     Some(next.commit(reason, ends))
 }
 
@@ -71,36 +82,64 @@ struct Next<'a> {
     consumed: Vec<baton_common::GroupId>,
     cancelled: Vec<baton_common::GroupId>,
     open: Vec<NewGroup>,
+    undoing: bool,
 }
 
 impl<'a> Next<'a> {
     fn new(loaded: &'a Loaded, control: Control, hash: Digest) -> Self {
-        Self { loaded, control, hash, consumed: Vec::new(), cancelled: Vec::new(), open: Vec::new() }
+        Self { loaded, control, hash, consumed: Vec::new(), cancelled: Vec::new(), open: Vec::new(), undoing: false }
     }
 
+    /// Folds groups, and goes on from each; or turns to the compensations, if one failed.
     fn fold(&mut self, closed: &[ClosedGroup]) {
         let folded: BTreeSet<String> = closed.iter().map(|group| group.info.id.to_string()).collect();
+        let mut depths = Vec::new();
         for group in closed {
             let id = group.info.id.to_string();
-            let outcomes = serde_json::to_string(&group.outcomes).unwrap_or_default();
-            self.hash = Hasher::new().field("fold").field(self.hash.0).field(&id).field(outcomes).finish();
-            self.consumed.push(group.info.id.clone());
-            let depth = self.control.open.remove(&id).unwrap_or(DEPTH_MAX);
             if let Some(other) = self.control.races.remove(&id)
                 && !folded.contains(&other)
                 && self.control.open.remove(&other).is_some()
             {
                 self.cancelled.extend(other.parse());
             }
-            self.follow(depth + 1);
+            depths.push(self.control.open.get(&id).copied().unwrap_or(DEPTH_MAX));
         }
+        self.take(closed);
+        let failed = closed.iter().any(|group| group.state.ok < group.info.need_ok);
+        if failed && dice(&self.loaded.run.info, "undo", 1) % 4 == 0 {
+            self.undo(RunStatus::Failed);
+            return;
+        }
+        depths.into_iter().for_each(|depth| self.follow(depth + 1));
+    }
+
+    /// Takes what groups gave.
+    fn take(&mut self, closed: &[ClosedGroup]) {
+        for group in closed {
+            let id = group.info.id.to_string();
+            let outcomes = serde_json::to_string(&group.outcomes).unwrap_or_default();
+            self.hash = Hasher::new().field("fold").field(self.hash.0).field(&id).field(outcomes).finish();
+            self.consumed.push(group.info.id.clone());
+            self.control.open.remove(&id);
+        }
+    }
+
+    /// Turns to the compensations, after which the run ends so.
+    fn undo(&mut self, ends: RunStatus) {
+        self.control.made += 1;
+        self.control.undoing = Some(ends);
+        self.undoing = true;
+        let group = groups::undo(self.loaded, self.control.made, self.base(), self.hash);
+        self.control.open.insert(group.info.id.to_string(), DEPTH_MAX);
+        self.open.push(group);
     }
 
     /// Opens what follows at that depth.
     fn follow(&mut self, depth: u32) {
         let place = self.control.made;
         let info = &self.loaded.run.info;
-        if depth >= DEPTH_MAX || (depth > 0 && dice(info, "leaf", place) % 4 == 0) {
+        let deepest = if info.parent.is_some() { 1 } else { DEPTH_MAX };
+        if depth >= deepest || (depth > 0 && dice(info, "leaf", place) % 4 == 0) {
             return;
         }
         let two = depth < 2 && dice(info, "two", place) % 3 == 0;
@@ -168,7 +207,7 @@ impl<'a> Next<'a> {
                 self.open
             },
             staged: 0,
-            undoing: false,
+            undoing: self.undoing,
             end: ends.map(|status| RunEnd { status, output: None, failure: None, owed: None }),
         }
     }
