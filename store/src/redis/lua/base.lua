@@ -24,8 +24,8 @@ end
 local U, RK, BK
 local R, B, seen, events = {}, {}, {}, {}
 local runs, entered = {}, {}
--- Rows of wide groups' tasks to be written, by key and index.
-local W = {}
+-- Rows of wide groups' tasks by key and index: to be written, and read ahead.
+local W, ahead = {}, {}
 local due, unlink = {}, {}
 
 local function enter(uuid)
@@ -54,6 +54,28 @@ local function get(field)
     seen[field] = value
   end
   return value
+end
+
+-- A row of a wide group's task.
+local function get_wide(key, index)
+  local text = W[key] and W[key][index]
+  if text == nil then text = ahead[key] and ahead[key][index] end
+  if text == nil then text = call('HGET', key, index) end
+  return text
+end
+
+local function put_wide(key, index, text)
+  W[key] = W[key] or {}
+  W[key][index] = text
+end
+
+-- Reads several of them ahead.
+local function fetch_wide(key, indexes)
+  ahead[key] = ahead[key] or {}
+  for first = 1, #indexes, 1000 do
+    local values = call('HMGET', key, unpack(indexes, first, math.min(first + 999, #indexes)))
+    for place, value in ipairs(values) do ahead[key][indexes[first + place - 1]] = value end
+  end
 end
 
 -- Sends a long command in pieces.
@@ -112,5 +134,6 @@ local function flush()
   if #gone > 0 then send('ZREM', P .. 'd', gone) end
   for first = 1, #unlink, 1000 do call('UNLINK', unpack(unlink, first, math.min(first + 999, #unlink))) end
   if kept and kept ~= now then call('SET', P .. 'c', now) end
-  kept, R, B, events, runs, entered, W, due, unlink = now, {}, {}, {}, {}, {}, {}, {}, {}
+  kept, R, B, events, runs, entered, W, ahead = now, {}, {}, {}, {}, {}, {}, {}
+  due, unlink = {}, {}
 end

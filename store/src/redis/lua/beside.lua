@@ -5,18 +5,13 @@
 local function beside(letter, g, index)
   if not g.extra then return false end
   if not g.wide then return get(letter .. g.id .. '/' .. index) end
-  local key = wide_key('w' .. letter .. ':', g)
-  local text = W[key] and W[key][index]
-  if text == nil then text = call('HGET', key, index) end
-  return text
+  return get_wide(wide_key('w' .. letter .. ':', g), index)
 end
 
 local function put_beside(letter, g, index, text)
   g.extra = true
   if g.wide then
-    local key = wide_key('w' .. letter .. ':', g)
-    W[key] = W[key] or {}
-    W[key][index] = text
+    put_wide(wide_key('w' .. letter .. ':', g), index, text)
   else
     R[letter .. g.id .. '/' .. index] = text
   end

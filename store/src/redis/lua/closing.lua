@@ -13,9 +13,11 @@ end
 -- The outcomes of a narrow group by index, false where there is none.
 local function outcomes(g)
   if g.wide then
-    local fields = {}
-    for index = 0, g.count - 1 do fields[index + 1] = index end
-    return call('HMGET', wide_key('wr:', g), unpack(fields))
+    local key, list, indexes = wide_key('wr:', g), {}, {}
+    for index = 0, g.count - 1 do indexes[index + 1] = index end
+    fetch_wide(key, indexes)
+    for index = 0, g.count - 1 do list[index + 1] = get_wide(key, index) end
+    return list
   end
   local fields, found, missing = {}, {}, {}
   for index = 0, g.count - 1 do
@@ -42,7 +44,7 @@ local function closed_reply(s)
     if g.phase == CLOSED then
       local list = false
       if g.count > NARROW_TASKS_MAX then
-        bytes = bytes + #(call('HGET', wide_key('wr:', g), 0) or '')
+        bytes = bytes + #(get_wide(wide_key('wr:', g), 0) or '')
       elseif bytes <= CLOSED_BYTES_MAX then
         list = outcomes(g)
         for _, body in ipairs(list) do

@@ -9,6 +9,13 @@ local function needed_by(g, index)
   return list
 end
 
+-- One need of an index is met: after its last it may go, unless another need failed it.
+local function need_met(g, index)
+  local missing = unrow(beside('u', g, index)) - 1
+  put_beside('u', g, index, pack(missing))
+  if missing == 0 and read_task(g, index).state == HELD then put_waiting(g, index) end
+end
+
 -- After the end of an index: those it was the last need of may go; after anything but a
 -- success those that need it, and those that need them, fail.
 local function settle_needs(s, g, index, succeeded)
@@ -16,14 +23,14 @@ local function settle_needs(s, g, index, succeeded)
   while ended[first] do
     local from, ok = unpack(ended[first])
     first = first + 1
-    for _, dependent in ipairs(needed_by(g, from)) do
-      local t = read_task(g, dependent)
-      if t and t.state == HELD then
-        if ok then
-          local missing = unrow(beside('u', g, dependent)) - 1
-          put_beside('u', g, dependent, pack(missing))
-          if missing == 0 then put_waiting(g, dependent) end
-        else
+    local dependents = needed_by(g, from)
+    if g.wide and #dependents > 1 then fetch_wide(wide_key(ok and 'wu:' or 'wt:', g), dependents) end
+    for _, dependent in ipairs(dependents) do
+      if ok then
+        need_met(g, dependent)
+      else
+        local t = read_task(g, dependent)
+        if t and t.state == HELD then
           end_task(s, g, dependent, t, FAILED, DEPENDENCY_FAILED)
           g.next_held = g.next_held + 1
           ended[#ended + 1] = { dependent, false }

@@ -85,11 +85,7 @@ local function open_group(s, new, op_name, tail)
       if g.linked or index < window then
         local t = read_task(g, index)
         if t.state == PARKED then
-          if wide and not g.linked then
-            local key = wide_key('ww:', g)
-            W[key] = W[key] or {}
-            W[key][index] = ''
-          end
+          if wide and not g.linked then put_wide(wide_key('ww:', g), index, '') end
           begin(s, g, index, tail)
         end
       end

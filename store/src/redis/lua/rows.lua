@@ -109,9 +109,7 @@ end
 
 local function read_task(g, index)
   if g.wide then
-    local key = wide_key('wt:', g)
-    local text = W[key] and W[key][index]
-    return read_row(g, index, text or call('HGET', key, index))
+    return read_row(g, index, get_wide(wide_key('wt:', g), index))
   end
   return read_row(g, index, get('t' .. g.id .. '/' .. index))
 end
@@ -120,14 +118,9 @@ local function write_task(g, index, t)
   if t.state ~= CLAIMED then t.worker, t.request = '', '' end
   local row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request, t.phase, g.epoch)
   if g.wide then
-    local key, wakes = wide_key('wt:', g), WAKES[t.state]
-    W[key] = W[key] or {}
-    W[key][index] = row
-    if not wakes ~= not t.wakes then
-      key = wide_key('ww:', g)
-      W[key] = W[key] or {}
-      W[key][index] = wakes and '' or false
-    end
+    local wakes = WAKES[t.state]
+    put_wide(wide_key('wt:', g), index, row)
+    if not wakes ~= not t.wakes then put_wide(wide_key('ww:', g), index, wakes and '' or false) end
     t.wakes = wakes
   else
     R['t' .. g.id .. '/' .. index] = row
@@ -136,7 +129,7 @@ end
 
 local function put_result(g, index, body)
   if g.wide then
-    call('HSET', wide_key('wr:', g), index, body)
+    put_wide(wide_key('wr:', g), index, body)
   else
     B['r' .. g.id .. '/' .. index] = body
   end

@@ -173,11 +173,20 @@ pub(super) async fn mark(store: &dyn Store, job: &JobId) -> bool {
     store.apply(op).await.unwrap() == Reply::Changed(true)
 }
 
-/// Stages the `place`-th chunk of 500 tasks of a group.
-pub(super) async fn stage_chunk(store: &dyn Store, commit: &Commit, info: &GroupInfo, place: u32) {
+/// Stages the `place`-th chunk of 500 tasks of a group, each as `change` leaves it.
+pub(super) async fn stage_chunk(
+    store: &dyn Store,
+    commit: &Commit,
+    info: &GroupInfo,
+    place: u32,
+    change: impl Fn(u32, &mut NewTask),
+) {
     let first = place * 500;
-    let tasks: Vec<NewTask> =
-        (first..info.count.min(first + 500)).map(|index| task(commit.run, &info.id, index)).collect();
+    let mut tasks = Vec::new();
+    for index in first..info.count.min(first + 500) {
+        tasks.push(task(commit.run, &info.id, index));
+        change(index, tasks.last_mut().unwrap());
+    }
     let op = Stage { run: commit.run, op: commit.op, group: info.id.clone(), first, tasks };
     assert_eq!(store.apply(Op::Stage(op)).await.unwrap(), Reply::Changed(true));
 }
@@ -185,6 +194,6 @@ pub(super) async fn stage_chunk(store: &dyn Store, commit: &Commit, info: &Group
 /// Stages all tasks of a group in chunks of 500.
 pub(super) async fn stage(store: &dyn Store, commit: &Commit, info: &GroupInfo) {
     for place in 0..info.count.div_ceil(500) {
-        stage_chunk(store, commit, info, place).await;
+        stage_chunk(store, commit, info, place, |_, _| {}).await;
     }
 }
