@@ -25,7 +25,7 @@ impl Machine<'_> {
                 attempts = state.advance_attempts;
                 self.rows.put_run_state(key.run, &state)?;
             }
-            if key.kind == DueKind::Signal && !self.rows.run_state(key.run)?.is_some_and(|state| state.awaiting > 0) {
+            if key.kind == DueKind::Signal && self.rows.run_state(key.run)?.is_none_or(|state| state.awaiting == 0) {
                 self.rows.delete_due(&key)?;
                 continue;
             }

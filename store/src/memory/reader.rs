@@ -58,14 +58,14 @@ impl Reader for MemoryStore {
 
     async fn checkpoint(&self, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error> {
         let found = |rows: &PartitionRows| {
-            lineage(rows, key).into_iter().find_map(|of| rows.checkpoints.get(&(of, seq)).cloned())
+            lineage(rows, key, seq).into_iter().find_map(|of| rows.checkpoints.get(&(of, seq)).cloned())
         };
         Ok(self.read(key.partition(), found).flatten())
     }
 
     async fn segments(&self, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {
         let found = |rows: &PartitionRows| {
-            let lineage = lineage(rows, key);
+            let lineage = lineage(rows, key, Seq(0));
             let piece = |number| {
                 let mut pieces = lineage.iter().map(|of| (of.clone(), channel.to_owned(), number));
                 pieces.find_map(|place| rows.segments.get(&place).cloned())
@@ -159,9 +159,12 @@ impl Reader for MemoryStore {
     }
 }
 
-/// A thread and those it was forked from, the nearest first.
-fn lineage(rows: &PartitionRows, key: &ThreadKey) -> Vec<ThreadKey> {
-    let origin = |key: &ThreadKey| rows.threads.get(key)?.origin.as_ref().map(|origin| origin.thread.clone());
+/// A thread and those it shares the state of that seq with, the nearest first.
+fn lineage(rows: &PartitionRows, key: &ThreadKey, seq: Seq) -> Vec<ThreadKey> {
+    let origin = |key: &ThreadKey| {
+        let origin = rows.threads.get(key)?.origin.as_ref().filter(|origin| seq <= origin.seq);
+        origin.map(|origin| origin.thread.clone())
+    };
     std::iter::successors(Some(key.clone()), origin).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_common::commit::{NewTask, Segment};
-use baton_common::ids::{GroupId, InterruptId, RunId, Seq, ThreadKey};
+use baton_common::ids::{GroupId, InterruptId, NodePath, RunId, Seq, ThreadKey};
 use baton_common::records::{
     Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo, RunState, Signal,
     Task, Terms, Thread,
@@ -66,9 +66,11 @@ impl PartitionRows {
 
     /// The groups of a run, in order of their ids.
     pub(super) fn groups_of(&self, run: RunId) -> Vec<Group> {
+        // No node's path is before this one.
+        let Ok(node) = NodePath::parse("-") else { return Vec::new() };
         self.groups
-            .iter()
-            .filter(|((of, _), _)| *of == run)
+            .range((run, GroupId { node, activation: 0 })..)
+            .take_while(|((of, _), _)| *of == run)
             .filter_map(|(key, info)| Some(Group { info: info.clone(), state: self.group_states.get(key)?.clone() }))
             .collect()
     }

@@ -72,7 +72,7 @@ impl Reader for SqliteStore {
                 if found.is_some() {
                     return Ok(found);
                 }
-                of = origin(connection, &key)?;
+                of = origin(connection, &key, seq)?;
             }
             Ok(None)
         })
@@ -185,9 +185,10 @@ fn thread(connection: &Connection, key: &ThreadKey) -> Result<Option<Thread>, Er
     value(connection, sql, params![key.tenant.as_str(), key.thread.as_str()])
 }
 
-/// The thread that a thread was forked from.
-fn origin(connection: &Connection, key: &ThreadKey) -> Result<Option<ThreadKey>, Error> {
-    Ok(thread(connection, key)?.and_then(|thread| thread.origin).map(|origin| origin.thread))
+/// The thread that a thread shares the state of that seq with.
+fn origin(connection: &Connection, key: &ThreadKey, seq: Seq) -> Result<Option<ThreadKey>, Error> {
+    let origin = thread(connection, key)?.and_then(|thread| thread.origin);
+    Ok(origin.filter(|origin| seq <= origin.seq).map(|origin| origin.thread))
 }
 
 /// Pieces of a channel, those a thread shares with the ones it was forked from among them.
@@ -205,7 +206,7 @@ fn pieces(connection: &Connection, key: ThreadKey, channel: &str, span: Span) ->
             let (number, body) = row.map_err(fault)?;
             pieces.entry(number).or_insert(body);
         }
-        of = origin(connection, &key)?;
+        of = origin(connection, &key, Seq(0))?;
     }
     Ok(pieces.into_values().collect())
 }

@@ -98,6 +98,7 @@ impl Story<'_> {
         assert_eq!(self.submit(&key, begin(fork)).await.1, SubmitAnswer::Conflict);
         let state = self.run(forked).await.state;
         assert_eq!((state.head, state.base, state.resumed), (Seq(2), Seq(2), true));
+        assert_eq!(self.subject.checkpoint(&key, Seq(3)).await.expect("a read"), None, "it lies behind the fork");
         self.step(forked, 3).await;
         let shared = self.subject.checkpoint(&key, Seq(2)).await.expect("a read");
         assert_eq!(shared, self.subject.checkpoint(&source, Seq(2)).await.expect("a read"));

@@ -65,7 +65,7 @@ impl Story<'_> {
         let run = self.broken().await;
         let tail = self.retried(run, None).await;
         let again = JobId { r#gen: Gen(1), ..job(run, "a", 1) };
-        assert_eq!(tail.released.iter().map(|it| it.job.clone()).collect::<Vec<_>>(), [again.clone()]);
+        assert!(tail.released.iter().map(|it| &it.job).eq([&again]));
         assert_eq!(self.states(run, "a").await, ["done", "publishable"]);
         let found = self.run(run).await;
         assert_eq!((found.state.status, found.end, found.state.ended_at), (RunStatus::Running, None, None));
