@@ -66,7 +66,7 @@ pub(super) fn detached(loaded: &Loaded, number: u32, base: Seq, hash: Digest) ->
     let make = Make { loaded, number, base, hash };
     let mut group = make.jobs("sim.work", 1, 900);
     group.info.detached = true;
-    if make.dice("late") % 3 == 0 {
+    if make.dice("late").is_multiple_of(3) {
         group.info.deadline = Some(loaded.run.state.ready_at.plus_ms(3_000));
     }
     group
@@ -143,7 +143,7 @@ impl Make<'_> {
         let question = Question { title: "Good?".to_owned(), show: Vec::new(), form };
         let tasks = (0..count).map(|index| {
             let digest = self.digest("ask", &json!([self.number, index]));
-            let after_ms = (self.dice("expires") % 2 == 0).then_some(4_000);
+            let after_ms = (self.dice("expires").is_multiple_of(2)).then_some(4_000);
             NewTask { after_ms, ..NewTask::new(digest, text(&question)) }
         });
         self.group(TaskKind::Ask, "", tasks.collect())

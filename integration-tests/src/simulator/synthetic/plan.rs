@@ -34,7 +34,7 @@ pub(super) struct Control {
 
 /// Whether a run has a time by which it must be over.
 pub(super) fn has_deadline(info: &RunInfo) -> bool {
-    dice(info, "deadline", 0) % 6 == 0
+    dice(info, "deadline", 0).is_multiple_of(6)
 }
 
 /// A number thrown from the plan of a run and a place in it.
@@ -49,7 +49,7 @@ pub(in crate::simulator) fn step(loaded: &Loaded, head: Option<&Checkpoint>) -> 
     let over = info.deadline.is_some_and(|deadline| deadline <= record.ready_at) && !record.undoing;
     let nothing_left = loaded.closed.is_empty() && loaded.open.is_empty();
     let (reason, status) = match record.status {
-        RunStatus::Cancelling if dice(info, "undo", 0) % 3 == 0 => ("undoing", None),
+        RunStatus::Cancelling if dice(info, "undo", 0).is_multiple_of(3) => ("undoing", None),
         RunStatus::Cancelling => ("cancelled", Some(RunStatus::Cancelled)),
         RunStatus::Undoing if !loaded.closed.is_empty() || nothing_left => ("undone", None),
         RunStatus::Running if over => ("duration", Some(RunStatus::Failed)),
@@ -106,7 +106,7 @@ impl<'a> Next<'a> {
         }
         self.take(closed);
         let failed = closed.iter().any(|group| group.state.ok < group.info.need_ok);
-        if failed && dice(&self.loaded.run.info, "undo", 1) % 4 == 0 {
+        if failed && dice(&self.loaded.run.info, "undo", 1).is_multiple_of(4) {
             self.undo(RunStatus::Failed);
             return;
         }
@@ -139,21 +139,21 @@ impl<'a> Next<'a> {
         let place = self.control.made;
         let info = &self.loaded.run.info;
         let deepest = if info.parent.is_some() { 1 } else { DEPTH_MAX };
-        if depth >= deepest || (depth > 0 && dice(info, "leaf", place) % 4 == 0) {
+        if depth >= deepest || (depth > 0 && dice(info, "leaf", place).is_multiple_of(4)) {
             return;
         }
-        let two = depth < 2 && dice(info, "two", place) % 3 == 0;
+        let two = depth < 2 && dice(info, "two", place).is_multiple_of(3);
         let first = self.make(depth);
         if two {
             let second = self.make(depth);
             if let (Some(first), Some(second)) = (first, second)
-                && dice(info, "race", place) % 2 == 0
+                && dice(info, "race", place).is_multiple_of(2)
             {
                 self.control.races.insert(first.clone(), second.clone());
                 self.control.races.insert(second, first);
             }
         }
-        if dice(info, "notify", place) % 5 == 0 {
+        if dice(info, "notify", place).is_multiple_of(5) {
             self.control.made += 1;
             self.open.push(groups::detached(self.loaded, self.control.made, self.base(), self.hash));
         }
