@@ -126,8 +126,8 @@ pub struct Open {
     /// Of a map: items that failed before any work. They have no task.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<u32, Failure>,
-    /// Whether it needed no group: it ended within the call that activated it, unless that
-    /// call failed.
+    /// Whether it has no group: it ended within the call that activated it, or that call
+    /// failed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub at_once: bool,
     /// The `join: any` nodes that its branch would reach too late: they ran without it.

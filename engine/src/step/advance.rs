@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::activate::{Activated, Place, owner};
 use super::checkpoint::Draft;
+use super::delta::Delta;
 use super::outcomes::{Ended, How};
 use super::scope::{Base, at_head};
 use super::superstep::{Stop, Turn, enter, superstep};
@@ -17,7 +18,7 @@ use super::undo::owed_by;
 use super::undoing::end_of;
 use super::{ClosedGroup, Effects, Error, Step, Tools, checkpoint, limits, types, undo};
 use crate::graph::{Graph, Node};
-use crate::state::{Open, RunState};
+use crate::state::{Control, Open, RunState};
 
 /// Supersteps of one call; local nodes have a task from then on, so that neither the call
 /// nor what it commits grows without end.
@@ -50,6 +51,8 @@ pub(super) struct Advance<'a> {
     pub(super) theirs: BTreeSet<GroupId>,
     /// Supersteps of the run before it.
     began: u64,
+    /// The control before it, where a retry changed it ahead of the first superstep.
+    before: Option<Control>,
     pub(super) state: RunState,
     pub(super) effects: Effects,
 }
@@ -62,6 +65,7 @@ impl<'a> Advance<'a> {
             around: Surroundings { graph, tools, base, now, is_private: false },
             theirs: state.control.open.iter().filter(|(_, open)| !open.at_once).map(|(id, _)| id.clone()).collect(),
             began: state.superstep,
+            before: None,
             state,
             effects: Effects::default(),
         }
@@ -96,11 +100,14 @@ impl<'a> Advance<'a> {
             return Ok(self.end(end_of(Some(NodeFailure { node: String::new(), failure }), &[])));
         }
         self.theirs.clear();
+        let before = self.state.control.clone();
         let open = std::mem::take(&mut self.state.control.open);
         let nothing_open = open.is_empty();
         let mut turn = Turn::default();
         for (id, open) in open {
             let base = match bases.get(&open.base) {
+                // Only edits lie between: whoever was to run next sees them.
+                Some(base) if base.superstep == self.state.superstep => None,
                 Some(base) => Some(base.clone()),
                 None if open.base == self.state.head || open.at_once => None,
                 None => return Err(Error::NoBase { group: id, base: open.base }),
@@ -110,14 +117,24 @@ impl<'a> Advance<'a> {
         if !turn.ended.is_empty() || (nothing_open && !self.state.control.arrived.is_empty()) {
             return self.run(turn);
         }
-        if nothing_open { self.succeed() } else { Ok(self.done()) }
+        if nothing_open {
+            return self.succeed();
+        }
+        if self.state.control != before {
+            let draft = checkpoint::write(self.around.graph, &mut self.state, Delta::default());
+            self.keep(draft)?;
+        }
+        Ok(self.done())
     }
 
     /// Activates a node again as it was, on the state it was made from or on the head.
     fn reopen(&mut self, id: &GroupId, mut open: Open, base: Option<&RunState>) -> Result<Option<Ended>, Error> {
         let node = self.around.node(&owner(&id.node))?;
         let own = GroupId { node: node.path.clone(), activation: id.activation };
-        let base = base.unwrap_or(&self.state);
+        let base = base.unwrap_or_else(|| {
+            (open.base, open.kept) = (self.state.head, BTreeMap::new());
+            &self.state
+        });
         if open.approval.as_ref().is_none_or(|approval| !approval.given) {
             open.approval = None;
             open.failed.clear();
@@ -158,6 +175,9 @@ impl<'a> Advance<'a> {
     fn left_over(&mut self) -> Result<Vec<Ended>, Error> {
         let at_once = self.state.control.open.iter().filter(|(_, open)| open.at_once);
         let left: Vec<GroupId> = at_once.map(|(id, _)| id.clone()).collect();
+        if !left.is_empty() {
+            self.before = Some(self.state.control.clone());
+        }
         let mut ended = Vec::new();
         for id in left {
             if let Some(open) = self.state.control.open.remove(&id) {
@@ -291,6 +311,9 @@ impl<'a> Advance<'a> {
     /// Ends the run: what is open is cancelled, what this call would have opened never is,
     /// but for calls that outlive the run.
     pub(super) fn end(mut self, end: RunEnd) -> Step {
+        if end.status != RunStatus::Succeeded {
+            self.note_unopened();
+        }
         let ended = &self.effects.consumed;
         let open = self.state.control.open.keys();
         let theirs = open.filter(|id| self.theirs.contains(id) && !ended.contains(id));
@@ -298,6 +321,26 @@ impl<'a> Advance<'a> {
         self.effects.open.retain(|group| group.info.detached);
         self.effects.end = Some(end);
         self.done()
+    }
+
+    /// Notes what this call activated, and never opens because it fails, as having no group:
+    /// a retry activates it again.
+    fn note_unopened(&mut self) {
+        if let (Some(before), true) = (self.before.take(), self.effects.checkpoints.is_empty()) {
+            self.state.control = before;
+        }
+        let mut changed = false;
+        for (id, open) in &mut self.state.control.open {
+            if !self.theirs.contains(id) && !open.at_once {
+                open.at_once = true;
+                changed = true;
+            }
+        }
+        if let (true, Some(last)) = (changed, self.effects.checkpoints.last_mut())
+            && let Ok(control) = serde_json::to_value(&self.state.control)
+        {
+            last.control = control;
+        }
     }
 
     pub(super) fn done(self) -> Step {

@@ -18,6 +18,10 @@ pub(super) fn preserve(graph: &Graph, control: &mut Control, values: &BTreeMap<S
         return;
     }
     for (id, open) in &mut control.open {
+        if open.at_once {
+            // It is activated again on the head.
+            continue;
+        }
         let reads = graph.known().reads(&owner(&id.node));
         let is_asked = open.approval.as_ref().is_some_and(|approval| !approval.given);
         let names = if is_asked { &reads.at_all } else { &reads.at_fold };

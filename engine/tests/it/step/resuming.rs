@@ -110,6 +110,26 @@ fn an_edit_is_a_checkpoint_of_its_own_and_open_activations_do_not_see_it() {
 }
 
 #[test]
+fn who_was_to_run_next_sees_an_edit_and_who_is_older_does_not() {
+    let mut world = World::started(SLOW, json!({}));
+    world.close(&["quick#1"]);
+    let writes = BTreeMap::from([("n".to_owned(), json!(2)), ("name".to_owned(), json!("ann"))]);
+    let (state, checkpoint, _) = edit(&world.graph, world.state.clone(), &writes, NOW).unwrap();
+    world.history.push(checkpoint);
+    world.state = state;
+    let bases = at(&world, world.state.head).1;
+    world.open.clear();
+    world.apply(Event::Resumed(bases));
+    let args = |id: &str| world.args(&world.open[&id.parse().unwrap()], 0);
+    assert_eq!(args("quick#2"), json!({"n": 2}));
+    assert!(world.question("slow/approve#1").title.contains("slow"), "it asks about n = 0");
+    world.close(&["quick#2"]);
+    world.answer("slow/approve#1", &json!({"action": "approve"}));
+    world.close(&["slow#1"]);
+    assert_eq!(world.output(), json!({"log": [0, 2], "saw": 0, "name": "ann"}));
+}
+
+#[test]
 fn an_edit_is_held_to_the_channels_of_the_graph() {
     let world = World::started(SLOW, json!({}));
     let code = |name: &str, value: Value| {
@@ -152,7 +172,8 @@ output: { n: 10 / state.n, log: state.log }
 state: { n: integer, log: { type: array, reduce: append } }
 start: [first, side]
 nodes:
-  first: { tool: { name: t.echo, args: {} }, save: { log: \"'first'\", n: output.n }, then: [tell, local] }
+  first: { tool: { name: t.echo, args: {} }, save: { log: \"'first'\", n: output.n }, then: [tell, later, local] }
+  later: { tool: { name: t.echo, args: {} }, then: end }
   tell: { notify: { name: t.echo, args: {} }, then: end }
   local: { save: { log: \"'local'\" }, then: check }
   check: { then: [ { when: 'state.n == 7', fail: seven }, { to: end } ] }
@@ -168,6 +189,7 @@ fn a_failure_is_retried_from_where_it_happened() {
     world.retried(groups);
     world.close_with("first#1", vec![super::world::ok(json!({"n": 2}))]);
     world.close(&["side#1"]);
+    world.close(&["later#1"]);
     assert_eq!(world.output(), json!({"n": 5, "log": ["first", "local"]}));
 }
 
@@ -176,28 +198,38 @@ fn a_failure_behind_supersteps_of_the_same_call_is_retried_behind_them() {
     let mut world = World::started(LINE, json!({}));
     let groups: Vec<NewGroup> = world.open.values().cloned().collect();
     let first = vec![super::world::ok(json!({"n": 7}))];
+    let side_group = vec![world.open[&"side#1".parse().unwrap()].clone()];
     world.close_with("first#1", first.clone());
     assert_eq!(world.failure(), ("check".to_owned(), "failed".to_owned()));
     assert_eq!(world.state.values["log"].as_array().map(Vec::len), Some(2));
     world.retried(groups);
-    let again = world.closed(&"first#1".parse().unwrap(), first);
-    let side = world.run_tasks(&"side#1".parse().unwrap());
-    world.apply(Event::Closed(vec![again, side]));
+    world.close_with("first#1", first);
     assert_eq!(world.detached.len(), 1, "nor is anybody told again");
     assert_eq!(world.failure().0, "check", "what was folded is not folded again, what failed is tried again");
     assert_eq!(world.state.values["log"].as_array().map(Vec::len), Some(2));
+
+    let writes = BTreeMap::from([("n".to_owned(), json!(2))]);
+    let (state, checkpoint, _) = edit(&world.graph, world.state.clone(), &writes, NOW).unwrap();
+    world.history.push(checkpoint);
+    world.state = state;
+    world.retried(side_group);
+    world.close(&["side#1"]);
+    assert_eq!(world.waiting(), ["later#1"], "what the failing call never opened is opened now");
+    world.close(&["later#1"]);
+    assert_eq!(world.output(), json!({"n": 5, "log": ["first", "local"]}));
 }
 
 #[test]
 fn an_output_that_failed_is_retried_too() {
     let mut world = World::started(LINE, json!({}));
-    let groups: Vec<NewGroup> = world.open.values().cloned().collect();
     let first = vec![super::world::ok(json!({"n": 0}))];
     world.close(&["side#1"]);
-    world.close_with("first#1", first.clone());
-    assert_eq!(world.failure().1, "output_failed");
-    world.retried(groups.into_iter().filter(|group| group.info.id.node.as_str() == "first").collect());
     world.close_with("first#1", first);
+    let last = vec![world.open[&"later#1".parse().unwrap()].clone()];
+    world.close(&["later#1"]);
+    assert_eq!(world.failure().1, "output_failed");
+    world.retried(last);
+    world.close(&["later#1"]);
     assert_eq!(world.failure().1, "output_failed");
     assert_eq!(world.state.values["log"].as_array().map(Vec::len), Some(2));
 }
