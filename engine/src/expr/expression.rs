@@ -10,7 +10,8 @@ use cel::{Context, Env, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
 use super::cost::{ORDERED, Walk, path_of};
-use super::infer::{Kind, Mismatch, infer};
+use super::infer::Mismatch;
+use super::shape::{Names, Shape};
 use super::{EXPRESSION_BYTES_MAX, Error, Path, Paths, Scope, bind};
 
 /// A compiled CEL expression. Cloning it is cheap; two are equal when their texts are.
@@ -73,12 +74,12 @@ impl Expr {
         }
     }
 
-    /// The type of its value as far as it is certain, given the types of paths.
+    /// What it gives as far as it is certain, given the schemas of paths.
     ///
     /// # Errors
     /// The first operation that fails whatever the values are.
-    pub fn infer(&self, kind_of: &dyn Fn(&Path) -> Kind) -> Result<Kind, Mismatch> {
-        infer(&self.program.ast, kind_of)
+    pub fn infer(&self, schema_of: &dyn Fn(&Path) -> Option<Value>) -> Result<Shape, Mismatch> {
+        Names::new(schema_of).infer(&self.program.ast)
     }
 
     /// Its value in the scope. Failures are of class `invalid`, code `expression_failed`.

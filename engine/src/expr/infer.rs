@@ -1,13 +1,7 @@
-//! What type an expression has, as far as it is certain, and operations that fail whatever
-//! the values are.
+//! Kinds of values, and operations that fail whatever values of those kinds are.
 //!
 //! Not a full type checker: what is not known is `Any`, and anything fits it. A channel
 //! that was never written reads as null, so null is left out of account.
-
-use cel::common::ast::{CallExpr, Expr as Ast, IdedExpr, LiteralValue, operators};
-
-use super::Path;
-use super::cost::path_of;
 
 /// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,11 +74,11 @@ impl Kind {
         }
     }
 
-    fn is_known(self) -> bool {
+    pub(super) fn is_known(self) -> bool {
         !matches!(self, Self::Any | Self::Null)
     }
 
-    fn is_numeric(self) -> bool {
+    pub(super) fn is_numeric(self) -> bool {
         matches!(self, Self::Integer | Self::Number)
     }
 }
@@ -99,89 +93,19 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    fn new(message: String) -> Self {
+    pub(super) fn new(message: String) -> Self {
         Self { message, help: None }
     }
 }
 
-/// The kind of an expression.
-pub(super) fn infer(node: &IdedExpr, kind_of: &dyn Fn(&Path) -> Kind) -> Result<Kind, Mismatch> {
-    if let Ast::Select(select) = &node.expr
-        && select.test
-    {
-        return Ok(Kind::Boolean);
-    }
-    if let Some(path) = path_of(&node.expr) {
-        return Ok(kind_of(&path));
-    }
-    match &node.expr {
-        Ast::Literal(literal) => Ok(match literal {
-            LiteralValue::Boolean(_) => Kind::Boolean,
-            LiteralValue::Double(_) => Kind::Number,
-            LiteralValue::Int(_) | LiteralValue::UInt(_) => Kind::Integer,
-            LiteralValue::String(_) => Kind::String,
-            LiteralValue::Null => Kind::Null,
-            LiteralValue::Bytes(_) => Kind::Any,
-        }),
-        Ast::List(list) => {
-            list.elements.iter().try_for_each(|element| infer(element, kind_of).map(drop))?;
-            Ok(Kind::Array)
-        }
-        Ast::Map(_) => Ok(Kind::Object),
-        Ast::Call(call) => infer_call(call, kind_of),
-        _ => Ok(Kind::Any),
-    }
-}
-
-fn infer_call(call: &CallExpr, kind_of: &dyn Fn(&Path) -> Kind) -> Result<Kind, Mismatch> {
-    let mut kinds = Vec::new();
-    if let Some(target) = &call.target {
-        kinds.push(infer(target, kind_of)?);
-    }
-    for argument in &call.args {
-        kinds.push(infer(argument, kind_of)?);
-    }
-    let name = call.func_name.as_str();
-    match (name, kinds.as_slice()) {
-        (operators::CONDITIONAL, [condition, left, right]) => {
-            boolean("?", *condition)?;
-            Ok(if left == right { *left } else { Kind::Any })
-        }
-        (operators::LOGICAL_AND | operators::LOGICAL_OR, [left, right]) => {
-            let sign = if name == operators::LOGICAL_AND { "&&" } else { "||" };
-            boolean(sign, *left)?;
-            boolean(sign, *right)?;
-            Ok(Kind::Boolean)
-        }
-        (operators::LOGICAL_NOT, [operand]) => boolean("!", *operand).map(|()| Kind::Boolean),
-        (operators::EQUALS | operators::NOT_EQUALS, [left, right]) => equality(*left, *right),
-        (operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS, [left, right]) => {
-            comparison(*left, *right)
-        }
-        (operators::ADD, [left, right]) => arithmetic("+", *left, *right, &[Kind::String, Kind::Array]),
-        (operators::SUBSTRACT, [left, right]) => arithmetic("-", *left, *right, &[]),
-        (operators::MULTIPLY, [left, right]) => arithmetic("*", *left, *right, &[]),
-        (operators::DIVIDE, [left, right]) => arithmetic("/", *left, *right, &[]),
-        (operators::NEGATE, [operand]) => Ok(*operand),
-        (operators::IN | "contains" | "startsWith" | "endsWith" | "matches" | "bool", _) => Ok(Kind::Boolean),
-        ("size", [operand]) if operand.is_numeric() || *operand == Kind::Boolean => {
-            Err(Mismatch::new(format!("{} has no size", article(*operand))))
-        }
-        ("size" | "int" | "uint", _) => Ok(Kind::Integer),
-        ("double", _) => Ok(Kind::Number),
-        ("string", _) => Ok(Kind::String),
-        _ => Ok(Kind::Any),
-    }
-}
-
-fn boolean(sign: &str, kind: Kind) -> Result<(), Mismatch> {
+pub(super) fn boolean(sign: &str, kind: Kind) -> Result<(), Mismatch> {
     if kind.is_known() && kind != Kind::Boolean {
         return Err(Mismatch::new(format!("{sign} takes booleans, not {}", article(kind))));
     }
     Ok(())
 }
 
-fn equality(left: Kind, right: Kind) -> Result<Kind, Mismatch> {
+pub(super) fn equality(left: Kind, right: Kind) -> Result<Kind, Mismatch> {
     let fits = !left.is_known() || !right.is_known() || left == right || (left.is_numeric() && right.is_numeric());
     if fits {
         Ok(Kind::Boolean)
@@ -190,7 +114,7 @@ fn equality(left: Kind, right: Kind) -> Result<Kind, Mismatch> {
     }
 }
 
-fn comparison(left: Kind, right: Kind) -> Result<Kind, Mismatch> {
+pub(super) fn comparison(left: Kind, right: Kind) -> Result<Kind, Mismatch> {
     for kind in [left, right] {
         if matches!(kind, Kind::Array | Kind::Object) {
             let help = (kind == Kind::Array).then(|| "compare its size()".to_owned());
@@ -205,7 +129,7 @@ fn comparison(left: Kind, right: Kind) -> Result<Kind, Mismatch> {
     }
 }
 
-fn arithmetic(sign: &str, left: Kind, right: Kind, others: &[Kind]) -> Result<Kind, Mismatch> {
+pub(super) fn arithmetic(sign: &str, left: Kind, right: Kind, others: &[Kind]) -> Result<Kind, Mismatch> {
     for kind in [left, right] {
         if kind.is_known() && !kind.is_numeric() && !others.contains(&kind) {
             return Err(Mismatch::new(format!("{sign} does not take {}", article(kind))));

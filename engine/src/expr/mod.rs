@@ -13,6 +13,7 @@ mod lexer;
 mod paths;
 mod resolve;
 pub(crate) mod schema;
+mod shape;
 mod template;
 mod text;
 
@@ -20,6 +21,7 @@ pub use expression::Expr;
 pub(crate) use infer::article;
 pub use infer::{Kind, Mismatch};
 pub use paths::{Path, Paths};
+pub use shape::Shape;
 pub use template::{SecretRef, Template};
 
 use serde_json::Value;

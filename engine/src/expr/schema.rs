@@ -50,6 +50,23 @@ pub(crate) fn accept(schema: &Value, value: Value) -> Result<Value, Vec<String>>
     if wrong.is_empty() { Ok(value) } else { Err(wrong) }
 }
 
+/// The schema of a member; `None` where nothing is known of it.
+///
+/// # Errors
+/// The members there are, when it is none of them.
+pub(crate) fn member<'s>(schema: &'s Value, name: &str) -> Result<Option<&'s Value>, Vec<&'s str>> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    if let Some(found) = properties.and_then(|properties| properties.get(name)) {
+        return Ok(Some(found));
+    }
+    match schema.get("additionalProperties") {
+        Some(Value::Bool(false)) => {
+            Err(properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str)).collect())
+        }
+        other => Ok(other.filter(|other| other.is_object())),
+    }
+}
+
 fn fill(schema: &Value, value: Value) -> Value {
     match value {
         Value::Number(number) if schema.get("type").and_then(Value::as_str) == Some("number") => {

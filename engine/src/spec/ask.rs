@@ -61,16 +61,11 @@ fn form(report: &mut Report, members: &Members<'_>, view: &View<'_>) -> (Option<
     if let Some(edit) = members.get("edit") {
         let allow = allowed(report, members);
         let edit = expression(report, edit, "edit", view);
-        let schema = edit.as_ref().map_or_else(
-            || json!({}),
-            |(edit, kind)| {
-                let declared = edit.path().and_then(|path| view.schema_of(&path).cloned());
-                declared.unwrap_or_else(|| kind.schema())
-            },
-        );
+        let schema = edit.as_ref().map_or_else(|| json!({}), |(_, shape)| shape.schema.clone());
         let text = || json!({"type": "string"});
         let comment = json!({"type": ["string", "null"]});
-        let output = closed([("action", text()), ("value", schema.clone()), ("comment", comment), ("by", text())]);
+        let action = json!({"type": "string", "enum": allow});
+        let output = closed([("action", action), ("value", schema.clone()), ("comment", comment), ("by", text())]);
         let form = edit.zip(allow).map(|((edit, _), allow)| AskForm::Approval { edit, allow, schema });
         return (form, output);
     }

@@ -8,10 +8,10 @@ use super::reader::{is_split, kind, literal};
 use super::scalar::{Scalar, scalar};
 use super::view::View;
 use super::yaml::{Content, Node};
-use crate::expr::{Error, Expr, Kind, SecretRef, Template, article};
+use crate::expr::{Error, Expr, Kind, SecretRef, Shape, Template, article};
 
-/// An expression and its kind.
-pub(super) fn expression(report: &mut Report, node: &Node, what: &str, view: &View<'_>) -> Option<(Expr, Kind)> {
+/// An expression and what it gives.
+pub(super) fn expression(report: &mut Report, node: &Node, what: &str, view: &View<'_>) -> Option<(Expr, Shape)> {
     let text = expression_text(report, node, what)?;
     let compiled = match Expr::compile(text) {
         Ok(compiled) => compiled,
@@ -31,8 +31,8 @@ pub(super) fn expression(report: &mut Report, node: &Node, what: &str, view: &Vi
         }
     };
     view.check(report, compiled.paths(), node.at);
-    match compiled.infer(&|path| view.kind_of(path)) {
-        Ok(kind) => Some((compiled, kind)),
+    match compiled.infer(&|path| view.schema_of(path).cloned()) {
+        Ok(shape) => Some((compiled, shape)),
         Err(mismatch) => {
             report.add("type_mismatch", node.at, mismatch.message).help = mismatch.help;
             None
@@ -69,7 +69,7 @@ pub(super) fn expression_of(
     view: &View<'_>,
     wanted: Kind,
 ) -> Option<Expr> {
-    let (compiled, kind) = expression(report, node, what, view)?;
+    let (compiled, Shape { kind, .. }) = expression(report, node, what, view)?;
     if kind != Kind::Any && kind != wanted {
         report.add("type_mismatch", node.at, format!("{what} is {}, not {}", article(wanted), article(kind)));
         return None;

@@ -191,11 +191,10 @@ fn output(report: &mut Report, members: &Members<'_>, declared: &Declared) -> (B
     let mut properties = Map::new();
     let mut names = Vec::new();
     for entry in members.get("output").map(|node| entries(report, node, "output")).unwrap_or_default() {
-        let Some((value, kind)) = expression(report, &entry.value, &format!("output {}", entry.key), &view) else {
+        let Some((value, shape)) = expression(report, &entry.value, &format!("output {}", entry.key), &view) else {
             continue;
         };
-        let declared = value.path().and_then(|path| view.schema_of(&path).cloned());
-        let schema = nullable(declared.unwrap_or_else(|| kind.schema()));
+        let schema = nullable(shape.schema);
         properties.insert(entry.key.clone(), schema);
         names.push(entry.key.clone());
         outputs.insert(entry.key.clone(), value);

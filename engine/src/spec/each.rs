@@ -80,8 +80,8 @@ fn item_name(report: &mut Report, node: &Node) -> Option<String> {
 }
 
 fn item_schema(list: Option<&Expr>, view: &View<'_>) -> Value {
-    let path = list.and_then(Expr::path);
-    let schema = path.and_then(|path| view.schema_of(&path)?.get("items").cloned());
+    let shape = list.and_then(|list| list.infer(&|path| view.schema_of(path).cloned()).ok());
+    let schema = shape.and_then(|shape| shape.schema.get("items").cloned());
     schema.filter(Value::is_object).unwrap_or_else(|| json!({}))
 }
 
@@ -120,10 +120,7 @@ impl Each {
         let (map, element) = match keep {
             Some(keep) => {
                 let keep = expression(report, keep, "keep", view);
-                let schema = keep.as_ref().map(|(keep, kind)| {
-                    let declared = keep.path().and_then(|path| view.schema_of(&path).cloned());
-                    declared.unwrap_or_else(|| kind.schema())
-                });
+                let schema = keep.as_ref().map(|(_, shape)| shape.schema.clone());
                 let map = self.map.zip(keep).map(|(map, (keep, _))| ForEach { keep: Some(keep), ..map });
                 (map, schema)
             }

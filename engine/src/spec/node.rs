@@ -134,8 +134,8 @@ fn save(report: &mut Report, node: &Node, view: &View<'_>) -> Option<BTreeMap<St
             continue;
         };
         match expression(report, &entry.value, &format!("save of {}", entry.key), view) {
-            Some((value, kind)) => {
-                check_write(report, entry, channel, kind);
+            Some((value, shape)) => {
+                check_write(report, entry, channel, shape.kind);
                 saves.insert(entry.key.clone(), value);
             }
             None => sound = false,

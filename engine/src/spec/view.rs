@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::names::{SCOPE, nearest};
 use super::problem::{Place, Report};
-use crate::expr::{Kind, Path, Paths, article};
+use crate::expr::{Kind, Path, Paths, article, schema};
 use crate::graph::{Channel, Graph};
 
 /// What a graph declares and may call.
@@ -131,7 +131,7 @@ impl<'d> View<'d> {
                 }
                 return;
             }
-            match step(schema, member) {
+            match schema::member(schema, member) {
                 Ok(Some(next)) => schema = next,
                 Ok(None) => return,
                 Err(known) => {
@@ -180,7 +180,7 @@ impl<'d> View<'d> {
         let (root, members) = path.split_first()?;
         let mut schema = self.root(root)?;
         for member in members {
-            schema = step(schema, member).ok()??;
+            schema = schema::member(schema, member).ok()??;
         }
         Some(schema)
     }
@@ -188,22 +188,5 @@ impl<'d> View<'d> {
     /// The kind of what a path leads to, as far as it is declared.
     pub(super) fn kind_of(&self, path: &Path) -> Kind {
         self.schema_of(path).map_or(Kind::Any, Kind::of_schema)
-    }
-}
-
-/// The schema of a member; `None` where nothing is known of it.
-///
-/// # Errors
-/// The members there are, when it is none of them.
-fn step<'s>(schema: &'s Value, member: &str) -> Result<Option<&'s Value>, Vec<&'s str>> {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    if let Some(found) = properties.and_then(|properties| properties.get(member)) {
-        return Ok(Some(found));
-    }
-    match schema.get("additionalProperties") {
-        Some(Value::Bool(false)) => {
-            Err(properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str)).collect())
-        }
-        other => Ok(other.filter(|other| other.is_object())),
     }
 }

@@ -218,7 +218,7 @@ impl Loader<'_, '_> {
         if message.contains("tab") || line.trim_start_matches(' ').starts_with('\t') {
             problem.help("indent with spaces, not tabs");
         } else {
-            problem.help("an expression or text that contains : # , ' or braces stands in double quotes");
+            problem.help("an expression or text that contains : # , ' [ or { stands in double quotes");
         }
     }
 }

@@ -247,3 +247,93 @@ fn declarations_make_sense() {
         "#]],
     );
 }
+
+#[test]
+fn what_lists_and_objects_hold_is_known() {
+    const HITS: &str = "state: { hits: { type: array, items: { type: object, properties: { text: { type: string }, score: { type: number } }, additionalProperties: false } }, text: string, n: integer, level: { type: string, enum: [low, high] } }\n";
+    let with = |body: &str, expected| {
+        super::check(&format!("baton: 1\ngraph: g\n{HITS}start: a\nnodes:\n  a:\n    {body}\n"), expected)
+    };
+    for (body, expected) in [
+        (
+            "save: { text: 'state.hits[0].score' }\n    then: end",
+            expect![[r#"
+            7:19 type_mismatch `'state.hits[0].score'`
+                channel text takes a string, not a number
+                help: convert it: string(x)
+        "#]],
+        ),
+        (
+            "save: { text: 'state.hits.filter(h, h.score > 0.5).map(h, h.txt)[0]' }\n    then: end",
+            expect![[r#"
+            7:19 type_mismatch `'state.hits.filter(h, h.score > 0.5).map(h, h.txt)[0]'`
+                h has no txt
+                help: did you mean text?
+        "#]],
+        ),
+        (
+            "save: { n: 'state.hits.map(h, h.text)[0]' }\n    then: end",
+            expect![[r#"
+            7:16 type_mismatch `'state.hits.map(h, h.text)[0]'`
+                channel n takes an integer, not a string
+        "#]],
+        ),
+        (
+            "save: { n: 'state.text.map(t, 1)[0]' }\n    then: end",
+            expect![[r#"
+            7:16 type_mismatch `'state.text.map(t, 1)[0]'`
+                a string has no elements
+        "#]],
+        ),
+        (
+            "then: [ { when: 'state.hits.exists(h, h.score)', to: end }, { when: state.level == 'hgh', to: end }, { to: end } ]",
+            expect![[r#"
+                7:21 type_mismatch `'state.hits.exists(h, h.score)'`
+                    || takes booleans, not a number
+                7:73 type_mismatch `state.level == 'hgh'`
+                    it is never 'hgh'
+                    help: did you mean high?
+            "#]],
+        ),
+        (
+            "then: [ { when: 'state.n.startsWith(\"x\")', to: end }, { to: end } ]",
+            expect![[r#"
+            7:21 type_mismatch `'state.n.startsWith("x")'`
+                startsWith takes a string, not an integer
+        "#]],
+        ),
+        (
+            "ask: { title: t, edit: state.text }\n    then: [ { when: output.action == 'rejected', to: end }, { when: output.action == 'respond', to: end }, { to: end } ]",
+            expect![[r#"
+                8:21 type_mismatch `output.action == 'rejected'`
+                    it is never 'rejected'
+                    help: did you mean reject?
+                8:69 type_mismatch `output.action == 'respond'`
+                    it is never 'respond'
+                    help: it is one of approve, edit, reject
+            "#]],
+        ),
+        (
+            "for_each: { in: state.hits, as: hit, keep: hit.score }\n    tool: { name: t, args: { t: \"{{ hit.txt }}\" } }\n    save: { n: 'output[0]', text: 'errors[0].error.mesage' }\n    then: end",
+            expect![[r#"
+                8:33 unknown_name `"{{ hit.txt }}"`
+                    hit has no txt
+                    help: did you mean text?
+                9:16 type_mismatch `'output[0]'`
+                    channel n takes an integer, not a number
+                    help: convert it: int(x)
+                9:35 type_mismatch `'errors[0].error.mesage'`
+                    it has no mesage
+                    help: did you mean message?
+            "#]],
+        ),
+        (
+            "save: { text: 'state.hits.filter(h, h.score > 0.5).map(h, h.text)[0]', n: 'size(state.hits.filter(h, h.text != state.text))' }\n    then: [ { when: 'state.hits.all(h, h.score > 0.5) && state.hits.exists_one(h, h.text == state.text)', to: end }, { to: end } ]",
+            expect![[r#"
+                fine
+            "#]],
+        ),
+    ] {
+        with(body, expected);
+    }
+}

@@ -27,7 +27,7 @@ fn what_is_no_yaml_says_where() {
         expect![[r#"
             3:6 yaml_syntax `:`
                 no YAML: illegal placement of ':' indicator
-                help: an expression or text that contains : # , ' or braces stands in double quotes
+                help: an expression or text that contains : # , ' [ or { stands in double quotes
         "#]],
     );
     check(
@@ -108,7 +108,7 @@ fn expressions_that_yaml_splits_are_refused() {
         expect![[r#"
             9:47 yaml_syntax `),`
                 no YAML: invalid trailing content after single-quoted scalar
-                help: an expression or text that contains : # , ' or braces stands in double quotes
+                help: an expression or text that contains : # , ' [ or { stands in double quotes
         "#]],
     );
     node(
