@@ -184,45 +184,9 @@ impl Text {
                 }
                 format!("n{id}")
             }
-            Block::Race { id, ways, aside } => {
-                self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
-                let mut names: Vec<String> = (0..*ways).map(|way| format!("r{id}_{way}")).collect();
-                for name in &names {
-                    self.node(format_args!("{name}: {{ tool: {{ name: t.echo, args: {{}} }}, then: j{id} }}"));
-                }
-                if *aside {
-                    names.push(format!("s{id}"));
-                    self.node(format_args!("s{id}: {{ tool: {{ name: t.echo, args: {{}} }}, then: [j{id}, w{id}] }}"));
-                    self.node(format_args!("w{id}: {{ save: {{ total: \"5\" }}, then: end }}"));
-                }
-                self.node(format_args!("n{id}: {{ then: [{}] }}", names.join(", ")));
-                self.node(format_args!("j{id}: {{ join: any, save: {{ c{id}: \"5\" }}, then: {next} }}"));
-                format!("n{id}")
-            }
-            Block::Needs { id, read } => {
-                self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
-                let items = format!(
-                    "[{{'id': 'c', 'v': 3, 'needs': ['a', 'b']}}, {{'id': 'b', 'v': 2, 'needs': ['a']}}, {{'id': 'a', 'v': {}, 'needs': []}}]",
-                    of(read)
-                );
-                self.node(format_args!("n{id}: {{ for_each: {{ in: \"{items}\", by: item.id, after: item.needs, keep: output.v }}, on_item_error: collect, tool: {{ name: t.sum, args: {{ v: \"{{{{ item.v }}}}\", deps: \"{{{{ deps }}}}\" }} }}, save: {{ c{id}: size(errors), total: \"output.c == null ? 0 : output.c\" }}, then: {next}{} }}", undo(*id)));
-                format!("n{id}")
-            }
-            Block::Call { id, read, job } => {
-                self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
-                let work = if *job {
-                    format!("tool: {{ name: t.echo, args: {{ v: 0 }} }}{}, ", undo(*id))
-                } else {
-                    String::new()
-                };
-                let _ = writeln!(
-                    self.graphs,
-                    "  g{id}:\n    input: {{ n: integer }}\n    output: {{ n: state.n }}\n    state: {{ n: integer }}\n    start: a\n    nodes:\n      a: {{ {work}save: {{ n: input.n + 3 }}, then: [ {{ when: input.n % 5 == 0, fail: five }}, {{ to: end }} ] }}"
-                );
-                self.node(format_args!("n{id}: {{ graph: {{ name: g{id}, args: {{ n: \"{{{{ {} }}}}\" }} }}, save: {{ c{id}: output.n, total: \"1\" }}, then: {next}, on_error: h{id} }}", of(read)));
-                self.node(format_args!("h{id}: {{ save: {{ c{id}: \"7\" }}, then: {next} }}"));
-                format!("n{id}")
-            }
+            Block::Race { id, ways, aside } => self.race(*id, *ways, *aside, next),
+            Block::Needs { id, read } => self.needs(*id, &of(read), next),
+            Block::Call { id, read, job } => self.call(*id, &of(read), *job, next),
             Block::Choice { id, read, even, odd } => {
                 let even = self.sequence(even, next.to_owned());
                 let odd = self.sequence(odd, next.to_owned());
@@ -246,6 +210,45 @@ impl Text {
                 format!("n{id}")
             }
         }
+    }
+
+    fn race(&mut self, id: u32, ways: u64, aside: bool, next: &str) -> String {
+        self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
+        let mut names: Vec<String> = (0..ways).map(|way| format!("r{id}_{way}")).collect();
+        for name in &names {
+            self.node(format_args!("{name}: {{ tool: {{ name: t.echo, args: {{}} }}, then: j{id} }}"));
+        }
+        if aside {
+            names.push(format!("s{id}"));
+            self.node(format_args!("s{id}: {{ tool: {{ name: t.echo, args: {{}} }}, then: [j{id}, w{id}] }}"));
+            self.node(format_args!("w{id}: {{ save: {{ total: \"5\" }}, then: end }}"));
+        }
+        self.node(format_args!("n{id}: {{ then: [{}] }}", names.join(", ")));
+        self.node(format_args!("j{id}: {{ join: any, save: {{ c{id}: \"5\" }}, then: {next} }}"));
+        format!("n{id}")
+    }
+
+    fn needs(&mut self, id: u32, read: &str, next: &str) -> String {
+        self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
+        let items = format!(
+            "[{{'id': 'c', 'v': 3, 'needs': ['a', 'b']}}, {{'id': 'b', 'v': 2, 'needs': ['a']}}, {{'id': 'a', 'v': {}, 'needs': []}}]",
+            read
+        );
+        self.node(format_args!("n{id}: {{ for_each: {{ in: \"{items}\", by: item.id, after: item.needs, keep: output.v }}, on_item_error: collect, tool: {{ name: t.sum, args: {{ v: \"{{{{ item.v }}}}\", deps: \"{{{{ deps }}}}\" }} }}, save: {{ c{id}: size(errors), total: \"output.c == null ? 0 : output.c\" }}, then: {next}{} }}", undo(id)));
+        format!("n{id}")
+    }
+
+    fn call(&mut self, id: u32, read: &str, job: bool, next: &str) -> String {
+        self.channel(&format!("c{id}: {{ type: integer, default: 0 }}"));
+        let work =
+            if job { format!("tool: {{ name: t.echo, args: {{ v: 0 }} }}{}, ", undo(id)) } else { String::new() };
+        let _ = writeln!(
+            self.graphs,
+            "  g{id}:\n    input: {{ n: integer }}\n    output: {{ n: state.n }}\n    state: {{ n: integer }}\n    start: a\n    nodes:\n      a: {{ {work}save: {{ n: input.n + 3 }}, then: [ {{ when: input.n % 5 == 0, fail: five }}, {{ to: end }} ] }}"
+        );
+        self.node(format_args!("n{id}: {{ graph: {{ name: g{id}, args: {{ n: \"{{{{ {} }}}}\" }} }}, save: {{ c{id}: output.n, total: \"1\" }}, then: {next}, on_error: h{id} }}", read));
+        self.node(format_args!("h{id}: {{ save: {{ c{id}: \"7\" }}, then: {next} }}"));
+        format!("n{id}")
     }
 }
 
