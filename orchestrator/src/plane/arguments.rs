@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::claim::{Arguments, Unmade};
 use super::secrets;
+use crate::api::ErrorKind;
 use crate::graphs::Compiled;
 use crate::orchestrator::Inner;
 
@@ -42,7 +43,10 @@ impl Inner {
         match graph {
             Ok(Some(graph)) => Ok((info, graph)),
             Ok(None) => Err(failed(format!("graph {} is missing", info.graph))),
-            Err(error) => Err(Unmade::Store(baton_store::Error::Unavailable(error.cause))),
+            Err(error) if error.kind == ErrorKind::Unavailable => {
+                Err(Unmade::Store(baton_store::Error::Unavailable(error.cause)))
+            }
+            Err(error) => Err(failed(format!("graph {} does not read: {}", info.graph, error.cause))),
         }
     }
 
