@@ -79,6 +79,18 @@ pub enum Tool {
 }
 
 impl Tool {
+    /// A tool that waits for others.
+    #[must_use]
+    pub fn io(tool: impl IoTool + 'static) -> Self {
+        Self::Io(Arc::new(tool))
+    }
+
+    /// A tool that computes.
+    #[must_use]
+    pub fn cpu(tool: impl CpuTool + 'static) -> Self {
+        Self::Cpu(Arc::new(tool))
+    }
+
     /// Name, class, effect and schema.
     #[must_use]
     pub fn spec(&self) -> ToolSpec {

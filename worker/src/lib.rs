@@ -10,8 +10,8 @@
 //!
 //! The library decides nothing by a wall clock or by the system's randomness: a seed and
 //! tokio's time drive it, so that a simulator can run it in virtual time. A team builds a
-//! worker of its own from [`Worker`] and a catalogue of tools. The store, graphs and
-//! retries are left to the control plane.
+//! worker of its own from [`process::main_with`] and what [`tool`] names. The store, graphs
+//! and retries are left to the control plane.
 
 mod announce;
 mod arrivals;
@@ -34,6 +34,7 @@ mod resume;
 pub mod settings;
 pub mod spool;
 pub mod status;
+pub mod tool;
 pub mod wiring;
 mod worker;
 

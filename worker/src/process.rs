@@ -11,10 +11,11 @@ use baton_common::WorkerId;
 use baton_common::failpoint;
 use baton_common::tool::QueueClass;
 use baton_telemetry::{cancel_at_signal, settings as told};
+use baton_tools::{Catalogue, Tool};
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use crate::builtin::builtin_catalogue;
+use crate::builtin::builtin_tools;
 use crate::options::{Config, Options};
 use crate::settings::cores;
 use crate::status::{Counts, Status};
@@ -42,11 +43,20 @@ enum Command {
     Health,
 }
 
-/// The whole of a worker binary; call `baton_tools::child::run_if_asked` before it.
+/// The whole of a worker binary; first thing in its `main`.
 #[must_use]
 pub fn main(class: QueueClass) -> ExitCode {
+    main_with(class, [])
+}
+
+/// The whole of a team's own worker binary, first thing in its `main`: it offers the tools
+/// of that class that ship with Baton, and of these. Settings, signals and the probe are
+/// those of the workers that ship.
+#[must_use]
+pub fn main_with(class: QueueClass, tools: impl IntoIterator<Item = Tool>) -> ExitCode {
+    baton_tools::child::run_if_asked();
     let cli = Cli::parse();
-    match start(&cli, class) {
+    match start(&cli, class, tools.into_iter().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("baton-worker-{}: {error:#}", class.name());
@@ -55,16 +65,16 @@ pub fn main(class: QueueClass) -> ExitCode {
     }
 }
 
-fn start(cli: &Cli, class: QueueClass) -> anyhow::Result<()> {
+fn start(cli: &Cli, class: QueueClass, own: Vec<Tool>) -> anyhow::Result<()> {
     let sources = told::read(cli.options.config.as_deref(), told::environment())?;
     let config = cli.options.resolve(class, &sources)?;
     match cli.command {
         Some(Command::Health) => health(&config.data_dir, class),
-        None => serve(config),
+        None => serve(config, own),
     }
 }
 
-fn serve(config: Config) -> anyhow::Result<()> {
+fn serve(config: Config, own: Vec<Tool>) -> anyhow::Result<()> {
     let class = config.settings.class;
     failpoint::from_env()?;
     // A pod with one core still needs a thread for spans beside that for work.
@@ -84,7 +94,7 @@ fn serve(config: Config) -> anyhow::Result<()> {
             options.filter.clone_from(filter);
         }
         let telemetry = baton_telemetry::init(&options)?;
-        let outcome = work(config).await;
+        let outcome = work(config, own).await;
         telemetry.shutdown().await;
         outcome
     });
@@ -93,10 +103,10 @@ fn serve(config: Config) -> anyhow::Result<()> {
     outcome
 }
 
-async fn work(config: Config) -> anyhow::Result<()> {
+async fn work(config: Config, own: Vec<Tool>) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let (class, data_dir) = (config.settings.class, config.data_dir.clone());
-    let parts = parts(config)?;
+    let parts = parts(config, own)?;
     let probe = tokio::spawn(write_health(data_dir.clone(), class, parts.status.clone()));
     let stopper = tokio::spawn(cancel_at_signal(shutdown.clone()));
     let broker = parts.broker.clone();
@@ -108,7 +118,7 @@ async fn work(config: Config) -> anyhow::Result<()> {
     Ok(outcome?)
 }
 
-fn parts(config: Config) -> anyhow::Result<Parts> {
+fn parts(config: Config, own: Vec<Tool>) -> anyhow::Result<Parts> {
     let Config { settings, file, switches, .. } = config;
     let class = settings.class;
     let (control, renewal) = wiring::control(&config.orchestrator, config.api_key.as_deref())?;
@@ -118,7 +128,7 @@ fn parts(config: Config) -> anyhow::Result<Parts> {
         place: place(),
         broker: wiring::broker(&config.broker, &settings)?,
         control,
-        catalogue: Arc::new(builtin_catalogue(file.builtin(switches)?)?),
+        catalogue: Arc::new(Catalogue::new(builtin_tools(file.builtin(switches)?).into_iter().chain(own))?),
         spool: wiring::spool(&config.data_dir, class)?,
         cpu: match class {
             QueueClass::Io => CpuPool::Inline,

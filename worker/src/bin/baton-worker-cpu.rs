@@ -5,6 +5,5 @@ use std::process::ExitCode;
 use baton_common::tool::QueueClass;
 
 fn main() -> ExitCode {
-    baton_tools::child::run_if_asked();
     baton_worker::process::main(QueueClass::Cpu)
 }
