@@ -14,7 +14,7 @@ use super::scope::{Base, at_head};
 use super::types::name_of;
 use super::undo;
 use crate::expr::{Scope, Template};
-use crate::graph::{Graph, ToolCall, Work};
+use crate::graph::{ForEach, Graph, ToolCall, Work};
 use crate::state::RunState;
 
 /// What a claim makes the arguments of: [`baton_common::commit::Input::Recipe`] with the
@@ -46,23 +46,41 @@ pub fn render_args(graph: &Graph, state: &RunState, group: &GroupInfo, recipe: R
     let values = at_head(graph, &state.values, &graph.known().reads(&node.path).at_all);
     let scope = base.scope(&values);
     let item_name = node.each.as_ref().map_or("item", |each| each.item_name.as_str());
-    let mut deps = Map::new();
-    if let Some(each) = node.each.as_ref().filter(|_| !recipe.needs.is_empty()) {
-        let items = Items::of(each, &scope)?;
-        let open = state.control.open.get(&group.id);
-        let numbers: Vec<u32> =
-            (0..items.len()).filter(|item| open.is_none_or(|open| !open.failed.contains_key(item))).collect();
-        for (name, index) in recipe.needs {
-            let missing = || Failure::permanent("arguments_failed", format!("{name}, which it needs, is not done"));
-            let outcome = recipe.outcomes.get(index).cloned().ok_or_else(missing)?;
-            let item = numbers.get(*index as usize).copied().ok_or_else(missing)?;
-            let kept = keep(each, value_of(Some(outcome), false)?, &items.scope(each, item, &scope))?;
-            deps.insert(name.clone(), kept);
-        }
-    }
+    let deps = match node.each.as_ref().filter(|_| !recipe.needs.is_empty()) {
+        Some(each) => deps(each, state, group, recipe, &scope)?,
+        None => Map::new(),
+    };
     let deps = Value::Object(deps);
     let scope = Scope { item: recipe.item.map(|item| (item_name, item)), deps: Some(&deps), ..scope };
     arguments(call, &scope)
+}
+
+/// What those a task needs kept, by name.
+fn deps(
+    each: &ForEach,
+    state: &RunState,
+    group: &GroupInfo,
+    recipe: Recipe<'_>,
+    scope: &Scope<'_>,
+) -> Result<Map<String, Value>, Failure> {
+    let items = Items::of(each, scope)?;
+    let open = state.control.open.get(&group.id);
+    let has_task = |item: &u32| open.is_none_or(|open| !open.failed.contains_key(item));
+    let numbers: BTreeMap<u32, u32> = (0..items.len()).filter(has_task).zip(0..).collect();
+    let mut kept: BTreeMap<u32, Value> = BTreeMap::new();
+    for item in items.order() {
+        let Some(outcome) = numbers.get(&item).and_then(|index| recipe.outcomes.get(index)) else { continue };
+        let deps = items.deps(each, item, |need| kept.get(&need).cloned());
+        let scope = Scope { deps: deps.as_ref(), ..items.scope(each, item, scope) };
+        kept.insert(item, keep(each, value_of(Some(outcome.clone()), false)?, &scope)?);
+    }
+    let by_number: BTreeMap<u32, &Value> =
+        kept.iter().filter_map(|(item, kept)| Some((*numbers.get(item)?, kept))).collect();
+    let found = recipe.needs.iter().map(|(name, index)| {
+        let missing = || Failure::permanent("arguments_failed", format!("{name}, which it needs, is not done"));
+        by_number.get(index).map(|kept| (name.clone(), Value::clone(kept))).ok_or_else(missing)
+    });
+    found.collect()
 }
 
 /// A call's arguments: an object.

@@ -62,22 +62,17 @@ type Mapped = (Result<Value, Failure>, Value);
 
 fn map(each: &ForEach, outcomes: Option<Outcomes>, open: Option<&Open>, scope: &Scope<'_>) -> Result<Mapped, Failure> {
     let items = Items::of(each, scope)?;
-    let outcomes = outcomes.unwrap_or_else(|| Outcomes::nulls(items.len())).by_item(items.len(), open);
-    let needed = match each.on_item_error {
-        OnItemError::Quorum(needed) => needed,
-        _ => items.len(),
-    };
+    let mut outcomes = outcomes.unwrap_or_else(|| Outcomes::nulls(items.len())).by_item(items.len(), open);
+    if let OnItemError::Quorum(needed) = each.on_item_error {
+        outcomes.only(needed);
+    }
+    let cancelled: Vec<bool> = outcomes.all.iter().map(Option::is_none).collect();
     let mut output = Vec::with_capacity(items.list.len());
     let mut errors = Vec::new();
     let mut first = None;
     let mut ok = 0_u32;
-    for (index, mut outcome) in (0_u32..).zip(outcomes.all) {
-        if ok == needed && matches!(outcome, Some(Outcome::Ok(_))) {
-            outcome = None;
-        }
-        let was_cancelled = outcome.is_none();
-        let scope = items.scope(each, index, scope);
-        match value_of(outcome, outcomes.had_deadline).and_then(|value| keep(each, value, &scope)) {
+    for ((index, kept), was_cancelled) in (0_u32..).zip(kept(each, &items, outcomes, scope)).zip(cancelled) {
+        match kept {
             Ok(value) => {
                 ok += 1;
                 output.push(value);
@@ -86,7 +81,7 @@ fn map(each: &ForEach, outcomes: Option<Outcomes>, open: Option<&Open>, scope: &
                 output.push(Value::Null);
                 if !was_cancelled || each.on_item_error == OnItemError::Collect {
                     let error = json!({"code": failure.code, "message": failure.message});
-                    let item = scope.item.map(|(_, item)| item);
+                    let item = items.list.get(index as usize);
                     errors.push(json!({"index": index, "key": items.key(index), "item": item, "error": error}));
                 }
                 if first.as_ref().is_none_or(|(_, cancelled)| *cancelled && !was_cancelled) {
@@ -101,6 +96,27 @@ fn map(each: &ForEach, outcomes: Option<Outcomes>, open: Option<&Open>, scope: &
         _ => Ok(gathered(&items, output)),
     };
     Ok((result, Value::Array(errors)))
+}
+
+/// What is kept of each item, those it needs before it.
+pub(super) fn kept(
+    each: &ForEach,
+    items: &Items,
+    outcomes: Outcomes,
+    scope: &Scope<'_>,
+) -> Vec<Result<Value, Failure>> {
+    let mut kept: Vec<Result<Value, Failure>> = outcomes.all.iter().map(|_| Ok(Value::Null)).collect();
+    let mut all = outcomes.all;
+    for index in items.order() {
+        let Some(outcome) = all.get_mut(index as usize).map(Option::take) else { continue };
+        let deps = items.deps(each, index, |need| kept.get(need as usize)?.as_ref().ok().cloned());
+        let scope = Scope { deps: deps.as_ref(), ..items.scope(each, index, scope) };
+        let value = value_of(outcome, outcomes.had_deadline).and_then(|value| keep(each, value, &scope));
+        if let Some(place) = kept.get_mut(index as usize) {
+            *place = value;
+        }
+    }
+    kept
 }
 
 /// The outputs in order, or by name.

@@ -63,6 +63,13 @@ impl Items {
         self.needs.get(index as usize).filter(|needs| !needs.is_empty())
     }
 
+    /// What an item sees as `deps`: what those it needs kept, where that is known.
+    pub(super) fn deps(&self, each: &ForEach, index: u32, kept: impl Fn(u32) -> Option<Value>) -> Option<Value> {
+        each.after.as_ref()?;
+        let needs = self.needs(index).into_iter().flatten();
+        Some(Value::Object(needs.filter_map(|(name, need)| Some((name.clone(), kept(*need)?))).collect()))
+    }
+
     /// How messages name an item.
     pub(super) fn label(&self, index: u32) -> String {
         match self.key(index) {

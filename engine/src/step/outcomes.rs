@@ -33,7 +33,7 @@ pub(super) enum How {
 }
 
 /// Outcomes of tasks, by index.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Outcomes {
     /// `None` where it was cancelled.
     pub(super) all: Vec<Option<Outcome>>,
@@ -67,6 +67,12 @@ impl Outcomes {
     /// The outcomes of a map without tasks: null for each item.
     pub(super) fn nulls(count: u32) -> Self {
         Self { all: vec![Some(Outcome::value(Value::Null)); count as usize], ..Self::default() }
+    }
+
+    /// The first successes, as many as are needed: others came too late to count.
+    pub(super) fn only(&mut self, needed: u32) {
+        let successes = self.all.iter_mut().filter(|outcome| matches!(outcome, Some(Outcome::Ok(_))));
+        successes.skip(needed as usize).for_each(|outcome| *outcome = None);
     }
 
     /// One for each item: those that failed before any work had no task.

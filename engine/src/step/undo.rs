@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::advance::Surroundings;
 use super::arguments::arguments;
 use super::delta::Delta;
+use super::fold;
 use super::group::{Kind, policy};
 use super::items::{Items, of_item};
 use super::outcomes::{Ended, How, Outcomes, value_of};
@@ -79,28 +80,45 @@ pub(super) fn owed_by(
     let done: BTreeSet<u32> = (0..count).filter(went_well).collect();
     let mut order = items.as_ref().map_or_else(|| done.iter().copied().collect(), |items| items.backwards(&done));
     order.reverse();
-    let mut place = 0;
-    for item in order {
+    let Some(undo) = &node.undo else {
+        let mut place = 0;
+        for item in order {
+            passed_on(outcomes.owed.get(item as usize).and_then(Option::as_ref), &ended.id, &mut place, owed);
+        }
+        return Ok(());
+    };
+    let others = match (&node.each, &items) {
+        (Some(each), Some(items)) if undo.args.roots().contains("deps") => {
+            fold::kept(each, items, outcomes.clone(), &scope)
+        }
+        _ => Vec::new(),
+    };
+    let map = items.as_ref().zip(node.each.as_ref());
+    let mut failed = None;
+    for (place, item) in (0..).zip(order) {
         let Some(outcome) = outcomes.all.get(item as usize).cloned() else { continue };
-        let Some(undo) = &node.undo else {
-            let left = outcomes.owed.get(item as usize).and_then(Option::as_ref);
-            passed_on(left, &ended.id, &mut place, owed);
-            continue;
-        };
-        let output = value_of(outcome, false)?;
-        let scope = match (&items, &node.each) {
-            (Some(items), Some(each)) => items.scope(each, item, &scope),
-            _ => scope,
-        };
-        let labelled = |failure: Failure| {
-            let failure = Failure { message: format!("undo: {}", failure.message), ..failure };
-            items.as_ref().map_or(failure.clone(), |items| of_item(&items.label(item), failure))
-        };
-        let scope = Scope { output: Some(&output), ..scope };
-        owed.push(compensation(around, state, node, undo, &ended.id, place, &scope).map_err(labelled)?);
-        place += 1;
+        let kept = |need: u32| others.get(need as usize)?.as_ref().ok().cloned();
+        let deps = map.and_then(|(items, each)| items.deps(each, item, kept));
+        let scope = map.map_or(scope, |(items, each)| items.scope(each, item, &scope));
+        let made = value_of(outcome, false).and_then(|output| {
+            let scope = Scope { output: Some(&output), deps: deps.as_ref(), ..scope };
+            compensation(around, state, node, undo, &ended.id, place, &scope)
+        });
+        match made {
+            Ok(one) => owed.push(one),
+            // The others are to be taken back all the same.
+            Err(failure) => _ = failed.get_or_insert_with(|| of_undo(items.as_ref(), item, failure)),
+        }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
+}
+
+fn of_undo(items: Option<&Items>, item: u32, failure: Failure) -> Failure {
+    let failure = Failure { message: format!("undo: {}", failure.message), ..failure };
+    match items {
+        Some(items) => of_item(&items.label(item), failure),
+        None => failure,
+    }
 }
 
 fn compensation(

@@ -109,3 +109,16 @@ fn what_is_missing_at_the_deadline_becomes_errors() {
     world.close_with("each#1", vec![ok(json!({"v": 1})), None]);
     assert_eq!(world.output()["errors"][0]["error"]["code"], "deadline_exceeded");
 }
+
+#[test]
+fn what_is_kept_may_be_made_of_what_others_kept() {
+    let text = map("collect", "t.odd")
+        .replace("keep: output.v", "keep: 'output.v + (\"a\" in deps ? deps.a : 0) + (\"b\" in deps ? deps.b : 0)'");
+    let items = [item("c", 3, &["a", "b"]), item("a", 1, &[]), item("b", 5, &["a"])];
+    let mut world = World::started(&text, json!({"items": items}));
+    let group = world.open.values().next().unwrap().clone();
+    let done = [(1, ok(json!({"v": 1})).unwrap()), (2, ok(json!({"v": 5})).unwrap())].into_iter().collect();
+    assert_eq!(world.args_after(&group, 0, &done).unwrap()["deps"], json!({"a": 1, "b": 6}));
+    world.close(&["each#1"]);
+    assert_eq!(world.output()["kept"], json!({"a": 1, "b": 6, "c": 10}));
+}

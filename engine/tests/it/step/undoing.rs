@@ -19,7 +19,7 @@ nodes:
   rooms:
     for_each: { in: '[1, 2, 3]', as: room, by: 'string(room)', after: 'room == 1 ? [\"2\"] : []', keep: 'output.v' }
     tool: { name: t.echo, args: { v: '{{ room }}' } }
-    undo: { tool: { name: t.undo, args: { drop: '{{ room }}', of: '{{ output }}', n: '{{ state.n }}' } } }
+    undo: { tool: { name: t.undo, args: { drop: '{{ room }}', of: '{{ output }}', deps: '{{ deps }}', n: '{{ state.n }}' } } }
     retry: { attempts: 4 }
     then: [car, pay]
   car: { tool: { name: t.echo, args: { v: car } }, undo: { tool: { name: t.undo, args: { drop: '{{ output.v }}' } } }, then: end }
@@ -48,7 +48,8 @@ fn successes_are_taken_back_latest_first_dependents_before_what_they_need() {
     assert_eq!((group.info.tool.as_str(), group.info.undo), ("t.undo", true));
     let undone = world.run_undo();
     assert_eq!(dropped(&undone), [json!("car"), json!(3), json!(1), json!(2), json!("flight")]);
-    assert_eq!(undone[1], json!({"drop": 3, "of": {"v": 3}, "n": 2}), "it sees the output before `keep`");
+    assert_eq!(undone[1], json!({"drop": 3, "of": {"v": 3}, "deps": {}, "n": 2}), "it sees the output before `keep`");
+    assert_eq!(undone[2]["deps"], json!({"2": 2}), "and what others kept");
     assert_eq!(undone[4]["n"], 1, "its arguments were fixed at the success");
     assert_eq!(world.failure(), ("pay".to_owned(), "failed".to_owned()));
     assert_eq!(world.end.unwrap().failure.unwrap().failure.message, "no money");
@@ -249,4 +250,15 @@ nodes:
         world.close(&[second]);
         assert_eq!(dropped(&world.run_undo()), [json!(2), json!(1), json!("a")]);
     }
+}
+
+#[test]
+fn a_compensation_that_cannot_be_made_fails_its_node_and_takes_the_others_back() {
+    let text = BOOK.replace("of: '{{ output }}',", "of: '{{ output.v | length }}',");
+    let mut world = World::started(&text, json!({}));
+    world.close(&["flight#1"]);
+    world.close_with("rooms#1", vec![ok(json!({"v": "one"})), ok(json!({"v": 2})), ok(json!({"v": "three"}))]);
+    assert_eq!(dropped(&world.run_undo()), [json!(3), json!(1), json!("flight")]);
+    assert_eq!(world.failure(), ("rooms".to_owned(), "template_failed".to_owned()));
+    assert!(world.end.unwrap().failure.unwrap().failure.message.starts_with("item 1 (2): undo: "));
 }
