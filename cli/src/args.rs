@@ -142,6 +142,9 @@ pub(crate) enum GraphCommand {
     Validate {
         /// The graph, a YAML file
         graph: PathBuf,
+        /// Ask the server, which knows the tools of its workers and the graphs applied to it
+        #[arg(long)]
+        server: bool,
     },
     /// Make a graph known to the server under its name
     Apply {

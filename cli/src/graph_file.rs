@@ -57,11 +57,16 @@ impl GraphFile {
     /// The graph it describes.
     pub(crate) fn parse(&self) -> Result<Graph, Failed> {
         spec::parse_with(&self.source, &self.known).map_err(|problems| {
-            let cause = format!("the graph {} is not valid", self.source.file);
-            let mut failed = Failed::usage("invalid_graph", cause, "correct the graph");
+            let mut failed = self.refused();
             failed.problems = problems.into_iter().map(problem).collect();
             failed
         })
+    }
+
+    /// That it is not valid, for problems to be added.
+    pub(crate) fn refused(&self) -> Failed {
+        let cause = format!("the graph {} is not valid", self.source.file);
+        Failed::usage("invalid_graph", cause, "correct the graph")
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -18,7 +18,8 @@ use crate::setup::Setup;
 
 pub(super) async fn graph(command: &GraphCommand, setup: &Setup) -> Result<Exit, Failed> {
     match command {
-        GraphCommand::Validate { graph } => validate(&file(graph, setup).await?, setup),
+        GraphCommand::Validate { graph, server: false } => validate(&file(graph, setup).await?, setup),
+        GraphCommand::Validate { graph, server: true } => ask_to_validate(&GraphFile::read(graph)?, setup).await,
         GraphCommand::Apply { graph } => apply(&GraphFile::read(graph)?, setup).await,
         GraphCommand::List => list(setup).await,
         GraphCommand::Show { graph, source } => show(graph, *source, setup).await,
@@ -93,22 +94,42 @@ async fn draw(name: &str, format: &str, out: Option<&Path>, setup: &Setup) -> Re
 }
 
 fn validate(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed> {
-    let graph = match file.parse() {
-        Ok(graph) => graph,
-        Err(failed) => return Ok(setup.output.failed(&failed, &file.sources())),
+    match file.parse() {
+        Ok(graph) => Ok(valid(&graph.name, &graph.hash.to_string(), Some(graph.nodes.len()), setup)),
+        Err(failed) => Ok(setup.output.failed(&failed, &file.sources())),
+    }
+}
+
+async fn ask_to_validate(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed> {
+    let client = setup.client()?;
+    let request = v1::ValidateGraphRequest {
+        source: file.text().to_owned(),
+        includes: file.includes(),
+        origin: file.name().to_owned(),
     };
-    let version = graph.hash.to_string();
-    let value = json!({ "valid": true, "graph": graph.name, "version": version, "nodes": graph.nodes.len() });
+    let answer = call!(client, graphs, validate, request)?;
+    if answer.problems.is_empty() {
+        return Ok(valid(&answer.name, &answer.hash, None, setup));
+    }
+    let mut failed = file.refused();
+    failed.problems = answer.problems;
+    Ok(setup.output.failed(&failed, &file.sources()))
+}
+
+fn valid(name: &str, version: &str, nodes: Option<usize>, setup: &Setup) -> Exit {
+    let mut value = json!({ "valid": true, "graph": name, "version": version });
+    if let Some(nodes) = nodes {
+        value["nodes"] = json!(nodes);
+    }
     setup.output.result(&value, |paint| {
-        let nodes = if graph.nodes.len() == 1 { "node" } else { "nodes" };
-        format!(
-            "{} {}  {}",
-            paint.green("✓"),
-            paint.bold(&graph.name),
-            paint.dim(format!("{} {nodes}  {version}", graph.nodes.len()))
-        )
+        let count = match nodes {
+            Some(1) => "1 node  ".to_owned(),
+            Some(nodes) => format!("{nodes} nodes  "),
+            None => String::new(),
+        };
+        format!("{} {}  {}", paint.green("✓"), paint.bold(name), paint.dim(format!("{count}{version}")))
     });
-    Ok(Exit::Succeeded)
+    Exit::Succeeded
 }
 
 async fn apply(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed> {
@@ -124,7 +145,12 @@ async fn apply(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed> {
         includes: file.includes(),
         origin: file.name().to_owned(),
     };
-    let applied = call!(client, graphs, apply, request)?;
+    let applied: Result<_, Failed> = call!(client, graphs, apply, request);
+    let applied = match applied {
+        Ok(applied) => applied,
+        Err(failed) if !failed.problems.is_empty() => return Ok(setup.output.failed(&failed, &file.sources())),
+        Err(failed) => return Err(failed),
+    };
     let graph = applied.graph.unwrap_or_default();
     let value = json!({ "graph": graph.name, "version": graph.hash, "changed": applied.changed });
     setup.output.result(&value, |paint| {

@@ -143,11 +143,14 @@ fn a_server_knows_tools_and_applied_graphs() {
     let first = run(&["graph", "apply", &part]).json(0)["version"].clone();
     assert_eq!(codes(&run(&["graph", "validate", &file]).json(2)), ["missing_argument", "unknown_argument"]);
     until("workers tell their tools", || run(&["workers"]).stdout.contains("debug.echo"));
-    let refused = codes(&run(&["graph", "apply", &file]).json(2));
-    assert_eq!(refused, ["missing_argument", "unknown_argument", "type_mismatch", "unknown_tool"]);
+    for command in [["graph", "apply", &file].as_slice(), &["graph", "validate", "--server", &file]] {
+        let refused = codes(&run(command).json(2));
+        assert_eq!(refused, ["missing_argument", "unknown_argument", "type_mismatch", "unknown_tool"]);
+    }
 
     let fine = CALLS_APPLIED.replace("topc", "topic").replace("soon", "1").replace("slep", "echo");
     let file = baton.write("caller.yaml", &fine);
+    assert_eq!(run(&["graph", "validate", "--server", &file]).json(0)["valid"], true);
     let before = run(&["graph", "apply", &file]).json(0)["version"].clone();
     let shown = run(&["graph", "show", "caller"]).json(0);
     assert_eq!((&shown["version"], &shown["calls"]["part"]), (&before, &first));
