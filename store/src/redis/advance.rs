@@ -13,11 +13,22 @@ use super::commands::run;
 use super::history;
 use super::pack::Packer;
 use super::rows::{fresh_task_row, kind_code, needs_row, policy_row, terms_row, to_json};
+use super::scripts::Script;
 use crate::Error;
 
 /// The generation a commit speaks of; its script says when it is another.
 pub(super) fn generation(op: &Commit) -> Gen {
     op.checkpoints.first().map_or(Gen(0), |checkpoint| checkpoint.r#gen)
+}
+
+/// Most advances need few of the scripts' parts.
+pub(super) fn script(op: &Commit) -> Script {
+    let plain = |new: &NewGroup| {
+        let jobs = new.info.kind == TaskKind::Job && !new.tasks.is_empty();
+        jobs && new.tasks.iter().all(|task| task.needs.is_empty())
+    };
+    let few = op.end.is_none() && !op.undoing && op.cancelled.is_empty() && op.staged == 0;
+    if few && op.open.iter().all(plain) { Script::Advance } else { Script::AdvanceMore }
 }
 
 pub(super) fn command(op: &Commit, generation: Gen) -> Result<Vec<u8>, Error> {

@@ -27,6 +27,8 @@ pub(super) struct Guess {
     pub(super) generation: Gen,
     /// The job's phase, or one that is close below.
     pub(super) phase: u32,
+    /// Whether the job's lease lapsed.
+    pub(super) lapsed: bool,
     /// For groups of asks or children: the ids of their questions, or the uuids of their runs.
     pub(super) names: Vec<(String, String)>,
 }
@@ -39,9 +41,10 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Scri
     Ok(match op {
         Op::Submit(op) => (Script::Submit, submit(op)?),
         Op::Stage(op) => (Script::Stage, stage(op)),
-        Op::Advance(op) => (Script::Advance, advance::command(op, guess.generation)?),
+        Op::Advance(op) => (advance::script(op), advance::command(op, guess.generation)?),
         Op::Mark(op) => (Script::Mark, mark(op)),
-        Op::Claim(op) => (Script::Claim, claim(op, timings, guess.phase)),
+        Op::Claim(op) if guess.lapsed => (Script::ClaimLapsed, claim(op, timings, guess)),
+        Op::Claim(op) => (Script::Claim, claim(op, timings, guess)),
         Op::Renew(op) => (Script::Renew, renew(op)),
         Op::Record(op) => (Script::Record, record(op, guess.phase)),
         Op::Expire(op) => (Script::Expire, expire(op, timings, guess.phase)),
@@ -167,14 +170,15 @@ fn republish(op: &Republish) -> Vec<u8> {
     task(&op.job).number(op.seq.0).finish()
 }
 
-fn claim(op: &Claim, timings: &Timings, phase: u32) -> Vec<u8> {
+fn claim(op: &Claim, timings: &Timings, guess: &Guess) -> Vec<u8> {
     let packer = job(&op.job)
         .bytes(op.digest.0)
         .bytes(op.worker.0.to_be_bytes())
         .bytes(op.worker.to_string())
         .bytes(op.request.0.to_be_bytes())
         .number(op.lease_ms);
-    phases(packer, &op.job, phase).bytes(bodies::poison(timings.infra_attempts_max)).finish()
+    let packer = phases(packer, &op.job, guess.phase).bytes(bodies::poison(timings.infra_attempts_max));
+    packer.flag(guess.lapsed).finish()
 }
 
 fn renew(op: &Renew) -> Vec<u8> {

@@ -11,11 +11,12 @@ use crate::Error;
 /// Pieces of a channel read in one command.
 const SEGMENTS_PAGE: u64 = 500;
 
-/// The thread that one was forked from.
-async fn origin(links: &Links, key: &ThreadKey) -> Result<Option<ThreadKey>, Error> {
+/// The thread that one was forked from, where the state of that seq is shared with it.
+async fn origin(links: &Links, key: &ThreadKey, seq: Seq) -> Result<Option<ThreadKey>, Error> {
     let command = cmd("HGET").arg(keys::thread(key)).arg("o").take();
     let row: Option<Vec<u8>> = links.command(key.partition(), &command).await?;
-    row.map(|row| history::origin(&row).map(|origin| origin.thread)).transpose()
+    let origin = row.map(|row| history::origin(&row)).transpose()?;
+    Ok(origin.filter(|origin| seq <= origin.seq).map(|origin| origin.thread))
 }
 
 pub(super) async fn checkpoint(links: &Links, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error> {
@@ -26,7 +27,7 @@ pub(super) async fn checkpoint(links: &Links, key: &ThreadKey, seq: Seq) -> Resu
         if let Some(text) = text {
             return rows::json(&text).map(Some);
         }
-        match origin(links, &of).await? {
+        match origin(links, &of, seq).await? {
             Some(thread) => of = thread,
             None => return Ok(None),
         }
@@ -66,7 +67,7 @@ async fn page(
                 *place = text.map(rows::body).transpose()?;
             }
         }
-        let origin = if found.iter().any(Option::is_none) { origin(links, &of).await? } else { None };
+        let origin = if found.iter().any(Option::is_none) { origin(links, &of, Seq(0)).await? } else { None };
         match origin {
             Some(thread) => of = thread,
             None => {

@@ -38,10 +38,12 @@ macro_rules! scripts {
 scripts! {
     Submit = "submit": "rows" "beside" "questions" "waits" "tail" "stopping" "audit";
     Stage = "stage": "rows" "staged";
-    Advance = "advance": "rows" "order" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs"
+    Advance = "advance": "rows" "order" "staged" "open";
+    AdvanceMore = "advance": "rows" "order" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs"
         "closing" "staged" "open" "threads" "ending" "parent";
     Mark = "mark": "rows";
-    Claim = "claim": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing" "lost";
+    Claim = "claim": "rows";
+    ClaimLapsed = "claim": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing" "lost";
     Renew = "renew": "rows";
     Record = "record": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
         "requeue";
@@ -97,9 +99,13 @@ impl Scripts {
         Ok(Self { loaded })
     }
 
-    /// How often each script was called.
+    /// How often each transition's scripts were called.
     pub(super) fn counts(&self) -> BTreeMap<&'static str, u64> {
-        self.loaded.iter().map(|script| (script.name, script.calls.load(Ordering::Relaxed))).collect()
+        let mut counts = BTreeMap::new();
+        for script in &self.loaded {
+            *counts.entry(script.name).or_default() += script.calls.load(Ordering::Relaxed);
+        }
+        counts
     }
 
     /// Calls a script on a partition.

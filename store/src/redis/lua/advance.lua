@@ -1,4 +1,7 @@
 -- ADVANCE: one checkpointed superstep, compared and set on the run's version.
+--
+-- There are two scripts of it: one that only consumes groups and opens groups of jobs has none
+-- of the parts that the rest needs.
 local uuid, seen_ver, op, op_name, gen, consumed, cancelled, parent, head, data, channels, groups, staged, undoing,
   ending = unrow(ARGV[1])
 enter(uuid)
@@ -14,9 +17,11 @@ local TK = P .. 't:' .. thread
 local may = live(s) or s.status == CANCELLING and (undoing or ending and ending[1] == RUN_CANCELLED)
 if not may or seen_ver ~= s.ver then return pack('conflict') end
 if parent and parent ~= tonumber(call('HGET', TK, 'h') or 0) then return pack('conflict') end
-for _, id in ipairs(consumed) do
+local folded = {}
+for place, id in ipairs(consumed) do
   local g = read_group(id)
   if not g or g.phase ~= CLOSED then return pack('conflict') end
+  folded[place] = g
 end
 if staged > 0 then
   local count = 0
@@ -34,9 +39,8 @@ if head then
   channels[#channels + 1] = head
   send('HSET', TK, channels)
 end
-for _, id in ipairs(consumed) do
-  local g = read_group(id)
-  if g and not (ending and may_be_retried(ending[1])) then delete_group(s, g) end
+for _, g in ipairs(folded) do
+  if not (ending and may_be_retried(ending[1])) then delete_group(s, g) end
   s.closed = math.max(0, s.closed - 1)
 end
 for _, id in ipairs(cancelled) do drop_group(s, id) end

@@ -35,11 +35,6 @@ local function over_at(terms)
   return terms.at or after
 end
 
-local function continued(g, index)
-  if g.wide then return call('HGET', wide_key('wk:', g), index) end
-  return call('HGET', BK, 'k' .. g.id .. '/' .. index)
-end
-
 local function put_continued(g, index, body)
   g.extra = true
   if g.wide then

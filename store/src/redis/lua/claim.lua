@@ -1,5 +1,9 @@
 -- CLAIM: hands a job to a worker, with a fence that never falls.
-local uuid, gen, id, index, digest, worker, worker_name, request, lease_ms, ids, first, poison = unrow(ARGV[1])
+--
+-- There are two scripts of it: what a lapsed lease leads to takes most of the shared parts, and
+-- `lapses` says whether they are there.
+local uuid, gen, id, index, digest, worker, worker_name, request, lease_ms, ids, first, poison, lapses =
+  unrow(ARGV[1])
 enter(uuid)
 fetch({ 's', 'g' .. id, 't' .. id .. '/' .. index, 'G' .. id })
 if not seen.s then return pack('unknown') end
@@ -26,6 +30,7 @@ if t.state == CLAIMED then
     if not body then return pack('unknown') end
     return granted(body)
   end
+  if not lapses then return pack('lapsed') end
   if g.effect == ONCE then
     local question = id_of_phase(ids, first, t.phase)
     if not question then return pack('phase', t.phase) end
@@ -42,14 +47,18 @@ if t.state == CLAIMED then
 end
 local body = input(g, index)
 if not body then return pack('unknown') end
-local was_publishable = t.state == PUBLISHABLE
-clear_wakes(s, g, index, t)
+if t.state == PUBLISHABLE then
+  g.publishable = math.max(0, g.publishable - 1)
+  due[due_task('p', g, index)] = false
+  if g.publishable == 0 then due[due_group('p', g)] = false end
+elseif t.state == CLAIMED then
+  g.work = math.max(0, g.work - 1)
+end
 t.fence, t.state, t.time = t.fence + 1, CLAIMED, now + lease_ms
 t.worker, t.request = worker, request
 write_task(g, index, t)
 g.work = g.work + 1
 write_group(g)
-if was_publishable and g.publishable == 0 then due[due_group('p', g)] = false end
 due[due_task('l', g, index)] = t.time
 event(s, CLAIMS, id, index, t.fence, worker_name)
 R.s = state_row(s)

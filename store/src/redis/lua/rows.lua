@@ -194,3 +194,9 @@ local function has_groups(s)
   end
   return false
 end
+
+-- What a job goes on with.
+local function continued(g, index)
+  if g.wide then return call('HGET', wide_key('wk:', g), index) end
+  return call('HGET', BK, 'k' .. g.id .. '/' .. index)
+end
