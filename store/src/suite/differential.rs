@@ -5,8 +5,7 @@ use baton_common::transition::{Op, Reply};
 use baton_common::{Partition, Timestamp};
 
 use super::random::{self, Generator};
-use super::recount;
-use super::{Features, Subject};
+use super::{Subject, recount};
 use crate::memory::MemoryStore;
 
 /// The partition all operations lie in.
@@ -18,14 +17,14 @@ pub fn timings() -> Timings {
     Timings { retention_ms: 60_000, ..Timings::default().scaled(10) }
 }
 
-/// Makes `steps` random transitions of those features on an empty subject (built with [`timings`]) and on
+/// Makes `steps` random transitions on an empty subject (built with [`timings`]) and on
 /// the machine in memory, and compares each answer and, at the end, all rows.
 ///
 /// # Panics
 /// Where they differ, with the seed, the step and the operation.
-pub async fn differential(subject: &dyn Subject, features: Features, seed: u64, steps: usize) {
+pub async fn differential(subject: &dyn Subject, seed: u64, steps: usize) {
     let reference = MemoryStore::new(timings());
-    let mut generator = Generator::new(seed, features);
+    let mut generator = Generator::new(seed);
     let mut now = Timestamp(1_760_000_000_000);
     for step in 0..steps {
         now = now.plus_ms(generator.pause_ms());
@@ -49,7 +48,7 @@ pub async fn census(seeds: std::ops::Range<u64>, steps: usize) -> std::collectio
     let mut counts = std::collections::BTreeMap::new();
     for seed in seeds {
         let reference = MemoryStore::new(timings());
-        let mut generator = Generator::new(seed, Features::ALL);
+        let mut generator = Generator::new(seed);
         let mut now = Timestamp(1_760_000_000_000);
         for step in 0..steps {
             now = now.plus_ms(generator.pause_ms());

@@ -1,12 +1,17 @@
 //! A small history that uses most records, for files that later programs must read.
 
-use baton_common::ids::{ClaimRequest, JobId, Seq, Version, WorkerId};
+use baton_common::commit::RunEnd;
+use baton_common::ids::{Actor, ClaimRequest, InterruptId, JobId, RunId, Seq, Version, WorkerId};
 use baton_common::job::Outcome;
-use baton_common::transition::{Claim, ClaimVerdict, OnBusy, Op, Record, Recorded, Reply, Submit};
+use baton_common::records::RunStatus;
+use baton_common::transition::{
+    AdvanceAnswer, Answer, AnswerVerdict, Claim, ClaimVerdict, Deliver, DeliverAnswer, OnBusy, Op, Record, Recorded,
+    Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Settle, Signal, Submit,
+};
 use baton_common::{Digest, Gen, Timestamp};
 
 use super::Subject;
-use super::world::{GroupPlan, checkpoint, commit, run_info, thread};
+use super::world::{GroupPlan, checkpoint, commit, key_name, run_info, thread};
 
 /// The run of that history.
 pub const RUN: &str = "017-00000000-0000-0007-0000-000000000001";
@@ -40,4 +45,104 @@ pub async fn fill(subject: &dyn Subject) {
             apply(Op::Record(Box::new(record))).await;
         }
     }
+}
+
+/// The thread of the second landing's history.
+pub const THREAD: &str = "~017~golden-two";
+
+/// What the second landing added: a wait for a signal and one that was taken, a job that
+/// asked and may go on, a child, indexes that need one another, a run that failed and may be
+/// retried, and a key.
+pub async fn fill_second(subject: &dyn Subject) {
+    let mut now = Timestamp(1_770_000_000_000);
+    let info = run_info(&thread("golden-two"), 2, None);
+    let (run, key) = (info.id, info.thread.clone());
+    let mut apply = async |op: Op| {
+        now = now.plus_ms(1);
+        subject.apply_when(&op, now).await.expect("a transition")
+    };
+    apply(Op::Submit(Box::new(Submit::new(info.clone(), OnBusy::Reject)))).await;
+    let mut advance = commit(run, Version(1), Vec::new(), "golden");
+    let (first, segment) = checkpoint(run, Seq(0), 0, Timestamp(1_770_000_000_000));
+    advance.checkpoints.push(first);
+    advance.segments.push(segment);
+    let signal = Some("go");
+    let needs = vec![Vec::new(), vec![0]];
+    let plans = [
+        GroupPlan::job("asking"),
+        GroupPlan::child("child", &info, Gen(0)),
+        GroupPlan { count: 2, window: 2, need_ok: 2, needs, ..GroupPlan::job("needs") },
+        GroupPlan { count: 2, window: 2, need_ok: 2, signal, ..GroupPlan::wait("waiting") },
+    ];
+    advance.open = plans.iter().map(|plan| plan.new_group(run, Seq(1), false)).collect();
+    apply(Op::Advance(Box::new(advance))).await;
+    for id in ["1", "2"] {
+        let (name, id, value) = ("go".to_owned(), id.to_owned(), "true".to_owned());
+        let signal = Signal { thread: key.clone(), name, id, value, actor: Actor::local() };
+        apply(Op::Signal(Box::new(signal))).await;
+    }
+    let job = |node: &str| JobId { run, r#gen: Gen(0), group: GroupPlan::job(node).id(), index: 0 };
+    let outcome = serde_json::to_string(&Outcome::value("kept")).expect("an outcome is JSON");
+    apply(Op::Deliver(Box::new(Deliver { job: job("waiting"), number: 1, outcome: outcome.clone() }))).await;
+    let digest = Digest::of(format!("{run}/asking#1/0"));
+    let claim = Claim { job: job("asking"), digest, worker: WorkerId(1), request: ClaimRequest(1), lease_ms: 60_000 };
+    apply(Op::Claim(claim)).await;
+    let continuation = Some("{\"page\":2}".to_owned());
+    let question = "{\"title\":\"Go on?\",\"form\":{\"schema\":{}}}".to_owned();
+    let asked = Recorded::Ask { question, continuation, expires_ms: None };
+    let record = Record { job: job("asking"), digest, fence: baton_common::Fence(1), outcome: asked };
+    apply(Op::Record(Box::new(record))).await;
+    let name = key_name(0, false);
+    let settle = Settle { name, job: job("asking"), outcome: Some(outcome), keep_ms: 1_000_000_000_000 };
+    apply(Op::Settle(Box::new(settle))).await;
+    let failing = run_info(&thread("golden-failed"), 3, None);
+    let failed = failing.id;
+    apply(Op::Submit(Box::new(Submit::new(failing, OnBusy::Reject)))).await;
+    let mut advance = commit(failed, Version(1), Vec::new(), "golden");
+    advance.open = vec![GroupPlan::job("broken").new_group(failed, Seq(0), false)];
+    apply(Op::Advance(Box::new(advance))).await;
+    let mut advance = commit(failed, Version(2), Vec::new(), "golden");
+    advance.end = Some(RunEnd { status: RunStatus::Failed, output: None, failure: None, owed: None });
+    apply(Op::Advance(Box::new(advance))).await;
+}
+
+/// What a later program makes of it: the child ends, the question is answered, the other wait
+/// takes its signal, and the failed run is retried.
+///
+/// # Panics
+/// Where it does not.
+pub async fn go_on(subject: &dyn Subject) {
+    let mut now = Timestamp(1_780_000_000_000);
+    let mut apply = async |op: Op| {
+        now = now.plus_ms(1);
+        subject.apply_when(&op, now).await.expect("a transition")
+    };
+    let info = run_info(&thread("golden-two"), 2, None);
+    let job = |node: &str, index| JobId { run: info.id, r#gen: Gen(0), group: GroupPlan::job(node).id(), index };
+    let outcome = serde_json::to_string(&Outcome::value("later")).expect("an outcome is JSON");
+    let deliver = Deliver { job: job("waiting", 1), number: 2, outcome: outcome.clone() };
+    let taken = apply(Op::Deliver(Box::new(deliver))).await;
+    assert!(matches!(taken, Reply::Deliver(DeliverAnswer::Taken(_))), "{taken:?}");
+    let answer = Answer {
+        job: job("asking", 0),
+        interrupt: InterruptId::of(&job("asking", 0), 0),
+        decision: "true".to_owned(),
+        outcome: "{\"continuation\":{\"page\":2},\"answer\":true}".to_owned(),
+        ok: true,
+        actor: Actor::local(),
+    };
+    let answered = apply(Op::Answer(Box::new(answer))).await;
+    assert!(matches!(&answered, Reply::Answer(AnswerVerdict::Ok(tail)) if tail.released.len() == 1), "{answered:?}");
+    let child = RunId::for_child(&job("child", 0));
+    let mut end = commit(child, Version(1), Vec::new(), "golden");
+    end.end = Some(RunEnd { status: RunStatus::Succeeded, output: None, failure: None, owed: None });
+    let ended = apply(Op::Advance(Box::new(end))).await;
+    assert!(matches!(ended, Reply::Advance(AdvanceAnswer::Advanced { parent: Some(_), .. })), "{ended:?}");
+    let reserve = Reserve { name: key_name(0, false), job: job("needs", 0), lease_ms: 1_000 };
+    let known = apply(Op::Reserve(reserve)).await;
+    assert!(matches!(known, Reply::Reserve(ReserveAnswer::Done(_))), "{known:?}");
+    let failed = run_info(&thread("golden-failed"), 3, None).id;
+    let retry = Retry { run: failed, seen: Gen(0), from: None, actor: Actor::local() };
+    let retried = apply(Op::Retry(Box::new(retry))).await;
+    assert!(matches!(&retried, Reply::Retry(RetryAnswer::Retried(tail)) if tail.released.len() == 1), "{retried:?}");
 }

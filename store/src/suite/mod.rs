@@ -6,7 +6,6 @@
 
 pub mod conformance;
 pub mod differential;
-pub mod features;
 pub mod forward;
 pub mod golden;
 mod random;
@@ -18,8 +17,6 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use baton_common::transition::{Op, Reply};
 use baton_common::{Partition, Timestamp};
-
-pub use features::Features;
 
 use crate::memory::MemoryStore;
 use crate::{Error, Store};

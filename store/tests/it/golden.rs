@@ -1,17 +1,26 @@
 //! What earlier programs wrote, later ones must read: one store of each landing.
 //!
-//! `golden/v1` is a data folder with a run that waits in the middle of a group. It is never
-//! written again; a new layout adds a folder beside it. `BATON_TEST_WRITE_GOLDEN=1` makes one.
+//! `golden/v1` is a data folder with a run that waits in the middle of a group, `golden/v2` one
+//! with what the second layout added. They are never written again; a new layout adds a folder
+//! beside them. `BATON_TEST_WRITE_GOLDEN=1` makes the newest.
 
 use std::path::{Path, PathBuf};
 
-use baton_common::ids::{RunId, Seq};
+use baton_common::ids::{RunId, Seq, TenantId, ThreadKey};
 use baton_common::records::{RunStatus, TaskState};
 use baton_store::suite::{differential, golden};
 use baton_store::{Reader, Registry, SqliteOptions, SqliteStore, Store};
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
+fn folder(landing: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(landing)
+}
+
+/// A copy of a landing's store, opened.
+fn copy(landing: &str) -> (tempfile::TempDir, SqliteStore) {
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(folder(landing).join("baton.sqlite"), copy.path().join("baton.sqlite")).unwrap();
+    let store = open(copy.path());
+    (copy, store)
 }
 
 fn open(folder: &Path) -> SqliteStore {
@@ -20,14 +29,7 @@ fn open(folder: &Path) -> SqliteStore {
 
 #[tokio::test]
 async fn a_store_of_the_first_landing_is_read() {
-    if std::env::var_os("BATON_TEST_WRITE_GOLDEN").is_some() {
-        let store = open(&folder());
-        golden::fill(&store).await;
-        store.close().await;
-    }
-    let copy = tempfile::tempdir().unwrap();
-    std::fs::copy(folder().join("baton.sqlite"), copy.path().join("baton.sqlite")).unwrap();
-    let store = open(copy.path());
+    let (_folder, store) = copy("v1");
     let run: RunId = golden::RUN.parse().unwrap();
     let detail = store.detail(run).await.unwrap().unwrap();
     assert_eq!(detail.run.state.status, RunStatus::Running);
@@ -42,6 +44,21 @@ async fn a_store_of_the_first_landing_is_read() {
     assert!(checkpoint.full && !checkpoint.writes.is_empty());
     assert_eq!(store.events(run, 0, 100).await.unwrap().len(), usize::try_from(detail.run.state.events).unwrap());
     assert!(!store.cluster().await.unwrap().is_empty());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_store_of_the_second_landing_goes_on() {
+    if std::env::var_os("BATON_TEST_WRITE_GOLDEN").is_some() {
+        let store = open(&folder("v2"));
+        golden::fill_second(&store).await;
+        store.close().await;
+    }
+    let (_folder, store) = copy("v2");
+    let thread = ThreadKey { tenant: TenantId::local(), thread: golden::THREAD.parse().unwrap() };
+    let kept = store.signals(&thread).await.unwrap();
+    assert_eq!(kept.iter().map(|signal| signal.taken.is_some()).collect::<Vec<_>>(), [true, false]);
+    golden::go_on(&store).await;
     store.close().await;
 }
 

@@ -1,11 +1,11 @@
 //! The memory adapter against the suite, and the suite against itself.
 
 use baton_store::MemoryStore;
-use baton_store::suite::{Features, conformance, differential};
+use baton_store::suite::{conformance, differential};
 
 #[tokio::test]
 async fn keeps_the_promises() {
-    conformance::all(&MemoryStore::new(differential::timings()), Features::ALL).await;
+    conformance::all(&MemoryStore::new(differential::timings())).await;
 }
 
 /// A differential test whose operations never get past the first check shows nothing.

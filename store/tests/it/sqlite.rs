@@ -5,7 +5,7 @@ use baton_common::ids::{JobId, RunId};
 use baton_common::records::{DueKind, TaskState};
 use baton_common::settings::Timings;
 use baton_common::transition::{Expire, ExpireAnswer, Op, Reply};
-use baton_store::suite::{Features, Subject as _, conformance, differential, golden};
+use baton_store::suite::{Subject as _, conformance, differential, golden};
 use baton_store::{Error, Reader as _, Registry, SqliteOptions, SqliteStore, Store};
 
 fn open(folder: &std::path::Path) -> Result<SqliteStore, Error> {
@@ -16,7 +16,7 @@ fn open(folder: &std::path::Path) -> Result<SqliteStore, Error> {
 async fn keeps_the_promises() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    conformance::all(&store, Features::ALL).await;
+    conformance::all(&store).await;
     store.close().await;
 }
 
@@ -25,7 +25,7 @@ async fn does_what_the_machine_does() {
     for seed in 0..25 {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).unwrap();
-        differential::differential(&store, Features::ALL, seed, 250).await;
+        differential::differential(&store, seed, 250).await;
         store.close().await;
     }
 }

@@ -22,13 +22,13 @@ use baton_common::transition::{
 use baton_common::{Digest, ErrorClass, Failure, Fence, Gen, Timestamp};
 use serde_json::json;
 
+use super::Subject;
 use super::differential::PARTITION;
 use super::world::{GroupPlan, checkpoint, commit, run_info, thread};
-use super::{Features, Subject};
 
 /// All stories, one after another. The subject is empty and built with
 /// [`super::differential::timings`].
-pub async fn all(subject: &dyn Subject, features: Features) {
+pub async fn all(subject: &dyn Subject) {
     let mut story = Story { subject, now: Timestamp(1_760_000_000_000), next: 100 };
     story.a_repeated_submit_finds_its_run().await;
     story.a_busy_thread_refuses_or_queues().await;
@@ -49,18 +49,10 @@ pub async fn all(subject: &dyn Subject, features: Features) {
     story.pauses().await;
     story.children().await;
     story.stopping().await;
-    if features.has(Features::TURNS) {
-        story.turns().await;
-    }
-    if features.has(Features::EDIT) {
-        story.edits().await;
-    }
-    if features.has(Features::RETRY) {
-        story.retries().await;
-    }
-    if features.has(Features::KEYS) {
-        story.keys().await;
-    }
+    story.turns().await;
+    story.edits().await;
+    story.retries().await;
+    story.keys().await;
 }
 
 struct Story<'a> {

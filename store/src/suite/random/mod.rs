@@ -19,7 +19,6 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 
-use super::Features;
 use super::differential::PARTITION;
 use super::world::{GroupPlan, checkpoint, commit, run_info, thread};
 use crate::memory::MemoryStore;
@@ -32,7 +31,6 @@ pub(super) struct Generator {
     repeat: Vec<Op>,
     staged: Option<(Commit, Vec<Stage>)>,
     last_claim: Option<Claim>,
-    features: Features,
 }
 
 /// A task somewhere in the store.
@@ -43,9 +41,9 @@ struct Pick {
 }
 
 impl Generator {
-    pub(super) fn new(seed: u64, features: Features) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let rng = StdRng::seed_from_u64(seed);
-        Self { rng, runs: Vec::new(), repeat: Vec::new(), staged: None, last_claim: None, features }
+        Self { rng, runs: Vec::new(), repeat: Vec::new(), staged: None, last_claim: None }
     }
 
     /// The runs so far.
@@ -66,10 +64,6 @@ impl Generator {
             }
         }
         run
-    }
-
-    fn may(&self, feature: Features) -> bool {
-        self.features.has(feature)
     }
 
     pub(super) fn pause_ms(&mut self) -> u64 {
@@ -106,7 +100,7 @@ impl Generator {
             return op;
         }
         let Some(run) = self.some_run(store).await else { return self.submit(store, now).await };
-        if self.may(Features::STOPPING) && self.rng.random_bool(0.01) {
+        if self.rng.random_bool(0.01) {
             let run = RunId { uuid: uuid::Uuid::nil(), ..run };
             return Op::Cancel(Cancel { run, actor: Actor::local() });
         }
@@ -118,20 +112,20 @@ impl Generator {
         match (self.rng.random_range(0..100), detail) {
             (0..5, _) | (_, None) => self.submit(store, now).await,
             (5..24, Some(detail)) => self.advance(store, &detail, now).await,
-            (28..31, _) if self.may(Features::STOPPING) => Op::Cancel(Cancel { run, actor: Actor::local() }),
+            (28..31, _) => Op::Cancel(Cancel { run, actor: Actor::local() }),
             (31..37, _) => {
                 Op::PopDue(PopDue { partition: PARTITION, limit: self.rng.random_range(1..6), hide_ms: 500 })
             }
-            (37..38, _) if self.may(Features::STOPPING) => Op::Force { run },
+            (37..38, _) => Op::Force { run },
             (38..40, _) => Op::Gc { run },
             (40..41, _) => Op::Park { run, reason: "test".to_owned() },
             (41..44, _) => Op::Unpark { run },
             (44..46, _) => Op::Extend { run, ms: self.rng.random_range(1..2_000) },
             (46..50, Some(detail)) => self.fire(store, &detail).await,
-            (50..55, Some(detail)) if self.may(Features::SIGNALS) => self.signal_op(store, &detail).await,
-            (55..57, Some(detail)) if self.may(Features::EDIT) => self.edit(store, &detail, now).await,
-            (57..60, _) if self.may(Features::KEYS) => self.key_op(),
-            (60..62, _) if self.may(Features::RETRY) => self.retry(store).await,
+            (50..55, Some(detail)) => self.signal_op(store, &detail).await,
+            (55..57, Some(detail)) => self.edit(store, &detail, now).await,
+            (57..60, _) => self.key_op(),
+            (60..62, _) => self.retry(store).await,
             (_, Some(detail)) => match self.pick(&detail) {
                 Some(pick) => self.task_op(store, &detail, pick).await,
                 None => self.advance(store, &detail, now).await,
@@ -148,7 +142,7 @@ impl Generator {
         }
         let on_busy = if self.rng.random_bool(0.7) { OnBusy::Enqueue } else { OnBusy::Reject };
         let submit = Submit::new(info, on_busy);
-        if self.may(Features::TURNS) && self.rng.random_bool(0.35) {
+        if self.rng.random_bool(0.35) {
             return self.turn(store, submit, now).await;
         }
         Op::Submit(Box::new(submit))
@@ -189,12 +183,11 @@ impl Generator {
             advance.cancelled.push(id.clone());
         }
         let turns = matches!(state.status, RunStatus::Running | RunStatus::Cancelling | RunStatus::Undoing);
-        advance.undoing = turns && self.may(Features::STOPPING) && self.rng.random_bool(0.08);
+        advance.undoing = turns && self.rng.random_bool(0.08);
         let stops = state.status == RunStatus::Cancelling && !advance.undoing;
         let ends = stops || self.rng.random_bool(0.08);
         if ends {
             let status = match state.status {
-                _ if !self.may(Features::RETRY) && state.status != RunStatus::Cancelling => RunStatus::Succeeded,
                 RunStatus::Cancelling if self.rng.random_bool(0.9) => RunStatus::Cancelled,
                 _ => *[RunStatus::Succeeded, RunStatus::Failed].choose(&mut self.rng).unwrap_or(&RunStatus::Failed),
             };

@@ -6,7 +6,6 @@ use baton_common::tool::Effect;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::super::Features;
 use super::super::world::GroupPlan;
 use super::Generator;
 use crate::RunDetail;
@@ -16,8 +15,8 @@ impl Generator {
         let (info, state) = (&detail.run.info, &detail.run.state);
         let mut plan = match self.rng.random_range(0..100) {
             0..20 => GroupPlan::ask(node),
-            20..35 if self.may(Features::WAITS) => GroupPlan::wait(node),
-            35..47 if self.may(Features::CHILDREN) && self.runs.len() < 60 => GroupPlan::child(node, info, state.r#gen),
+            20..35 => GroupPlan::wait(node),
+            35..47 if self.runs.len() < 60 => GroupPlan::child(node, info, state.r#gen),
             _ => GroupPlan::job(node),
         };
         plan.activation = u32::try_from(state.superstep).unwrap_or(0) + 1;
@@ -27,8 +26,7 @@ impl Generator {
             _ if plan.kind == TaskKind::Child => 3,
             _ => self.rng.random_range(61..140),
         };
-        let free = plan.kind == TaskKind::Job || self.may(Features::WINDOWS);
-        plan.window = if free { self.rng.random_range(1..=plan.count) } else { plan.count };
+        plan.window = self.rng.random_range(1..=plan.count);
         plan.need_ok = if self.rng.random_bool(0.7) { plan.count } else { self.rng.random_range(1..=plan.count) };
         plan.max_failed = if self.rng.random_bool(0.5) { 0 } else { self.rng.random_range(0..=plan.count) };
         plan.attempts_max = self.rng.random_range(1..4);
@@ -37,15 +35,12 @@ impl Generator {
             plan.detached = true;
             plan.count = 1;
             (plan.window, plan.need_ok, plan.max_failed) = (1, 1, 0);
-            if !self.may(Features::STOPPING) {
-                plan.effect = Effect::Pure;
-            }
         }
         if self.rng.random_bool(0.2) {
             plan.deadline = Some(now.plus_ms(self.rng.random_range(10..4_000)));
         }
         self.times(&mut plan, now);
-        if self.may(Features::NEEDS) && plan.kind != TaskKind::Child && plan.count > 1 && self.rng.random_bool(0.3) {
+        if plan.kind != TaskKind::Child && plan.count > 1 && self.rng.random_bool(0.3) {
             plan.needs = (0..plan.count).map(|index| self.needs(index)).collect();
         }
         plan
@@ -57,10 +52,10 @@ impl Generator {
         if timed && self.rng.random_bool(0.5) {
             plan.expires_ms = Some(self.rng.random_range(10..4_000));
         }
-        if timed && self.may(Features::WINDOWS) && self.rng.random_bool(0.2) {
+        if timed && self.rng.random_bool(0.2) {
             plan.expires_at = Some(now.plus_ms(self.rng.random_range(0..4_000)));
         }
-        if plan.kind == TaskKind::Wait && self.may(Features::SIGNALS) && self.rng.random_bool(0.6) {
+        if plan.kind == TaskKind::Wait && self.rng.random_bool(0.6) {
             plan.signal = ["go", "stop"].choose(&mut self.rng).copied();
         }
     }

@@ -11,7 +11,6 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::json;
 
-use super::super::Features;
 use super::super::differential::PARTITION;
 use super::super::world::thread;
 use super::{Generator, Pick, body};
@@ -28,7 +27,7 @@ impl Generator {
         if asks && self.rng.random_bool(0.6) || self.rng.random_bool(0.05) {
             return self.answer(detail, pick.job);
         }
-        if pick.kind == TaskKind::Wait && self.may(Features::SIGNALS) && self.rng.random_bool(0.8) {
+        if pick.kind == TaskKind::Wait && self.rng.random_bool(0.8) {
             return self.deliver(store, detail, pick).await;
         }
         match (pick.task.state, self.rng.random_range(0..100)) {
@@ -137,7 +136,7 @@ impl Generator {
             _ => pick.task.fence,
         };
         let digest = if self.rng.random_bool(0.95) { pick.task.digest } else { Digest::of("another input") };
-        let outcome = if self.may(Features::PHASES) && self.rng.random_bool(0.15) {
+        let outcome = if self.rng.random_bool(0.15) {
             self.pause()
         } else if self.rng.random_bool(0.55) {
             let size = if self.rng.random_bool(0.03) { 150_000 } else { 10 };

@@ -9,12 +9,9 @@ mod world;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use baton_store::suite::{Features, conformance, differential};
+use baton_store::suite::{conformance, differential};
 use baton_store::{RedisOptions, RedisStore};
 use baton_testbed::Redis;
-
-/// What the scripts can do so far.
-const FEATURES: Features = Features::ALL;
 
 /// One server for all tests; each takes a database of its own.
 fn url() -> String {
@@ -42,7 +39,7 @@ async fn empty(url: &str) {
 async fn keeps_the_promises() {
     let url = url();
     let store = RedisStore::connect(options(&url)).await.unwrap();
-    conformance::all(&store, FEATURES).await;
+    conformance::all(&store).await;
 }
 
 #[tokio::test]
@@ -52,6 +49,6 @@ async fn does_what_the_machine_does() {
     for seed in 0..seeds {
         empty(&url).await;
         let store = RedisStore::connect(options(&url)).await.unwrap();
-        differential::differential(&store, FEATURES, seed, 250).await;
+        differential::differential(&store, seed, 250).await;
     }
 }
