@@ -164,6 +164,10 @@ nodes:
                 help: paths are relative to the graph, with / between names and without ..
         "#]],
     );
+}
+
+#[test]
+fn arguments_are_held_to_the_input_of_a_graph() {
     check(
         "baton: 1
 graph: g
@@ -342,6 +346,14 @@ fn what_stands_beside_a_job_has_a_form() {
                 help: visible are input, state, run, args; texts stand in quotes: 'amount'
         "#]],
         ),
+    ] {
+        node(body, expected);
+    }
+}
+
+#[test]
+fn keys_stand_where_they_are_of_use() {
+    for (body, expected) in [
         (
             "ask: { title: t, edit: state.text, via: { name: mail.send } }\n    undo: { tool: { name: x } }\n    poll: { until: output.ok }\n    then: end",
             expect![[r#"

@@ -1,6 +1,6 @@
 //! Expressions, templates and types that cannot work.
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 
 use super::{head, node};
 
@@ -248,12 +248,14 @@ fn declarations_make_sense() {
     );
 }
 
+/// One node `a` of a graph with a list of objects and a text of two words.
+fn hits(body: &str, expected: Expect) {
+    const STATE: &str = "{ hits: { type: array, items: { type: object, properties: { text: { type: string }, score: { type: number } }, additionalProperties: false } }, text: string, n: integer, level: { type: string, enum: [low, high] } }";
+    super::check(&format!("baton: 1\ngraph: g\nstate: {STATE}\nstart: a\nnodes:\n  a:\n    {body}\n"), expected);
+}
+
 #[test]
 fn what_lists_and_objects_hold_is_known() {
-    const HITS: &str = "state: { hits: { type: array, items: { type: object, properties: { text: { type: string }, score: { type: number } }, additionalProperties: false } }, text: string, n: integer, level: { type: string, enum: [low, high] } }\n";
-    let with = |body: &str, expected| {
-        super::check(&format!("baton: 1\ngraph: g\n{HITS}start: a\nnodes:\n  a:\n    {body}\n"), expected)
-    };
     for (body, expected) in [
         (
             "save: { text: 'state.hits[0].score' }\n    then: end",
@@ -302,6 +304,14 @@ fn what_lists_and_objects_hold_is_known() {
                 startsWith takes a string, not an integer
         "#]],
         ),
+    ] {
+        hits(body, expected);
+    }
+}
+
+#[test]
+fn what_nodes_give_is_known() {
+    for (body, expected) in [
         (
             "ask: { title: t, edit: state.text }\n    then: [ { when: output.action == 'rejected', to: end }, { when: output.action == 'respond', to: end }, { to: end } ]",
             expect![[r#"
@@ -334,6 +344,6 @@ fn what_lists_and_objects_hold_is_known() {
             "#]],
         ),
     ] {
-        with(body, expected);
+        hits(body, expected);
     }
 }
