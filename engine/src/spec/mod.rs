@@ -9,6 +9,7 @@ mod call;
 mod canonical;
 mod chat;
 mod code;
+mod cures;
 mod document;
 mod each;
 mod flow;

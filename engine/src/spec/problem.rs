@@ -23,7 +23,7 @@ pub struct Problem {
     pub label: String,
     /// What is wrong, as a phrase.
     pub message: String,
-    /// How to put it right.
+    /// How to put it right; every problem of a graph has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
@@ -154,6 +154,13 @@ impl Report {
     pub(super) fn finish(self) -> Vec<Problem> {
         let Self { files, mut problems, .. } = self;
         let file = |problem: &Problem| files.iter().position(|file| *file == problem.file);
+        for problem in &mut problems {
+            let (label, cure) = super::cures::usual(&problem.code);
+            if problem.label == problem.message {
+                label.clone_into(&mut problem.label);
+            }
+            problem.help.get_or_insert_with(|| cure.to_owned());
+        }
         problems.sort_by_cached_key(|problem| {
             (file(problem), problem.offset, problem.code.clone(), problem.message.clone())
         });

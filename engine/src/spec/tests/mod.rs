@@ -41,6 +41,9 @@ fn shown(text: &str) -> String {
     if problems.is_empty() {
         return "fine\n".to_owned();
     }
+    for problem in &problems {
+        assert!(problem.help.is_some() && !problem.label.is_empty() && problem.label != problem.message, "{problem:?}");
+    }
     problems.iter().map(|problem| line(text, problem)).collect()
 }
 
@@ -53,6 +56,14 @@ fn line(text: &str, problem: &Problem) -> String {
     }
     let help = problem.help.as_deref().map(|help| format!("\n    help: {help}")).unwrap_or_default();
     format!("{}:{} {} `{marked}`\n    {}{help}\n", problem.line, problem.column, problem.code, problem.message)
+}
+
+#[test]
+fn every_code_has_a_label_and_a_cure_of_its_own() {
+    let other = super::cures::usual("");
+    for code in super::CODES.iter().filter(|code| **code != "yaml_syntax") {
+        assert_ne!(super::cures::usual(code), other, "{code}");
+    }
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn arguments_are_held_to_the_schemas_of_tools() {
                 help: args: { text: … }
             8:42 type_mismatch `"{{ input.q }}"`
                 to of mail.send is an array, not a string
+                help: give it the type that is wanted, or declare another
             8:59 unknown_argument `txt`
                 mail.send takes no txt
                 help: did you mean text?
@@ -66,8 +67,10 @@ fn arguments_are_held_to_the_schemas_of_tools() {
                 help: write it without quotes: 2
             8:87 type_mismatch `soon`
                 when of mail.send: value is not one of "now" or "later"
+                help: give it the type that is wanted, or declare another
             8:106 type_mismatch `"{{ state.n }}"`
                 ok of extra of mail.send is a boolean, not an integer
+                help: give it the type that is wanted, or declare another
         "#]],
     );
     with_tools(
@@ -100,6 +103,7 @@ fn arguments_are_held_to_the_schemas_of_tools() {
                 help: did you mean edit?
             10:87 type_mismatch `0`
                 copies of mail.send: value is less than the minimum of 1
+                help: give it the type that is wanted, or declare another
         "#]],
     );
 }
@@ -145,8 +149,10 @@ nodes:
                 help: did you mean topic?
             16:51 type_mismatch `"{{ state.t }}"`
                 depth of graph child is an integer, not a string
+                help: give it the type that is wanted, or declare another
             17:16 type_mismatch `output.text`
                 channel n takes an integer, not a string
+                help: give it the type that is wanted, or declare another
             17:32 unknown_output `output.txt`
                 output has no txt here
                 help: did you mean text?
@@ -196,8 +202,10 @@ nodes:
                 help: did you mean topic?
             15:51 type_mismatch `"{{ state.t }}"`
                 depth of graph child is an integer, not a string
+                help: give it the type that is wanted, or declare another
             16:16 type_mismatch `output.text`
                 channel n takes an integer, not a string
+                help: give it the type that is wanted, or declare another
             16:32 unknown_output `output.txt`
                 output has no txt here
                 help: did you mean text?
@@ -266,11 +274,13 @@ fn waits_have_a_form() {
         (
             "wait: { until: state.n, expires: 3d }\n    then: end",
             expect![[r#"
-            8:20 type_mismatch `state.n`
-                until is a string, not an integer
-            8:29 no_use `expires`
-                expires goes with signal
-        "#]],
+                8:20 type_mismatch `state.n`
+                    until is a string, not an integer
+                    help: give it the type that is wanted, or declare another
+                8:29 no_use `expires`
+                    expires goes with signal
+                    help: leave it out
+            "#]],
         ),
         (
             "wait: { for: 3d }\n    save: { text: output.x }\n    then: end",
@@ -357,17 +367,19 @@ fn keys_stand_where_they_are_of_use() {
         (
             "ask: { title: t, edit: state.text, via: { name: mail.send } }\n    undo: { tool: { name: x } }\n    poll: { until: output.ok }\n    then: end",
             expect![[r#"
-            8:40 unsupported_yet `via`
-                via is not supported yet
-                help: tell people by a node before it: notify: { name: slack.post, args: … } with then: this node
-            9:5 no_use `undo`
-                a node that asks has no use for undo
-            10:5 no_use `poll`
-                a node that asks has no use for poll
-            10:20 unknown_output `output.ok`
-                output has no ok here
-                help: there are action, by, comment, value
-        "#]],
+                8:40 unsupported_yet `via`
+                    via is not supported yet
+                    help: tell people by a node before it: notify: { name: slack.post, args: … } with then: this node
+                9:5 no_use `undo`
+                    a node that asks has no use for undo
+                    help: leave it out
+                10:5 no_use `poll`
+                    a node that asks has no use for poll
+                    help: leave it out
+                10:20 unknown_output `output.ok`
+                    output has no ok here
+                    help: there are action, by, comment, value
+            "#]],
         ),
         (
             "for_each: { in: state.l, after: item.needs }\n    tool: { name: t, args: { d: \"{{ deps }}\" } }\n    save: { o: deps }\n    then: end",
@@ -383,12 +395,13 @@ fn keys_stand_where_they_are_of_use() {
         (
             "for_each: { in: state.l, by: size(item) }\n    tool: { name: t, args: { d: \"{{ deps }}\" } }\n    then: end",
             expect![[r#"
-            8:34 type_mismatch `size(item)`
-                by is a string, not an integer
-            9:33 not_visible `"{{ deps }}"`
-                deps is not visible in the work of a node
-                help: only work and keep of a map with after see it
-        "#]],
+                8:34 type_mismatch `size(item)`
+                    by is a string, not an integer
+                    help: give it the type that is wanted, or declare another
+                9:33 not_visible `"{{ deps }}"`
+                    deps is not visible in the work of a node
+                    help: only work and keep of a map with after see it
+            "#]],
         ),
         (
             "notify: { name: t, key: x }\n    then: end",
@@ -401,11 +414,13 @@ fn keys_stand_where_they_are_of_use() {
         (
             "chat: { route: w, user: u }\n    poll: { until: 'true' }\n    approve: {}\n    then: end",
             expect![[r#"
-            9:5 no_use `poll`
-                a chat has no use for poll
-            10:5 no_use `approve`
-                a chat has no use for approve
-        "#]],
+                9:5 no_use `poll`
+                    a chat has no use for poll
+                    help: leave it out
+                10:5 no_use `approve`
+                    a chat has no use for approve
+                    help: leave it out
+            "#]],
         ),
     ] {
         node(body, expected);

@@ -77,6 +77,7 @@ fn routes_have_a_shape() {
         expect![[r#"
             3:1 wrong_target `start`
                 a graph cannot start at its end
+                help: name each node once, and end alone
             5:3 unreachable_node `a`
                 nothing leads to a
                 help: name it in start, then or on_error, or delete it

@@ -95,6 +95,7 @@ fn what_is_missing_is_named() {
         expect![[r#"
             1:1 missing_key `graph:`
                 the graph has no nodes
+                help: add it; docs/graphs.md lists all keys
             1:1 missing_key `graph:`
                 the graph has no start
                 help: start: NAME of the first node
@@ -108,13 +109,16 @@ fn what_is_missing_is_named() {
         expect![[r#"
             1:8 wrong_version `2`
                 this version of Baton reads graphs of language version 1
+                help: write baton: 1
             2:8 wrong_name `g h`
                 "g h" is no name of a graph
                 help: names are made of letters, digits, _, - and .
             3:1 wrong_target `start`
                 a graph cannot start at its end
+                help: name each node once, and end alone
             4:1 missing_key `nodes`
                 the graph has no nodes
+                help: add it; docs/graphs.md lists all keys
         "#]],
     );
     node(
@@ -192,6 +196,7 @@ fn one_thing_at_a_time() {
         expect![[r#"
             8:70 two_forms `{`
                 chat has fields or output_schema, not both
+                help: keep one of them
         "#]],
     );
     node(
@@ -199,6 +204,7 @@ fn one_thing_at_a_time() {
         expect![[r#"
             8:24 wrong_arm `fail`
                 an arm has to or fail, not both
+                help: { when: …, to: NAME } or { when: …, fail: "…" }
         "#]],
     );
 }
@@ -210,8 +216,10 @@ fn what_has_no_use_is_refused() {
         expect![[r#"
             9:5 needs_for_each `max_parallel`
                 max_parallel needs for_each
+                help: add for_each, or leave the key out
             10:5 needs_for_each `on_item_error`
                 on_item_error needs for_each
+                help: add for_each, or leave the key out
         "#]],
     );
     node(
@@ -219,6 +227,7 @@ fn what_has_no_use_is_refused() {
         expect![[r#"
             8:5 no_use `retry`
                 a node without work has no use for retry
+                help: leave it out
         "#]],
     );
     node(
@@ -234,6 +243,7 @@ fn what_has_no_use_is_refused() {
         expect![[r#"
             9:36 no_use `invalid`
                 errors of class invalid are never tried again
+                help: leave it out
             9:45 unknown_word `trasient`
                 there is no class of errors trasient
                 help: did you mean transient?
@@ -254,6 +264,7 @@ fn words_are_checked() {
                 help: did you mean once?
             9:15 unknown_word `urgent`
                 priority is one of high, normal, low, not urgent
+                help: write one of those that are named
         "#]],
     );
     node(
@@ -264,6 +275,7 @@ fn words_are_checked() {
                 help: did you mean collect?
             11:19 wrong_number `0`
                 max_parallel is a whole number from 1 to 100000
+                help: write a number within the bounds, without quotes
         "#]],
     );
     node(
@@ -282,6 +294,7 @@ fn words_are_checked() {
                 help: tools have dotted names: doc.extract
             8:36 wrong_type `[`
                 args is a map, not a list
+                help: write it in the form that is named
         "#]],
     );
 }

@@ -46,6 +46,7 @@ fn misspelt_nodes_get_a_suggestion() {
         expect![[r#"
             8:15 wrong_target `a`
                 a stands here twice
+                help: name each node once, and end alone
         "#]],
     );
 }
@@ -202,6 +203,7 @@ fn names_of_the_author_can_be_spelt() {
                 help: names are made of letters, digits, _ and -
             6:3 wrong_name `end`
                 end is the end of a branch, not the name of a node
+                help: names are made of letters, digits and _
         "#]],
     );
     node(
@@ -209,6 +211,7 @@ fn names_of_the_author_can_be_spelt() {
         expect![[r#"
             8:34 wrong_name `state`
                 state cannot be the name of an item
+                help: names are made of letters, digits and _
         "#]],
     );
 }

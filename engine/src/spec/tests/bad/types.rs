@@ -11,6 +11,7 @@ fn expressions_are_compiled() {
         expect![[r#"
             8:16 wrong_expression `state.n +`
                 save of n: the expression breaks off
+                help: docs/graphs.md shows what expressions are made of
         "#]],
     );
     node(
@@ -55,6 +56,7 @@ fn operators_of_other_languages_are_known() {
         expect![[r#"
             8:16 wrong_expression `'[state.n, , 2]'`
                 save of l: , does not belong at character 12
+                help: docs/graphs.md shows what expressions are made of
         "#]],
     );
     node(
@@ -111,6 +113,7 @@ fn types_are_checked_where_they_are_certain() {
         expect![[r#"
             8:16 type_mismatch `state.text`
                 channel n takes an integer, not a string
+                help: give it the type that is wanted, or declare another
         "#]],
     );
     node(
@@ -134,6 +137,7 @@ fn types_are_checked_where_they_are_certain() {
         expect![[r#"
             8:21 type_mismatch `state.n`
                 when is a boolean, not an integer
+                help: give it the type that is wanted, or declare another
         "#]],
     );
     node(
@@ -141,6 +145,7 @@ fn types_are_checked_where_they_are_certain() {
         expect![[r#"
             8:21 type_mismatch `state.text > 3`
                 a string and an integer do not compare
+                help: give it the type that is wanted, or declare another
         "#]],
     );
     node(
@@ -148,6 +153,7 @@ fn types_are_checked_where_they_are_certain() {
         expect![[r#"
             8:21 type_mismatch `state.text == 3`
                 a string never equals an integer
+                help: give it the type that is wanted, or declare another
         "#]],
     );
     node(
@@ -171,6 +177,7 @@ fn types_are_checked_where_they_are_certain() {
         expect![[r#"
             8:19 type_mismatch `state.text.title`
                 state.text is a string: it has no member title
+                help: give it the type that is wanted, or declare another
         "#]],
     );
 }
@@ -182,6 +189,7 @@ fn maps_are_over_lists_and_give_lists() {
         expect![[r#"
             8:15 type_mismatch `state.text`
                 for_each is an array, not a string
+                help: give it the type that is wanted, or declare another
         "#]],
     );
     node(
@@ -212,10 +220,13 @@ fn declarations_make_sense() {
         expect![[r#"
             5:39 type_mismatch `x`
                 the default does not fit its type: value is not of type "integer"
+                help: give it the type that is wanted, or declare another
             5:71 type_mismatch `sum`
                 this reducer needs a channel that is an integer or a number, not string
+                help: give it the type that is wanted, or declare another
             5:104 unknown_word `concat`
                 reduce is one of replace, last, append, union, sum, merge, messages, not concat
+                help: write one of those that are named
         "#]],
     );
     head(
@@ -223,8 +234,10 @@ fn declarations_make_sense() {
         expect![[r#"
             5:13 wrong_schema `{`
                 no JSON Schema: $ref leads outside of the schema: http://x/y
+                help: correct the schema; references stay within it
             5:77 wrong_type `[`
                 a type in input is a text, not a list
+                help: write it in the form that is named
         "#]],
     );
     node(
@@ -276,22 +289,25 @@ fn what_lists_and_objects_hold_is_known() {
         (
             "save: { n: 'state.hits.map(h, h.text)[0]' }\n    then: end",
             expect![[r#"
-            7:16 type_mismatch `'state.hits.map(h, h.text)[0]'`
-                channel n takes an integer, not a string
-        "#]],
+                7:16 type_mismatch `'state.hits.map(h, h.text)[0]'`
+                    channel n takes an integer, not a string
+                    help: give it the type that is wanted, or declare another
+            "#]],
         ),
         (
             "save: { n: 'state.text.map(t, 1)[0]' }\n    then: end",
             expect![[r#"
-            7:16 type_mismatch `'state.text.map(t, 1)[0]'`
-                a string has no elements
-        "#]],
+                7:16 type_mismatch `'state.text.map(t, 1)[0]'`
+                    a string has no elements
+                    help: give it the type that is wanted, or declare another
+            "#]],
         ),
         (
             "then: [ { when: 'state.hits.exists(h, h.score)', to: end }, { when: state.level == 'hgh', to: end }, { to: end } ]",
             expect![[r#"
                 7:21 type_mismatch `'state.hits.exists(h, h.score)'`
                     || takes booleans, not a number
+                    help: give it the type that is wanted, or declare another
                 7:73 type_mismatch `state.level == 'hgh'`
                     it is never 'hgh'
                     help: did you mean high?
@@ -300,9 +316,10 @@ fn what_lists_and_objects_hold_is_known() {
         (
             "then: [ { when: 'state.n.startsWith(\"x\")', to: end }, { to: end } ]",
             expect![[r#"
-            7:21 type_mismatch `'state.n.startsWith("x")'`
-                startsWith takes a string, not an integer
-        "#]],
+                7:21 type_mismatch `'state.n.startsWith("x")'`
+                    startsWith takes a string, not an integer
+                    help: give it the type that is wanted, or declare another
+            "#]],
         ),
     ] {
         hits(body, expected);

@@ -63,6 +63,7 @@ fn keys_stand_once() {
         expect![[r#"
             6:1 duplicate_key `graph`
                 graph stands here twice
+                help: keep one of them
         "#]],
     );
 }
@@ -119,6 +120,7 @@ fn expressions_that_yaml_splits_are_refused() {
                 help: put the whole expression in quotes
             8:67 wrong_expression `2)`
                 show: ) does not belong at character 3
+                help: docs/graphs.md shows what expressions are made of
         "#]],
     );
 }
