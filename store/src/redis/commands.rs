@@ -27,8 +27,8 @@ pub(super) struct Guess {
     pub(super) generation: Gen,
     /// The job's phase, or one that is close below.
     pub(super) phase: u32,
-    /// Whether the job's lease lapsed.
-    pub(super) lapsed: bool,
+    /// Whether it takes the script with all parts.
+    pub(super) more: bool,
     /// For groups of asks or children: the ids of their questions, or the uuids of their runs.
     pub(super) names: Vec<(String, String)>,
 }
@@ -43,10 +43,11 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Scri
         Op::Stage(op) => (Script::Stage, stage(op)),
         Op::Advance(op) => (advance::script(op), advance::command(op, guess.generation)?),
         Op::Mark(op) => (Script::Mark, mark(op)),
-        Op::Claim(op) if guess.lapsed => (Script::ClaimLapsed, claim(op, timings, guess)),
+        Op::Claim(op) if guess.more => (Script::ClaimMore, claim(op, timings, guess)),
         Op::Claim(op) => (Script::Claim, claim(op, timings, guess)),
         Op::Renew(op) => (Script::Renew, renew(op)),
-        Op::Record(op) => (Script::Record, record(op, guess.phase)),
+        Op::Record(op) if guess.more => (Script::RecordMore, record(op, guess)),
+        Op::Record(op) => (Script::Record, record(op, guess)),
         Op::Expire(op) => (Script::Expire, expire(op, timings, guess.phase)),
         Op::Answer(op) => (Script::Answer, answer(op)),
         Op::Cancel(op) => (Script::Cancel, run(op.run).bytes(op.actor.as_str()).finish()),
@@ -178,7 +179,7 @@ fn claim(op: &Claim, timings: &Timings, guess: &Guess) -> Vec<u8> {
         .bytes(op.request.0.to_be_bytes())
         .number(op.lease_ms);
     let packer = phases(packer, &op.job, guess.phase).bytes(bodies::poison(timings.infra_attempts_max));
-    packer.flag(guess.lapsed).finish()
+    packer.flag(guess.more).finish()
 }
 
 fn renew(op: &Renew) -> Vec<u8> {
@@ -190,8 +191,8 @@ fn renew(op: &Renew) -> Vec<u8> {
     list.finish()
 }
 
-fn record(op: &Record, phase: u32) -> Vec<u8> {
-    let packer = job(&op.job).bytes(op.digest.0).number(op.fence.0);
+fn record(op: &Record, guess: &Guess) -> Vec<u8> {
+    let packer = job(&op.job).bytes(op.digest.0).number(op.fence.0).flag(guess.more);
     match &op.outcome {
         Recorded::Ok(body) => packer.bytes("ok").bytes(body).finish(),
         Recorded::Error { class, code, retry_after_ms, body } => {
@@ -212,7 +213,7 @@ fn record(op: &Record, phase: u32) -> Vec<u8> {
                 Some(ms) => packer.number(*ms),
                 None => packer.flag(false),
             };
-            phases(packer.bytes(question), &op.job, phase).finish()
+            phases(packer.bytes(question), &op.job, guess.phase).finish()
         }
         Recorded::Wait { after_ms, continuation } => {
             let goes_on = continuation.clone().unwrap_or_else(|| bodies::continued(None));

@@ -36,32 +36,34 @@ macro_rules! scripts {
 }
 
 scripts! {
-    Submit = "submit": "rows" "beside" "questions" "waits" "tail" "stopping" "audit";
+    Submit = "submit": "rows" "beside" "questions" "waits" "withdraw" "tail" "rest" "stopping" "audit";
     Stage = "stage": "rows" "staged";
     Advance = "advance": "rows" "order" "staged" "open";
-    AdvanceMore = "advance": "rows" "order" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs"
-        "closing" "staged" "open" "threads" "ending" "parent";
+    AdvanceMore = "advance": "rows" "order" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping"
+        "begin" "release" "needs" "closing" "staged" "open" "threads" "ending" "parent";
     Mark = "mark": "rows";
     Claim = "claim": "rows";
-    ClaimLapsed = "claim": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing" "lost";
+    ClaimMore = "claim": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
+        "release" "needs" "closing" "lost";
     Renew = "renew": "rows";
-    Record = "record": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
-        "requeue";
-    Expire = "expire": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
-        "requeue" "lost";
-    Answer = "answer": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
-        "requeue" "pause" "audit" "settle";
-    Cancel = "cancel": "rows" "beside" "questions" "waits" "tail" "stopping" "audit";
-    Force = "force": "rows" "beside" "questions" "waits" "tail" "stopping";
-    Fire = "fire": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
-        "requeue" "pause" "settle";
+    Record = "record": "rows" "tail" "release" "closing" "requeue";
+    RecordMore = "record": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
+        "release" "needs" "closing" "requeue";
+    Expire = "expire": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
+        "release" "needs" "closing" "requeue" "lost";
+    Answer = "answer": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
+        "release" "needs" "closing" "requeue" "pause" "audit" "settle";
+    Cancel = "cancel": "rows" "beside" "questions" "waits" "withdraw" "tail" "rest" "stopping" "audit";
+    Force = "force": "rows" "beside" "questions" "waits" "withdraw" "tail" "rest" "stopping";
+    Fire = "fire": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin" "release"
+        "needs" "closing" "requeue" "pause" "settle";
     Signal = "signal": "rows" "signals" "audit";
-    Deliver = "deliver": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
-        "signals";
+    Deliver = "deliver": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
+        "release" "needs" "closing" "signals";
     Heard = "heard": "rows";
     Edit = "edit": "rows" "audit";
-    Retry = "retry": "rows" "beside" "questions" "asking" "waits" "tail" "stopping" "release" "needs" "closing"
-        "staged" "threads" "ending" "audit";
+    Retry = "retry": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
+        "release" "needs" "closing" "staged" "threads" "ending" "audit";
     Reserve = "reserve": "keys";
     Settle = "settle_key": "keys";
     PopDue = "pop_due": "rows";

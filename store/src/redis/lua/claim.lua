@@ -1,8 +1,8 @@
 -- CLAIM: hands a job to a worker, with a fence that never falls.
 --
 -- There are two scripts of it: what a lapsed lease leads to takes most of the shared parts, and
--- `lapses` says whether they are there.
-local uuid, gen, id, index, digest, worker, worker_name, request, lease_ms, ids, first, poison, lapses =
+-- `more` says whether they are there.
+local uuid, gen, id, index, digest, worker, worker_name, request, lease_ms, ids, first, poison, more =
   unrow(ARGV[1])
 enter(uuid)
 fetch({ 's', 'g' .. id, 't' .. id .. '/' .. index, 'G' .. id })
@@ -30,7 +30,7 @@ if t.state == CLAIMED then
     if not body then return pack('unknown') end
     return granted(body)
   end
-  if not lapses then return pack('lapsed') end
+  if not more then return pack('more') end
   if g.effect == ONCE then
     local question = id_of_phase(ids, first, t.phase)
     if not question then return pack('phase', t.phase) end

@@ -4,7 +4,7 @@
 -- Closes a group: cancels what has not ended and makes the run ready.
 local function close_group(s, g)
   local why = g.phase == STOPPING and 'cancelled' or 'decided'
-  cancel_rest(s, g, true)
+  if g.ok + g.failed + g.cancelled < g.count then cancel_rest(s, g, true) end
   write_closed(s, g, why)
   drop_group_due(g)
   if s.status ~= CANCELLING and s.status ~= STUCK then due[due_run('r')] = now + READY_AFTER_MS end

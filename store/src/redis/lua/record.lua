@@ -1,6 +1,10 @@
 -- RECORD: an attempt's outcome. The first success wins, whoever holds the lease by then; a
 -- failure counts only from the attempt that holds the job.
-local uuid, gen, id, index, digest, fence, kind, body, class, code, retry_after, jitter = unrow(ARGV[1])
+--
+-- There are two scripts of it: pauses, and ends that lead to more than the next job or a closed
+-- group, take most of the shared parts, and `more` says whether they are there.
+local uuid, gen, id, index, digest, fence, more, kind, body, class, code, retry_after, jitter =
+  unrow(ARGV[1])
 enter(uuid)
 fetch({ 's', 'g' .. id, 't' .. id .. '/' .. index, 'G' .. id })
 if not seen.s then return pack('unknown') end
@@ -12,7 +16,18 @@ if not t then return pack('unknown') end
 if gen ~= s.gen or digest ~= t.digest then return pack('stale') end
 if t.state >= DONE then return pack('duplicate') end
 
+-- Whether an end leads to more than one script knows.
+local function leads_to_more(ending)
+  if more then return false end
+  if g.linked or t.state == UNKNOWN or t.state == PARKED then return true end
+  if g.detached then return false end
+  local ok, failed = g.ok + (ending == DONE and 1 or 0), g.failed + (ending == FAILED and 1 or 0)
+  local closes = g.phase == OPEN and (ok >= g.need_ok or failed > g.max_failed)
+  return closes and g.ok + g.failed + g.cancelled + 1 < g.count
+end
+
 local function finished(ending)
+  if leads_to_more(ending) then return pack('more') end
   local tail = finish(s, g, index, t, ending, body)
   flush()
   return pack('ok', tail)
@@ -61,6 +76,7 @@ end
 local current = (t.state == CLAIMED or t.state == UNKNOWN and kind == 'error') and fence == t.fence
 if not current then return pack('stale_fence') end
 if kind == 'pause' then
+  if not more then return pack('more') end
   if not stopped(s, g) then return pause(unpack(body)) end
   body = false
   return finished(CANCELLED)
