@@ -127,29 +127,41 @@ fn serve(mut connection: Connection, timings: &Timings, waiting: &Receiver<Reque
 type Waiting = (Box<Op>, Option<Timestamp>, oneshot::Sender<Result<Reply, Error>>);
 
 /// Makes the transitions in one transaction. When it does not commit, nothing of them is
-/// there, and all are told so.
+/// there, and all are told so; one that is broken fails alone.
 fn apply_all(
     connection: &mut Connection,
     timings: &Timings,
     clock: Timestamp,
     applies: &[Waiting],
 ) -> Vec<Result<Reply, Error>> {
-    let attempt = |connection: &mut Connection| -> Result<Vec<Result<Reply, Error>>, Error> {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-        let mut replies = Vec::with_capacity(applies.len());
-        for (op, now, _) in applies {
-            let mut rows = SqlRows { connection: &transaction, partition: op.partition() };
-            let now = now.unwrap_or(clock);
-            let context = Context { now, timings, guards: Guards::default() };
-            replies.push(Ok(machine::apply(&mut rows, context, op)?));
+    match apply_together(connection, timings, clock, applies) {
+        Ok(replies) => replies.into_iter().map(Ok).collect(),
+        Err(Error::Broken(_)) if applies.len() > 1 => {
+            applies.iter().flat_map(|one| apply_all(connection, timings, clock, std::slice::from_ref(one))).collect()
         }
-        let sql = "INSERT INTO meta (name, value) VALUES ('clock', ?1)
-                   ON CONFLICT (name) DO UPDATE SET value = ?1";
-        transaction.prepare_cached(sql).and_then(|mut it| it.execute([clock.0.to_string()])).map_err(fault)?;
-        transaction.commit().map_err(fault)?;
-        Ok(replies)
-    };
-    attempt(connection).unwrap_or_else(|error| applies.iter().map(|_| Err(error.clone())).collect())
+        Err(error) => applies.iter().map(|_| Err(error.clone())).collect(),
+    }
+}
+
+fn apply_together(
+    connection: &mut Connection,
+    timings: &Timings,
+    clock: Timestamp,
+    applies: &[Waiting],
+) -> Result<Vec<Reply>, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+    let mut replies = Vec::with_capacity(applies.len());
+    for (op, now, _) in applies {
+        let mut rows = SqlRows { connection: &transaction, partition: op.partition() };
+        let now = now.unwrap_or(clock);
+        let context = Context { now, timings, guards: Guards::default() };
+        replies.push(machine::apply(&mut rows, context, op)?);
+    }
+    let sql = "INSERT INTO meta (name, value) VALUES ('clock', ?1)
+               ON CONFLICT (name) DO UPDATE SET value = ?1";
+    transaction.prepare_cached(sql).and_then(|mut it| it.execute([clock.0.to_string()])).map_err(fault)?;
+    transaction.commit().map_err(fault)?;
+    Ok(replies)
 }
 
 fn stored_clock(connection: &Connection) -> Timestamp {

@@ -4,6 +4,7 @@
 //! Part of the crate so that adapters elsewhere can be held to it too. Test code: it panics
 //! where a promise is broken.
 
+pub mod broken;
 pub mod conformance;
 pub mod differential;
 pub mod forward;

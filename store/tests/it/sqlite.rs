@@ -4,8 +4,8 @@ use baton_common::Timestamp;
 use baton_common::ids::{JobId, RunId};
 use baton_common::records::{DueKind, TaskState};
 use baton_common::settings::Timings;
-use baton_common::transition::{Expire, ExpireAnswer, Op, Reply};
-use baton_store::suite::{Subject as _, conformance, differential, golden};
+use baton_common::transition::{Expire, ExpireAnswer, Op, Reply, SubmitAnswer};
+use baton_store::suite::{Subject as _, broken, conformance, differential, golden};
 use baton_store::{Error, Reader as _, Registry, SqliteOptions, SqliteStore, Store};
 
 fn open(folder: &std::path::Path) -> Result<SqliteStore, Error> {
@@ -90,5 +90,18 @@ async fn who_opens_a_folder_takes_the_claims_of_the_process_before() {
     assert_eq!(leases, [Timestamp(0)], "the sweeper finds it at once");
     let again = store.apply_when(&expire, moment).await.unwrap();
     assert!(matches!(again, Reply::Expire(ExpireAnswer::Again { .. })), "{again:?}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_broken_breaks_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let (submit, broken, others) = broken::broken_among_others();
+    store.apply(submit).await.unwrap();
+    let others = futures_util::future::join_all(others.into_iter().map(|op| store.apply(op)));
+    let (broken, others) = tokio::join!(store.apply(broken), others);
+    assert!(matches!(broken, Err(Error::Broken(_))), "{broken:?}");
+    assert!(others.iter().all(|reply| *reply == Ok(Reply::Submit(SubmitAnswer::Accepted))), "{others:?}");
     store.close().await;
 }

@@ -131,7 +131,7 @@ async fn ten_thousand_that_need_one_another_are_opened_and_fail_at_once() {
     let bench = Bench::start().await;
     // Each thousand needs its first, one after the other.
     let needs = |index: u32, task: &mut NewTask| {
-        if index % 1_000 != 0 {
+        if !index.is_multiple_of(1_000) {
             task.needs = vec![index - 1, index / 1_000 * 1_000];
         }
     };
