@@ -105,8 +105,9 @@ impl<'s> Names<'s> {
             }
             (operators::EQUALS | operators::NOT_EQUALS, [left, right]) => {
                 equality(left.kind, right.kind)?;
-                one_of(left, right)?;
-                one_of(right, left)?;
+                let place = |index: usize| call.args.get(index).and_then(|argument| path_of(&argument.expr));
+                one_of((left, place(0)), right)?;
+                one_of((right, place(1)), left)?;
                 Ok(Shape::of(Kind::Boolean))
             }
             _ => {
@@ -205,7 +206,7 @@ fn element(base: &Shape, index: &Shape) -> Result<Shape, Mismatch> {
 }
 
 /// Whether a literal is one of the values there are.
-fn one_of(given: &Shape, literal: &Shape) -> Result<(), Mismatch> {
+fn one_of((given, path): (&Shape, Option<Path>), literal: &Shape) -> Result<(), Mismatch> {
     let (Some(Value::Array(values)), Some(text)) = (given.schema.get("enum"), &literal.literal) else {
         return Ok(());
     };
@@ -213,7 +214,8 @@ fn one_of(given: &Shape, literal: &Shape) -> Result<(), Mismatch> {
     if known.contains(&text.as_str()) {
         return Ok(());
     }
-    let mut mismatch = Mismatch::new(format!("it is never '{text}'"));
+    let mut mismatch =
+        Mismatch::new(format!("{} is never '{text}'", path.map_or_else(|| "it".to_owned(), |path| path.join("."))));
     let near = crate::spec::names::nearest(text, known.iter().copied());
     mismatch.help = Some(match near {
         Some(near) => format!("did you mean {near}?"),

@@ -309,7 +309,7 @@ fn what_lists_and_objects_hold_is_known() {
                     || takes booleans, not a number
                     help: give it the type that is wanted, or declare another
                 7:73 type_mismatch `state.level == 'hgh'`
-                    it is never 'hgh'
+                    state.level is never 'hgh'
                     help: did you mean high?
             "#]],
         ),
@@ -333,10 +333,10 @@ fn what_nodes_give_is_known() {
             "ask: { title: t, edit: state.text }\n    then: [ { when: output.action == 'rejected', to: end }, { when: output.action == 'respond', to: end }, { to: end } ]",
             expect![[r#"
                 8:21 type_mismatch `output.action == 'rejected'`
-                    it is never 'rejected'
+                    output.action is never 'rejected'
                     help: did you mean reject?
                 8:69 type_mismatch `output.action == 'respond'`
-                    it is never 'respond'
+                    output.action is never 'respond'
                     help: it is one of approve, edit, reject
             "#]],
         ),
