@@ -66,9 +66,7 @@ impl Baton {
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Ended {
-        let output = self.command(words).output().expect("baton starts");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Ended::of(&mut self.command(words))
     }
 
     /// A cluster that stays up, and a program that knows its address.
@@ -91,6 +89,13 @@ impl Baton {
 }
 
 impl Ended {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("baton starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
     /// What it printed for programs, if it ended with that code.
     #[track_caller]
     pub(crate) fn json(&self, code: i32) -> Value {
@@ -144,8 +149,12 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// The repository.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository")
+}
+
 /// An example of the repository.
 pub(crate) fn example(name: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
-    root.join("examples").join(name).display().to_string()
+    root().join("examples").join(name).display().to_string()
 }

@@ -2,6 +2,7 @@
 //! a killed run goes on.
 
 mod baton;
+mod examples;
 mod graphs;
 mod runs;
 mod servers;

@@ -30,6 +30,10 @@ pub struct ClusterOptions {
     pub hurry: u64,
     /// `quorum` or `classic`.
     pub queue_type: String,
+    /// What runs as a worker of the io class.
+    pub io_program: String,
+    /// What runs as a worker of the cpu class.
+    pub cpu_program: String,
 }
 
 impl Default for ClusterOptions {
@@ -41,6 +45,8 @@ impl Default for ClusterOptions {
             file_roots: Vec::new(),
             hurry: 10,
             queue_type: "classic".to_owned(),
+            io_program: "baton-worker-io".to_owned(),
+            cpu_program: "baton-worker-cpu".to_owned(),
         }
     }
 }
@@ -99,7 +105,7 @@ impl Cluster {
         let roots: Vec<String> = options.file_roots.iter().map(|root| root.display().to_string()).collect();
         let mut workers = Vec::new();
         for (program, class, count) in
-            [("baton-worker-io", "io", options.io_workers), ("baton-worker-cpu", "cpu", options.cpu_workers)]
+            [(&options.io_program, "io", options.io_workers), (&options.cpu_program, "cpu", options.cpu_workers)]
         {
             for number in 0..count {
                 let name = format!("worker-{class}-{number}");

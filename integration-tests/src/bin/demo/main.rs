@@ -35,8 +35,7 @@ async fn cluster() -> anyhow::Result<()> {
         io_workers: 2,
         cpu_workers: 2,
         file_roots: vec![documents.clone()],
-        hurry: 10,
-        queue_type: "classic".to_owned(),
+        ..ClusterOptions::default()
     };
     timeline.note("starting Redis and RabbitMQ");
     let mut cluster = Cluster::start(&options).await?;
