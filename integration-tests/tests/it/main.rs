@@ -5,6 +5,7 @@ mod apart;
 mod counts;
 mod crash;
 mod crash_embedded;
+mod custom_worker;
 mod dev;
 mod simulator;
 mod tls;
