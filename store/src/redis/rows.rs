@@ -314,3 +314,23 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String, Error> {
 pub(super) fn body(bytes: Vec<u8>) -> Result<Body, Error> {
     String::from_utf8(bytes).map_err(|_| broken("a body is no UTF-8"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows only grow at their end: what an earlier program wrote reads as it did.
+    #[test]
+    fn rows_of_the_first_landing_are_read() {
+        let group = Packer::default().number(0_u32).number(2_u32).number(0_u32).number(0_u32).number(0_u32);
+        let group = group.number(2_u32).number(0_u32).number(0_u32).number(3_u32).number(3_u32).number(0_u32);
+        let group = group.flag(false).number(1_u32).flag(false).number(2_u32).moment(7).flag(false).finish();
+        let group = group_row(&group).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((group.state.next_held, group.state.publishable, group.state.linked), (2, 2, false));
+        let row = Packer::default().number(0_u32).number(0_u32).bytes([1; 16]).number(0_u32).number(0_u32);
+        let row = row.number(0_u32).number(0_u32).bytes("").bytes("").finish();
+        let state = |index| task_row(&group, index, &row).map(|task| (task.state, task.dispatch_seq.0, task.phase));
+        assert_eq!(state(1), Ok((TaskState::Publishable { not_before: Timestamp(7) }, 1, 0)));
+        assert_eq!(state(2), Ok((TaskState::Held, 0, 0)));
+    }
+}
