@@ -109,11 +109,13 @@ impl Picture {
 #[derive(Default)]
 struct Arrows {
     made: Vec<Arrow>,
+    places: BTreeMap<(usize, usize), usize>,
 }
 
 impl Arrows {
     fn add(&mut self, (from, to): (usize, usize), label: &str, on_error: bool) {
-        match self.made.iter_mut().find(|arrow| (arrow.from, arrow.to) == (from, to)) {
+        let place = self.places.get(&(from, to)).copied();
+        match place.and_then(|place| self.made.get_mut(place)) {
             // What is always taken is taken on errors too.
             Some(arrow) if arrow.on_error != on_error && (arrow.label.is_empty() || label.is_empty()) => {
                 arrow.on_error = false;
@@ -127,7 +129,10 @@ impl Arrows {
                     arrow.label = shortened(&format!("{} or {label}", arrow.label));
                 }
             }
-            None => self.made.push(Arrow { from, to, label: label.to_owned(), on_error }),
+            None => {
+                self.places.insert((from, to), self.made.len());
+                self.made.push(Arrow { from, to, label: label.to_owned(), on_error });
+            }
         }
     }
 }

@@ -7,6 +7,8 @@ use super::picture::{Arrow, Box, Kind, Picture, pictures};
 use super::place::{Area, Placed, loop_width, place, text_width};
 use crate::graph::Graph;
 
+/// Arrows of a picture; more are a ball of wool, and take long to lay out.
+const ARROWS_MAX: usize = 1_500;
 const MARGIN: f64 = 24.0;
 const HEADING: f64 = 34.0;
 
@@ -37,6 +39,13 @@ pub fn svg(graph: &Graph) -> String {
             );
             y += HEADING;
             width = width.max(MARGIN + picture.name.chars().count() as f64 * 9.0);
+        }
+        if picture.arrows.len() > ARROWS_MAX {
+            let text = format!("{} nodes and {} ways are too many to draw", picture.boxes.len(), picture.arrows.len());
+            _ = writeln!(body, "<text class=\"heading\" x=\"{MARGIN}\" y=\"{}\">{text}</text>", round(y + 14.0));
+            width = width.max(MARGIN + text_width(&text) * 1.4);
+            y += HEADING;
+            continue;
         }
         let layers = layers(picture);
         let placed = place(picture, &layers);

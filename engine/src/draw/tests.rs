@@ -108,8 +108,15 @@ fn every_node_is_drawn_once_and_texts_are_escaped() {
 }
 
 #[test]
-fn a_large_graph_is_drawn_quickly() {
+fn a_large_graph_is_drawn_quickly_or_not_at_all() {
     let nodes: String = (0..300).map(|n| format!("  n{n}: {{ then: n{} }}\n", n + 1)).collect();
     let text = format!("baton: 1\ngraph: g\nstart: n0\nnodes:\n{nodes}  n300: {{ then: end }}\n");
     assert!(svg(&graph(&text)).contains(">n300<"));
+    let names: Vec<String> = (0..60).map(|n| format!("n{n}")).collect();
+    let arms = |n: usize| (n + 1..60).map(|to| format!("{{ when: input.x == {to}, to: n{to} }}, ")).collect::<String>();
+    let nodes: String =
+        (0..60).map(|n| format!("  {}: {{ then: [ {}{{ to: end }} ] }}\n", names[n], arms(n))).collect();
+    let text = format!("baton: 1\ngraph: g\ninput: {{ x: integer }}\nstart: n0\nnodes:\n{nodes}");
+    assert!(svg(&graph(&text)).contains("too many to draw"));
+    assert_eq!(mermaid(&graph(&text)).lines().count(), 1 + 62 + 1 + 60 + 60 * 59 / 2);
 }
