@@ -7,5 +7,8 @@ mod crash;
 mod crash_embedded;
 mod custom_worker;
 mod dev;
+mod growth;
+mod rig;
 mod simulator;
 mod tls;
+mod weak_spots;
