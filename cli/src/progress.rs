@@ -114,6 +114,8 @@ impl Progress {
         if let Some(group) = self.groups.get_mut(&event.group) {
             match event.text.as_str() {
                 "ok" => group.ok += 1,
+                // What a group cancels at once is one event.
+                "cancelled" if event.index.is_none() => group.failed += event.number,
                 "failed" | "cancelled" => group.failed += 1,
                 _ => {}
             }
