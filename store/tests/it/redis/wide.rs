@@ -2,10 +2,12 @@
 //! what one of a hundred does. Work is counted in commands of the server; time is its CPU's.
 
 use baton_common::commit::{NewGroup, NewTask, RunEnd};
-use baton_common::ids::Actor;
-use baton_common::records::{GroupInfo, RunInfo, RunStatus};
+use baton_common::ids::{Actor, InterruptId};
+use baton_common::records::{GroupInfo, RunInfo, RunStatus, TaskKind};
 use baton_common::settings::Timings;
-use baton_common::transition::{Cancel, CancelAnswer, Fire, FireAnswer, Op, RecordVerdict, Reply, Retry, RetryAnswer};
+use baton_common::transition::{
+    Answer, AnswerVerdict, Cancel, CancelAnswer, Fire, FireAnswer, Op, RecordVerdict, Reply, Retry, RetryAnswer,
+};
 use baton_common::{Fence, Gen, JobId, Timestamp};
 use baton_store::{Reader as _, RedisOptions, RedisStore, Store as _};
 use baton_testbed::Redis;
@@ -150,6 +152,28 @@ async fn ten_thousand_that_need_one_another_are_opened_and_fail_at_once() {
     bench.timed("RECORD that fails 1,000", world::record(&bench.store, &job, Fence(1), failed)).await;
     let state = bench.store.group(info.id, &group.id).await.unwrap().unwrap().0.state;
     assert_eq!((state.ok, state.failed), (1, 1_000));
+}
+
+#[tokio::test]
+async fn one_answer_of_ten_thousand_closes_at_once() {
+    let bench = Bench::start().await;
+    let change = |group: &mut GroupInfo| {
+        (group.kind, group.window, group.need_ok) = (TaskKind::Ask, 64, 1);
+        group.tool.clear();
+    };
+    let (info, group) = bench.open(1, change, 0).await;
+    let job = world::job(info.id, &group.id, 5);
+    let answer = Answer {
+        interrupt: InterruptId::of(&job, 0),
+        job,
+        decision: "{}".to_owned(),
+        outcome: "{\"ok\":{\"inline\":1}}".to_owned(),
+        ok: true,
+        actor: Actor::local(),
+    };
+    let verdict = bench.timed("ANSWER", bench.store.apply(Op::Answer(Box::new(answer)))).await.unwrap();
+    assert!(matches!(verdict, Reply::Answer(AnswerVerdict::Ok(tail)) if tail.closed.is_some()));
+    assert!(bench.store.inbox(&info.thread.tenant, 100).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ pub(super) fn run_info(number: u64) -> RunInfo {
         parent: None,
         record: false,
         parallel: None,
+        before: Vec::new(),
     }
 }
 
@@ -69,6 +70,7 @@ pub(super) fn group_info(id: GroupId, count: u32) -> GroupInfo {
         },
         base: Seq(1),
         deadline: None,
+        graph: None,
     }
 }
 
