@@ -60,6 +60,8 @@ pub enum EventKind {
     Edited,
     /// Taken up again in a new generation, which is the number.
     Retried,
+    /// Pinned to another version of its graph; text is that version.
+    Repinned,
     /// A cancel was asked for.
     Cancelling,
     /// Parked for an operator; text is the reason's code.

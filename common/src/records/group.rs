@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::failure::ErrorClass;
-use crate::ids::{GroupId, Seq};
+use crate::ids::{GraphHash, GroupId, Seq};
 use crate::tool::{Effect, QueueClass};
 
 /// What the indexes of a group are.
@@ -74,6 +74,10 @@ pub struct GroupInfo {
     pub base: Seq,
     /// When it closes with what it has.
     pub deadline: Option<Timestamp>,
+    /// The version its inputs are made with, where that is not the one its run was submitted
+    /// with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<GraphHash>,
 }
 
 /// Where a group stands.

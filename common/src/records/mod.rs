@@ -23,7 +23,7 @@ pub use event::{Event, EventKind};
 pub use group::{Group, GroupInfo, GroupPhase, GroupState, Policy, TaskKind};
 pub use interrupt::{Interrupt, InterruptState};
 pub use key::{KeyRow, KeyState};
-pub use run::{Parent, Run, RunInfo, RunState, RunStatus};
+pub use run::{Parent, Pin, Run, RunInfo, RunState, RunStatus};
 pub use signal::{SIGNALS_MAX, Signal};
 pub use task::{Task, TaskState, Terms};
 pub use thread::{Origin, SetBack, Thread};

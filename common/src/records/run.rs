@@ -107,9 +107,49 @@ pub struct RunInfo {
     /// of its root's cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,
+    /// The versions it was pinned to before, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Pin>,
+}
+
+/// A version that a run was pinned to before it was pinned to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The version.
+    pub graph: GraphHash,
+    /// The last checkpoint of the thread by the time it was pinned to another.
+    pub until: Seq,
+    /// The run's advances by then.
+    pub advances: u64,
 }
 
 impl RunInfo {
+    /// It as it was when a checkpoint of its thread was made.
+    #[must_use]
+    pub fn as_of(&self, seq: Seq) -> Self {
+        self.with_pin(|pin| pin.until >= seq)
+    }
+
+    /// It as it was when its advance of that number, from 0, was computed.
+    #[must_use]
+    pub fn as_of_advance(&self, number: u64) -> Self {
+        self.with_pin(|pin| pin.advances > number)
+    }
+
+    /// The version it was submitted with.
+    #[must_use]
+    pub fn first_graph(&self) -> GraphHash {
+        self.before.last().map_or(self.graph, |pin| pin.graph)
+    }
+
+    /// With the oldest pin that counts.
+    fn with_pin(&self, counts: impl Fn(&Pin) -> bool) -> Self {
+        let Some(place) = self.before.iter().rposition(counts) else { return self.clone() };
+        let mut before = self.before.clone();
+        let older = before.split_off(place + 1);
+        Self { graph: self.before[place].graph, before: older, ..self.clone() }
+    }
+
     /// The thread whose signals it waits for: that of its root.
     #[must_use]
     pub fn signals_to(&self) -> &ThreadKey {

@@ -1,8 +1,10 @@
-//! EDIT and RETRY: changing a thread's state from outside, and taking a run up again.
+//! EDIT, RETRY and REPIN: changing a thread's state from outside, taking a run up again, and
+//! going on with another version of its graph.
 
 use crate::commit::Segment;
-use crate::ids::{Actor, Gen, RunId, Seq, ThreadKey, Version};
+use crate::ids::{Actor, Gen, GraphHash, RunId, Seq, ThreadKey, Version};
 use crate::records::{Checkpoint, SetBack};
+use crate::{Digest, Hasher};
 
 /// Writes a checkpoint of its own.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +63,51 @@ pub enum RetryAnswer {
     Refused,
     /// Another run is active on its thread.
     Busy,
+    /// No such run.
+    Unknown,
+}
+
+/// Pins a run that is not over to another version of its graph. Whether it fits there is not
+/// looked at here: whoever asks has compared both with the run as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repin {
+    /// The run.
+    pub run: RunId,
+    /// The version of the run that was looked at.
+    pub seen: Version,
+    /// The version of the graph.
+    pub graph: GraphHash,
+    /// Who asks.
+    pub actor: Actor,
+}
+
+impl Repin {
+    /// Names it as the last operation of its run, so that no process goes on from a state it
+    /// remembers.
+    #[must_use]
+    pub fn op(&self) -> Digest {
+        let hasher = Hasher::new().field("repin").field(self.run.to_string());
+        hasher.number(self.seen.0).field(self.graph.to_string()).finish()
+    }
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepinAnswer {
+    /// Its next advance is computed with that version.
+    Repinned {
+        /// The run's version after it.
+        ver: Version,
+    },
+    /// It is pinned to that version.
+    Already,
+    /// It has moved on since it was looked at.
+    Conflict {
+        /// Its present version.
+        ver: Version,
+    },
+    /// It is over.
+    Terminal,
     /// No such run.
     Unknown,
 }

@@ -21,7 +21,7 @@ pub use advance::{AdvanceAnswer, Mark, NARROW_TASKS_MAX, Publishable, Republish,
 pub use answer::{Answer, AnswerVerdict, Cancel, CancelAnswer, Fire, FireAnswer};
 pub use claim::{Claim, ClaimVerdict, Granted, Renew};
 pub use due::{Due, DuePage, PopDue};
-pub use history::{Edit, EditAnswer, Retry, RetryAnswer};
+pub use history::{Edit, EditAnswer, Repin, RepinAnswer, Retry, RetryAnswer};
 pub use keys::{KeyName, Reserve, ReserveAnswer, Settle};
 pub use record::{CLOSED_BYTES_MAX, Closed, ClosedGroup, Expire, ExpireAnswer, Record, RecordVerdict, Recorded, Tail};
 pub use signal::{Deliver, DeliverAnswer, Signal, SignalAnswer};
@@ -113,6 +113,8 @@ pub enum Op {
     Edit(Box<Edit>),
     /// See [`Retry`].
     Retry(Box<Retry>),
+    /// See [`Repin`].
+    Repin(Repin),
     /// See [`Reserve`].
     Reserve(Reserve),
     /// See [`Settle`].
@@ -148,6 +150,7 @@ impl Op {
             Self::Deliver(op) => op.job.run.partition,
             Self::Edit(op) => op.thread.partition(),
             Self::Retry(op) => op.run.partition,
+            Self::Repin(op) => op.run.partition,
             Self::Reserve(op) => op.name.partition(),
             Self::Settle(op) => op.name.partition(),
         }
@@ -185,6 +188,8 @@ pub enum Reply {
     Edit(EditAnswer),
     /// To [`Op::Retry`].
     Retry(RetryAnswer),
+    /// To [`Op::Repin`].
+    Repin(RepinAnswer),
     /// To [`Op::Reserve`].
     Reserve(ReserveAnswer),
     /// To the others: whether something changed.

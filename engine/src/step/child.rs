@@ -93,6 +93,7 @@ fn info(making: &Making<'_>, graph: &Graph, index: u32, input: &Value, parallel:
         parent: Some(Box::new(Parent { job, root, root_thread })),
         record: run.lineage.record,
         parallel: Some(parallel),
+        before: Vec::new(),
     }
 }
 

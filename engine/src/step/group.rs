@@ -97,6 +97,7 @@ pub(super) fn group(
         policy: policy(node),
         base: opening.base,
         deadline: node.deadline_ms.map(|ms| opening.now.plus_ms(ms)),
+        graph: None,
     };
     Ok(NewGroup { info, tasks })
 }

@@ -215,6 +215,7 @@ impl Compensation {
             policy: self.policy.clone(),
             base,
             deadline: None,
+            graph: None,
         };
         Ok(NewGroup { info, tasks: vec![NewTask::new(digest, body(&input)?)] })
     }

@@ -167,6 +167,7 @@ impl Inner {
             parent: None,
             record: request.record,
             parallel: None,
+            before: Vec::new(),
         })
     }
 

@@ -244,6 +244,7 @@ fn kind(kind: EventKind) -> &'static str {
         EventKind::Undoing => "undoing",
         EventKind::Edited => "edited",
         EventKind::Retried => "retried",
+        EventKind::Repinned => "repinned",
         EventKind::Cancelling => "cancelling",
         EventKind::Parked => "parked",
         EventKind::Ended => "ended",

@@ -27,6 +27,7 @@ mod open;
 mod pause;
 mod record;
 mod release;
+mod repin;
 mod retry;
 mod rows;
 mod signal;
@@ -88,6 +89,7 @@ pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Repl
         Op::Force { run } => Reply::Changed(machine.force(*run)?),
         Op::Edit(op) => Reply::Edit(machine.edit(op)?),
         Op::Retry(op) => Reply::Retry(machine.retry(op)?),
+        Op::Repin(op) => Reply::Repin(machine.repin(op)?),
         Op::Reserve(op) => Reply::Reserve(machine.reserve(op)?),
         Op::Settle(op) => Reply::Changed(machine.settle(op)?),
     })

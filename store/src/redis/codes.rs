@@ -7,7 +7,7 @@ use baton_common::tool::Effect;
 use super::pack::broken;
 use crate::Error;
 
-const EVENTS: [EventKind; 17] = [
+const EVENTS: [EventKind; 18] = [
     EventKind::Submitted,
     EventKind::Advanced,
     EventKind::Opened,
@@ -25,6 +25,7 @@ const EVENTS: [EventKind; 17] = [
     EventKind::Undoing,
     EventKind::Edited,
     EventKind::Retried,
+    EventKind::Repinned,
 ];
 
 /// A status's place in the order of a run's life.

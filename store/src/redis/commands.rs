@@ -65,6 +65,7 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Scri
         Op::Force { run: id } => (Script::Force, run(*id).finish()),
         Op::Edit(op) => (Script::Edit, history::edit(op)?),
         Op::Retry(op) => (Script::Retry, history::retry(op, guess)),
+        Op::Repin(op) => (Script::Repin, history::repin(op)),
         Op::Reserve(op) => (Script::Reserve, reserve(op)),
         Op::Settle(op) => (Script::Settle, settle(op)),
     })

@@ -1,11 +1,11 @@
-//! Forks, edits and retries as their scripts take them, and the rows of threads they write.
+//! Forks, edits, retries and changes of version as their scripts take them, and the rows of threads they write.
 
 use std::collections::BTreeMap;
 
 use baton_common::commit::Segment;
 use baton_common::ids::{InterruptId, RunId, ThreadKey};
 use baton_common::records::{Checkpoint, Origin, SetBack};
-use baton_common::transition::{Edit, Fork, Retry};
+use baton_common::transition::{Edit, Fork, Repin, Retry};
 use baton_common::{GroupId, JobId, Seq};
 
 use super::commands::{Guess, run};
@@ -100,6 +100,11 @@ pub(super) fn retry(op: &Retry, guess: &Guess) -> Vec<u8> {
     let packer = packer.list(guess.names.len());
     let named = guess.names.iter();
     named.fold(packer, |packer, (group, names)| packer.list(2).bytes(group).bytes(names)).finish()
+}
+
+pub(super) fn repin(op: &Repin) -> Vec<u8> {
+    let packer = run(op.run).number(op.seen.0).bytes(op.graph.to_string());
+    packer.bytes(op.op().0).bytes(op.actor.as_str()).finish()
 }
 
 /// The names a group of a retried run needs: ids of questions, 32 digits each, or uuids of

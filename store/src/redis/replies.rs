@@ -5,8 +5,8 @@ use baton_common::job::RenewAnswer;
 use baton_common::records::DueKey;
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, DeliverAnswer, Due, DuePage,
-    EditAnswer, ExpireAnswer, FireAnswer, Granted, Op, Publishable, RecordVerdict, Reply, ReserveAnswer, RetryAnswer,
-    SignalAnswer, SubmitAnswer, Tail,
+    EditAnswer, ExpireAnswer, FireAnswer, Granted, Op, Publishable, RecordVerdict, RepinAnswer, Reply, ReserveAnswer,
+    RetryAnswer, SignalAnswer, SubmitAnswer, Tail,
 };
 use baton_common::{Fence, Gen, JobId, Partition, RunId, Seq, Version};
 
@@ -65,6 +65,14 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
             "refused" => RetryAnswer::Refused,
             "busy" => RetryAnswer::Busy,
             "unknown" => RetryAnswer::Unknown,
+            other => return Err(unknown(other)),
+        }),
+        Op::Repin(_) => Reply::Repin(match fields.text()?.as_str() {
+            "repinned" => RepinAnswer::Repinned { ver: Version(fields.number()?) },
+            "already" => RepinAnswer::Already,
+            "conflict" => RepinAnswer::Conflict { ver: Version(fields.number()?) },
+            "terminal" => RepinAnswer::Terminal,
+            "unknown" => RepinAnswer::Unknown,
             other => return Err(unknown(other)),
         }),
         Op::Reserve(_) => Reply::Reserve(match fields.text()?.as_str() {

@@ -64,6 +64,7 @@ scripts! {
     Edit = "edit": "rows" "audit";
     Retry = "retry": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
         "release" "needs" "closing" "staged" "threads" "ending" "audit";
+    Repin = "repin": "rows" "audit";
     Reserve = "reserve": "keys";
     Settle = "settle_key": "keys";
     PopDue = "pop_due": "rows";

@@ -37,6 +37,7 @@ pub(super) fn run_info(thread: &ThreadKey, number: u64, deadline: Option<Timesta
         parent: None,
         record: false,
         parallel: None,
+        before: Vec::new(),
     }
 }
 
@@ -132,6 +133,7 @@ impl GroupPlan {
             },
             base,
             deadline: self.deadline,
+            graph: None,
         }
     }
 

@@ -90,6 +90,7 @@ fn info(graph: &Graph, thread: &str, request: &str, input: &Value) -> RunInfo {
         parent: None,
         record: false,
         parallel: None,
+        before: Vec::new(),
     }
 }
 

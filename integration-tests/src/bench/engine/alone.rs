@@ -45,6 +45,7 @@ pub(super) fn compute(workload: Workload, rounds: usize) -> anyhow::Result<Vec<C
         parent: None,
         record: false,
         parallel: None,
+        before: Vec::new(),
     };
     let mut all = Vec::new();
     for _ in 0..=rounds {

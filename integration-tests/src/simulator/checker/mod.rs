@@ -223,6 +223,7 @@ fn run_of(op: &Op) -> Option<RunId> {
         | Op::Gc { run } => *run,
         Op::Deliver(op) => op.job.run,
         Op::Retry(op) => op.run,
+        Op::Repin(op) => op.run,
         Op::PopDue(_) | Op::Renew(_) | Op::Signal(_) | Op::Edit(_) | Op::Reserve(_) | Op::Settle(_) => return None,
     })
 }

@@ -120,6 +120,7 @@ impl Make<'_> {
             },
             base: self.base,
             deadline: None,
+            graph: None,
         };
         NewGroup { info, tasks }
     }

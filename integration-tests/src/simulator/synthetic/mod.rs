@@ -79,6 +79,7 @@ fn info(thread: ThreadKey, request: Option<RequestId>, plan: u64) -> RunInfo {
         parent: None,
         record: false,
         parallel: None,
+        before: Vec::new(),
     }
 }
 

@@ -39,6 +39,7 @@ end
 -- Kinds of events.
 local SUBMITTED, ADVANCED, OPENED, CLAIMS, RECORDED, LEASE_OVER, CLOSES, ASKED, ANSWERED = 0, 1, 2, 3, 4, 5, 6, 7, 8
 local CANCELS, PARKS, ENDED, WAITS, SIGNALLED, UNDOES, EDITED, RETRIED = 9, 10, 11, 12, 13, 14, 15, 16
+local REPINNED = 17
 
 -- States of a task. A fresh one has not been touched since its group was opened: where it
 -- stands follows from the group's window.

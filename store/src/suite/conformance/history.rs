@@ -1,11 +1,13 @@
-//! Turns on a thread, forks and edits.
+//! Turns on a thread, forks, edits and changes of version.
 
-use baton_common::ids::{Actor, RunId, ThreadKey};
-use baton_common::records::{Origin, RunStatus, SetBack, Span};
-use baton_common::transition::{AdvanceAnswer, Edit, EditAnswer, Fork, OnBusy, Op, Reply, Submit, SubmitAnswer};
-use baton_common::{Seq, Version};
+use baton_common::ids::{Actor, GraphHash, RunId, ThreadKey};
+use baton_common::records::{Origin, Pin, RunInfo, RunStatus, SetBack, Span};
+use baton_common::transition::{
+    AdvanceAnswer, Edit, EditAnswer, Fork, OnBusy, Op, Repin, RepinAnswer, Reply, Submit, SubmitAnswer,
+};
+use baton_common::{Digest, Seq, Version};
 
-use super::super::world::{GroupPlan, checkpoint, run_info, thread};
+use super::super::world::{GroupPlan, checkpoint, commit, run_info, thread};
 use super::Story;
 
 impl Story<'_> {
@@ -17,6 +19,57 @@ impl Story<'_> {
 
     pub(super) async fn edits(&mut self) {
         self.an_edit_is_the_head_and_moves_the_version_on().await;
+    }
+
+    pub(super) async fn versions(&mut self) {
+        self.a_run_that_is_not_over_goes_on_with_another_version().await;
+    }
+
+    async fn repin(&mut self, run: RunId, seen: Version, graph: GraphHash) -> RepinAnswer {
+        match self.apply(Op::Repin(Repin { run, seen, graph, actor: Actor::local() })).await {
+            Reply::Repin(answer) => answer,
+            other => panic!("REPIN answered {other:?}"),
+        }
+    }
+
+    async fn a_run_that_is_not_over_goes_on_with_another_version(&mut self) {
+        let run = self.running(&[GroupPlan::ask("question")]).await;
+        let before = self.run(run).await;
+        let [second, third] = ["second", "third"].map(|name| GraphHash(Digest::of(name)));
+        let seen = before.state.ver;
+        assert_eq!(self.repin(run, Version(seen.0 - 1), second).await, RepinAnswer::Conflict { ver: seen });
+        assert_eq!(self.repin(run, seen, second).await, RepinAnswer::Repinned { ver: seen.next() });
+        assert_eq!(self.repin(run, seen, second).await, RepinAnswer::Already);
+        let after = self.run(run).await;
+        let pin = Pin { graph: before.info.graph, until: Seq(1), advances: 1 };
+        assert_eq!((after.info.graph, after.info.before.as_slice()), (second, [pin.clone()].as_slice()));
+        assert_eq!(after.info.first_graph(), before.info.graph);
+        assert_eq!((after.state.head, after.state.superstep), (before.state.head, before.state.superstep));
+        assert_ne!(after.state.last_op, before.state.last_op, "nobody goes on from a state it remembers");
+        // What else is fixed about it is as it was.
+        let restored = RunInfo { graph: before.info.graph, before: Vec::new(), ..after.info.clone() };
+        assert_eq!(restored, before.info);
+        let mut stale = commit(run, seen, Vec::new(), "of the first version");
+        stale.checkpoints.clear();
+        let answer = self.apply(Op::Advance(Box::new(stale))).await;
+        assert_eq!(answer, Reply::Advance(AdvanceAnswer::Conflict));
+
+        self.step(run, 1).await;
+        let seen = self.run(run).await.state.ver;
+        assert_eq!(self.repin(run, seen, third).await, RepinAnswer::Repinned { ver: seen.next() });
+        let info = self.run(run).await.info;
+        let newer = Pin { graph: second, until: Seq(2), advances: 2 };
+        assert_eq!((info.graph, info.before.clone()), (third, vec![newer, pin.clone()]));
+        let at = |seq| info.as_of(Seq(seq)).graph;
+        assert_eq!([at(1), at(2), at(3)], [before.info.graph, second, third]);
+        let by = |number| info.as_of_advance(number).graph;
+        assert_eq!([by(0), by(1), by(2)], [before.info.graph, second, third]);
+        assert_eq!(info.as_of(Seq(2)).before, [pin]);
+        self.end(run, RunStatus::Succeeded).await;
+        let seen = self.run(run).await.state.ver;
+        assert_eq!(self.repin(run, seen, second).await, RepinAnswer::Terminal);
+        let nobody = RunId { uuid: uuid::Uuid::nil(), ..run };
+        assert_eq!(self.repin(nobody, seen, second).await, RepinAnswer::Unknown);
     }
 
     async fn submit(&mut self, key: &ThreadKey, change: impl FnOnce(&mut Submit)) -> (RunId, SubmitAnswer) {

@@ -51,6 +51,7 @@ pub async fn all(subject: &dyn Subject) {
     story.stopping().await;
     story.turns().await;
     story.edits().await;
+    story.versions().await;
     story.retries().await;
     story.keys().await;
 }

@@ -1,10 +1,10 @@
-//! Random turns, forks, edits, retries and keys.
+//! Random turns, forks, edits, retries, changes of version and keys.
 
-use baton_common::Timestamp;
-use baton_common::ids::{Actor, Gen, JobId, RunId, Seq, ThreadKey};
+use baton_common::ids::{Actor, Gen, GraphHash, JobId, RunId, Seq, ThreadKey, Version};
 use baton_common::job::Outcome;
 use baton_common::records::{Origin, RunStatus, SetBack, Thread};
-use baton_common::transition::{Edit, Fork, OnBusy, Op, PopDue, Reserve, Retry, Settle, Submit};
+use baton_common::transition::{Edit, Fork, OnBusy, Op, PopDue, Repin, Reserve, Retry, Settle, Submit};
+use baton_common::{Digest, Timestamp};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::json;
@@ -92,6 +92,17 @@ impl Generator {
             run.uuid = uuid::Uuid::nil();
         }
         Op::Retry(Box::new(Retry { run, seen, from, actor: Actor::local() }))
+    }
+
+    /// To one of few versions, so that now and then it is the one it has.
+    pub(super) fn repin(&mut self, detail: &RunDetail) -> Op {
+        let (mut run, ver) = (detail.run.info.id, detail.run.state.ver);
+        if self.rng.random_bool(0.05) {
+            run.uuid = uuid::Uuid::nil();
+        }
+        let seen = if self.rng.random_bool(0.9) { ver } else { Version(ver.0 - 1) };
+        let graph = GraphHash(Digest::of(["graph", "second", "third"][self.rng.random_range(0..3)]));
+        Op::Repin(Repin { run, seen, graph, actor: Actor::local() })
     }
 
     pub(super) fn key_op(&mut self) -> Op {

@@ -126,6 +126,7 @@ impl Generator {
             (55..57, Some(detail)) => self.edit(store, &detail, now).await,
             (57..60, _) => self.key_op(),
             (60..62, _) => self.retry(store).await,
+            (62..63, Some(detail)) => self.repin(&detail),
             (_, Some(detail)) => match self.pick(&detail) {
                 Some(pick) => self.task_op(store, &detail, pick).await,
                 None => self.advance(store, &detail, now).await,
