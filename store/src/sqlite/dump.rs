@@ -7,11 +7,12 @@ use baton_common::ids::{TenantId, ThreadId, ThreadKey};
 use baton_common::records::{Group, Task};
 use rusqlite::Connection;
 
+use super::event;
 use super::rows::{decode, encode, fault};
 use crate::Error;
 
 /// Queries of two columns, name and row, for runs of the partition.
-const BY_RUN: [&str; 13] = [
+const BY_RUN: [&str; 12] = [
     "SELECT 'run ' || run || ' info', info, run FROM run",
     "SELECT 'run ' || run || ' state', state, run FROM run",
     "SELECT 'run ' || run || ' end', ending, run FROM run WHERE ending IS NOT NULL",
@@ -24,7 +25,6 @@ const BY_RUN: [&str; 13] = [
     "SELECT 'interrupt ' || run || ' ' || grp || ' ' || idx, row, run FROM interrupt",
     "SELECT 'listed ' || tenant || ' ' || run, at || '', run FROM listed",
     "SELECT 'parked ' || run, at || ' ' || reason, run FROM parked",
-    "SELECT 'event ' || run || ' ' || printf('%010d', seq), row, run FROM event",
 ];
 
 const BY_PARTITION: [&str; 3] = [
@@ -52,6 +52,7 @@ pub(super) fn dump(connection: &Connection, partition: Partition) -> Result<BTre
         }
     }
     tasks(connection, &of_partition, &mut dump)?;
+    events(connection, &of_partition, &mut dump)?;
     for sql in BY_PARTITION {
         for [name, row] in strings(connection, sql, [partition.0])? {
             dump.insert(name, row);
@@ -83,6 +84,17 @@ fn tasks(connection: &Connection, of_partition: &str, dump: &mut BTreeMap<String
             let task: Task = decode(&row)?;
             let task = task.seen_in(&Group { info: decode(&info)?, state: decode(&state)? });
             dump.insert(format!("task {run} {group} {index}"), encode(&task)?);
+        }
+    }
+    Ok(())
+}
+
+/// Events with their keys.
+fn events(connection: &Connection, of_partition: &str, dump: &mut BTreeMap<String, String>) -> Result<(), Error> {
+    for [run] in strings(connection, "SELECT DISTINCT run FROM event", [])? {
+        let Some(id) = run.parse().ok().filter(|_| run.starts_with(of_partition)) else { continue };
+        for event in event::after(connection, id, 0, u32::MAX)? {
+            dump.insert(format!("event {run} {:010}", event.seq), encode(&event)?);
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 //! is open: whoever gets it knows that claims found in it are of processes that are gone.
 
 mod dump;
+mod event;
 mod reader;
 mod registry;
 mod rows;

@@ -13,6 +13,7 @@ use baton_common::{JobId, Partition, TenantId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
+use super::event;
 use super::rows::{decode, fault, groups, number, tasks, text, texts, value};
 use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
 
@@ -120,12 +121,7 @@ impl Reader for SqliteStore {
     }
 
     async fn events(&self, run: RunId, after: u64, limit: u32) -> Result<Vec<Event>, Error> {
-        let sql = "SELECT row FROM event WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-        self.read(move |connection| {
-            let rows = texts(connection, sql, params![run.to_string(), number(after), limit])?;
-            rows.iter().map(|row| decode(row)).collect()
-        })
-        .await
+        self.read(move |connection| event::after(connection, run, after, limit)).await
     }
 
     async fn audit(&self, partition: Partition, limit: u32) -> Result<Vec<Audit>, Error> {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::event::EventRow;
 use crate::Error;
 use crate::machine::{Outcome, Rows};
 
@@ -441,7 +442,7 @@ impl Rows for SqlRows<'_> {
 
     fn append_event(&mut self, event: &Event) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO event (run, seq, row) VALUES (?1, ?2, ?3)";
-        self.write(sql, params![event.run.to_string(), number(event.seq), encode(event)?])
+        self.write(sql, params![event.run.to_string(), number(event.seq), encode(&EventRow::of(event))?])
     }
 
     fn append_audit(&mut self, audit: &Audit) -> Outcome<()> {
