@@ -16,13 +16,16 @@ use crate::output::Output;
 pub(crate) struct Setup {
     pub(crate) output: Output,
     pub(crate) sources: Sources,
+    /// The settings file, if the call named one.
+    pub(crate) config: Option<PathBuf>,
     orchestrator: Option<String>,
 }
 
 impl Setup {
     pub(crate) fn new(cli: &Cli) -> Result<Self, Failed> {
         let sources = settings::read(cli.config.as_deref(), settings::environment())?;
-        Ok(Self { output: Output { json: cli.json }, sources, orchestrator: cli.orchestrator.clone() })
+        let (config, orchestrator) = (cli.config.clone(), cli.orchestrator.clone());
+        Ok(Self { output: Output { json: cli.json }, sources, config, orchestrator })
     }
 
     /// The server that was named, or the one on this machine.

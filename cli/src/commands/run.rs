@@ -65,7 +65,7 @@ async fn follow(
     match end {
         End::Ended(run) => Ok(ended(setup, &run, &artifacts, &follow.history)?),
         End::Waiting(run) => {
-            tell_how_to_answer(args, &run, &request_id);
+            tell_how_to_answer(args, setup, &run, &request_id);
             setup
                 .output
                 .result(&result(setup, &run, &artifacts, &follow.history)?, |paint| view::run_text(&run, paint));
@@ -112,12 +112,15 @@ fn result(setup: &Setup, run: &v1::Run, artifacts: &[v1::Artifact], history: &Hi
 }
 
 /// The command that goes on with the run and brings the answers.
-fn tell_how_to_answer(args: &RunArgs, run: &v1::Run, request_id: &str) {
+fn tell_how_to_answer(args: &RunArgs, setup: &Setup, run: &v1::Run, request_id: &str) {
     let paint = Paint::stderr();
     eprintln!("\n{} go on with", paint.yellow("waits for an answer:"));
     let mut words = vec![format!("baton run {}", quoted(&args.graph.display().to_string()))];
     if let Some(input) = &args.input {
         words.push(format!("--input {}", quoted(input)));
+    }
+    if let Some(file) = &setup.config {
+        words.push(format!("--config {}", quoted(&file.display().to_string())));
     }
     if let Some(folder) = &args.data_dir {
         words.push(format!("--data-dir {}", quoted(&folder.display().to_string())));

@@ -286,12 +286,18 @@ fn batch_job_looks_again_until_the_result_is_there() {
     std::fs::create_dir(baton.path("outbox")).expect("a folder");
     let asking = Asking::new(&baton);
     let run = asking.submit("batch-job", &json!({"outbox": "outbox"}));
-    // It has looked, found nothing, and nothing of it runs now.
+    // Between two looks nothing of it runs.
     let waiting = asking.once(&run, "waiting");
     assert_eq!((&waiting["nodes"][0]["node"], &waiting["nodes"][0]["claimed"]), (&"look".into(), &0.into()));
     baton.write("outbox/result.txt", "twelve boxes");
     let ended = asking.once(&run, "succeeded");
     assert_eq!(ended["output"]["result"], json!([{"file": "result.txt", "characters": 12}]));
+    let watched = baton.run(&["watch", &run, "--json", "--orchestrator", &asking.server.address]).stdout;
+    let events = watched.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["event"].clone());
+    let looks: Vec<Value> =
+        events.filter(|event| event["group"] == "look#1").map(|event| event["kind"].clone()).collect();
+    let (first, last) = (["opened", "claimed", "waits"], ["claimed", "recorded", "closed"]);
+    assert!(looks.starts_with(&first.map(Value::from)) && looks.ends_with(&last.map(Value::from)), "{looks:?}");
 }
 
 #[test]
@@ -400,6 +406,9 @@ fn confidence_decides_who_does_the_work() {
             (&asked["questions"][0]["node"], asked["jobs"].as_array().map(Vec::len)),
             (&"person".into(), Some(calls))
         );
+        let input = json!({"letter": letter}).to_string();
+        let told = Ended::of(&mut command(&baton, &["run", "--input", &input], "confidence/confidence.yaml")).stderr;
+        assert!(told.contains("--config examples/confidence/baton.toml"), "the way to go on: {told}");
         let decided = sort(letter, &["--answer", r#"person={"label":"complaint"}"#], 0);
         assert_eq!(decided["output"], json!({"label": "complaint", "confidence": 1.0, "by": "person"}));
     }
