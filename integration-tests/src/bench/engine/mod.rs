@@ -63,7 +63,7 @@ pub struct EngineFigures {
 pub struct EngineReport {
     /// By workload.
     pub workloads: Vec<EngineFigures>,
-    /// Durable steps per second on SQLite with full sync, with [`RUNS`] runs at once.
+    /// Durable steps per second on SQLite with full sync, with 64 runs at once.
     pub sqlite_steps_s: f64,
     /// Version of LangGraph.
     pub langgraph: Option<String>,
@@ -135,7 +135,8 @@ pub fn print_engine(report: &EngineReport) {
     for figures in &report.workloads {
         let EngineFigures { workload, nodes, step_ms, memory_ms, sqlite_ms, langgraph_ms, langgraph_memory_ms, .. } =
             figures;
-        let times = |ours: f64, theirs: Option<f64>| theirs.map_or(String::new(), |ms| format!(" ({:.1} x)", ms / ours));
+        let times =
+            |ours: f64, theirs: Option<f64>| theirs.map_or(String::new(), |ms| format!(" ({:.1} x)", ms / ours));
         let theirs = match (langgraph_ms, langgraph_memory_ms) {
             (Some(bare), Some(saved)) => format!(" {bare:.1} | {saved:.1} |"),
             _ => String::new(),

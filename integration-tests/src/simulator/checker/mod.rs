@@ -4,7 +4,7 @@
 //! transitions to having changed nothing (I10), `reply` judges answers (I2, I5, I6, I8, I10),
 //! `second` computes each advance a second time (I18), and the runs a transition wrote are
 //! looked at as they stand: `record` (I1, I2, I4, I8, I12, I17), `tasks` (I3, I6, I11) and
-//! `wakes` (I7), `family` (I3, I9 for runs within runs). I9 and half of I5 are the [`super::tools::Ledger`]'s, and that everything
+//! `wakes` (I7), `family` (I3, I9 for runs within runs). I9 and half of I5 are the `super::tools::Ledger`'s, and that everything
 //! comes to its end (I1) and the dead letters empty (I11) is judged at the end of a life.
 
 mod family;
