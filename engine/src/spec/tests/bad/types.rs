@@ -140,6 +140,10 @@ fn types_are_checked_where_they_are_certain() {
                 help: give it the type that is wanted, or declare another
         "#]],
     );
+}
+
+#[test]
+fn what_never_compares_or_adds_is_refused() {
     node(
         "then: [ { when: state.text > 3, to: end }, { to: end } ]",
         expect![[r#"
