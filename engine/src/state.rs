@@ -34,6 +34,10 @@ pub struct RunState {
     pub lineage: Arc<Lineage>,
     /// The checkpoint this state is of; 0 before the first of the thread.
     pub head: Seq,
+    /// The last seq that was used on the thread, where that lies beyond the head because the
+    /// thread was set back: the next checkpoint comes behind it. For the loader to set; 0
+    /// where the head is the last.
+    pub used: Seq,
     /// That checkpoint's content hash.
     pub hash: Digest,
     /// Supersteps of this run so far.
@@ -105,6 +109,10 @@ pub struct Control {
     pub since_full: u64,
     /// Bytes of the last full checkpoint.
     pub full_bytes: u64,
+    /// Pieces with numbers below this one may be of states that were dropped when the thread
+    /// was set back.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub floor: u64,
     /// That the run takes back what it did, once it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Box<Undo>>,
@@ -255,7 +263,12 @@ impl RunState {
             hash: checkpoint.hash,
             values: channels.join()?,
             segments: checkpoint.segments.clone(),
-            control: Control { since_full: before.since_full, full_bytes: before.full_bytes, ..Control::default() },
+            control: Control {
+                since_full: before.since_full,
+                full_bytes: before.full_bytes,
+                floor: before.floor,
+                ..Control::default()
+            },
             ..Self::blank(info, r#gen)?
         })
     }
@@ -300,6 +313,7 @@ impl RunState {
             priority: info.priority,
             lineage: Arc::new(Lineage::of(info)),
             head: Seq(0),
+            used: Seq(0),
             hash: Digest::default(),
             superstep: 0,
             input: Arc::new(input),

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use baton_common::records::{Checkpoint, Run, RunInfo};
-use baton_common::{Digest, RunId, Seq};
+use baton_common::records::{self, Checkpoint, Run, RunInfo, Thread};
+use baton_common::{Digest, GraphHash, RunId, Seq};
 use baton_engine::state::{Channels, RunState};
 use parking_lot::Mutex;
 
@@ -40,10 +40,12 @@ impl Default for States {
 }
 
 impl States {
-    /// The state at that checkpoint, if it was made by that advance.
-    pub(crate) fn at(&self, run: RunId, head: Seq, op: Option<Digest>) -> Option<Arc<RunState>> {
-        let known = self.states.lock().get(&(run, head))?;
-        (op.is_some() && known.op == op).then_some(known.state)
+    /// The state of a run as it stands, if the advance that made it is its last: no other
+    /// generation's, and no other checkpoint's.
+    pub(crate) fn present(&self, run: RunId, now: &records::RunState) -> Option<Arc<RunState>> {
+        let known = self.states.lock().get(&(run, now.head))?;
+        let is_last = now.last_op.is_some() && known.op == now.last_op;
+        (is_last && known.state.r#gen == now.r#gen).then_some(known.state)
     }
 
     /// The state at that checkpoint, if its content is that.
@@ -85,6 +87,8 @@ pub(crate) enum Error {
     Record(#[from] baton_engine::state::Error),
     #[error("checkpoint {seq} of run {run} is missing")]
     Missing { run: RunId, seq: Seq },
+    #[error("graph {graph}, which a checkpoint was made with: {why}")]
+    Graph { graph: GraphHash, why: String },
 }
 
 impl Inner {
@@ -101,22 +105,23 @@ impl Inner {
 
     /// The state of a run as it stands: of its own last checkpoint, or, before its first
     /// step, what earlier runs left on the thread.
-    pub(crate) async fn state_of(&self, run: &Run, thread_head: Seq) -> Result<Arc<RunState>, Error> {
-        let own = run.state.head;
+    pub(crate) async fn state_of(&self, run: &Run, thread: &Thread) -> Result<Arc<RunState>, Error> {
+        let (own, thread_head) = (run.state.head, thread.head);
         if own != Seq(0)
-            && let Some(state) = self.states.at(run.info.id, own, run.state.last_op)
+            && let Some(state) = self.states.present(run.info.id, &run.state)
         {
             return Ok(state);
         }
-        let state = if own != Seq(0) {
+        let mut state = if own != Seq(0) {
             let (checkpoint, channels) = self.read(&run.info, own).await?;
-            RunState::restore(&run.info, run.state.r#gen, &checkpoint, channels)?
+            self.restored(&run.info, run.state.r#gen, &checkpoint, channels).await?
         } else if thread_head != Seq(0) {
             let (checkpoint, channels) = self.read(&run.info, thread_head).await?;
             RunState::first(&run.info, run.state.r#gen, Some((&checkpoint, channels)))?
         } else {
             RunState::first(&run.info, run.state.r#gen, None)?
         };
+        state.used = beyond(thread.used, state.head);
         let state = Arc::new(state);
         if own != Seq(0) {
             self.states.put(state.clone(), run.state.last_op);
@@ -155,8 +160,32 @@ impl Inner {
         let (info, r#gen) = into;
         Ok(match first {
             true => RunState::first(info, r#gen, Some((&checkpoint, channels)))?,
-            false => RunState::restore(info, r#gen, &checkpoint, channels)?,
+            false => self.restored(info, r#gen, &checkpoint, channels).await?,
         })
+    }
+
+    /// The state of a checkpoint as the version its run is pinned to goes on from it.
+    async fn restored(
+        &self,
+        info: &RunInfo,
+        r#gen: baton_common::Gen,
+        checkpoint: &Checkpoint,
+        channels: Channels,
+    ) -> Result<RunState, Error> {
+        let mut state = RunState::restore(info, r#gen, checkpoint, channels)?;
+        if info.before.is_empty() {
+            return Ok(state);
+        }
+        let made_with = info.as_of(checkpoint.seq).graph;
+        if made_with != info.graph {
+            let missing = |why| Error::Graph { graph: made_with, why };
+            let compiled = self.graph(&info.thread.tenant, made_with).await.map_err(|error| match error.kind {
+                crate::api::ErrorKind::Unavailable => Error::Store(baton_store::Error::Unavailable(error.cause)),
+                _ => missing(error.cause),
+            })?;
+            state.leave(&compiled.ok_or_else(|| missing("it is missing".to_owned()))?.graph);
+        }
+        Ok(state)
     }
 
     async fn read(&self, info: &RunInfo, seq: Seq) -> Result<(Checkpoint, Channels), Error> {
@@ -180,4 +209,9 @@ impl Inner {
         history.reverse();
         Ok(Channels { values: Channels::values_of(&history), pieces })
     }
+}
+
+/// A seq that was used, where that lies beyond a head.
+pub(crate) fn beyond(used: Seq, head: Seq) -> Seq {
+    if used > head { used } else { Seq(0) }
 }

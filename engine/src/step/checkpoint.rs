@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use baton_common::commit::Segment;
-use baton_common::records::Checkpoint;
-use baton_common::{Hasher, NodePath, Timestamp, canonical_json};
+use baton_common::records::{Checkpoint, Span};
+use baton_common::{Hasher, NodePath, Seq, Timestamp, canonical_json};
 use serde_json::Value;
 
 use super::Error;
@@ -21,7 +21,7 @@ use crate::state::RunState;
 /// A checkpoint in the making: all but its control.
 #[derive(Debug)]
 pub(super) struct Draft {
-    parent: baton_common::Seq,
+    parent: Seq,
     full: bool,
     writes: BTreeMap<String, Value>,
     wrote: BTreeMap<String, NodePath>,
@@ -60,7 +60,11 @@ pub(super) fn write_beside(graph: &Graph, state: &mut RunState, delta: Delta) ->
 fn advance(graph: &Graph, state: &mut RunState, delta: Delta, counts: bool) -> Draft {
     let parent = state.head;
     state.hash = content_hash(graph, state, &delta);
-    state.head = parent.next();
+    if state.used > parent {
+        state.control.floor = state.used.0;
+    }
+    state.head = parent.max(state.used).next();
+    state.used = Seq(0);
     state.superstep += u64::from(counts);
     let Delta { set, lists, wrote } = delta;
     let bytes: u64 = set.iter().map(|(name, value)| weight(name, value.as_ref())).sum();
@@ -154,11 +158,28 @@ fn grow(state: &mut RunState, name: String, growth: Growth) -> Option<Segment> {
     if growth.added.is_empty() {
         return None;
     }
+    let floor = state.control.floor;
+    if span.end < floor {
+        return Some(rewrite(state, name, growth.added, floor));
+    }
     let number = span.end;
     span.end += 1;
     let body = list_text(&growth.added);
     extend(state, name.clone(), growth.added);
     Some(Segment { channel: name, number, body })
+}
+
+/// The whole list as one piece, behind every number that was used before the thread was set
+/// back: states that were dropped keep theirs. A checkpoint adds one piece at most, so no
+/// number was used beyond the seq of the last.
+fn rewrite(state: &mut RunState, name: String, added: Vec<Value>, number: u64) -> Segment {
+    extend(state, name.clone(), added);
+    state.segments.insert(name.clone(), Span { base: number, end: number + 1 });
+    let body = match state.values.get(&name).map(|value| &**value) {
+        Some(Value::Array(elements)) => list_text(elements),
+        _ => "[]".to_owned(),
+    };
+    Segment { channel: name, number, body }
 }
 
 fn extend(state: &mut RunState, name: String, added: Vec<Value>) {

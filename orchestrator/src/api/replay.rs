@@ -62,19 +62,23 @@ impl Orchestrator {
 }
 
 impl Inner {
-    async fn replayed(&self, run: &Run) -> Result<ReplayView, ApiError> {
-        let graph = self.graph(&run.info.thread.tenant, run.info.graph).await?;
-        let graph = graph.ok_or_else(|| ApiError::not_found("graph", run.info.graph))?;
-        let channel = journal::channel(run.info.id);
+    async fn replayed(&self, of: &Run) -> Result<ReplayView, ApiError> {
+        let channel = journal::channel(of.info.id);
         let mut view = ReplayView { advances: 0, checkpoints: 0, difference: None };
         let mut state: Option<RunState> = None;
+        let mut run = Run { info: of.info.as_of_advance(0), ..of.clone() };
+        let mut graph = self.version_of(&run).await?;
         let mut base = 0;
         while base < run.state.superstep {
             let span = Span { base, end: (base + PAGE).min(run.state.superstep) };
-            for piece in self.store.segments(&run.info.thread, &channel, span).await? {
+            for (number, piece) in (base..).zip(self.store.segments(&run.info.thread, &channel, span).await?) {
+                if of.info.as_of_advance(number).graph != run.info.graph {
+                    run.info = of.info.as_of_advance(number);
+                    (graph, state) = (self.version_of(&run).await?, None);
+                }
                 let entries: Vec<Entry> = serde_json::from_str(&piece).map_err(ApiError::internal)?;
                 for entry in entries {
-                    let (after, difference) = self.replay_one(run, &graph, state.take(), entry, &mut view).await?;
+                    let (after, difference) = self.replay_one(&run, &graph, state.take(), entry, &mut view).await?;
                     if difference.is_some() {
                         return Ok(ReplayView { difference, ..view });
                     }
@@ -84,6 +88,11 @@ impl Inner {
             base = span.end;
         }
         Ok(view)
+    }
+
+    async fn version_of(&self, run: &Run) -> Result<Arc<Compiled>, ApiError> {
+        let graph = self.graph(&run.info.thread.tenant, run.info.graph).await?;
+        graph.ok_or_else(|| ApiError::not_found("graph", run.info.graph))
     }
 
     /// Computes one advance again. It begins where the last one ended, unless somebody
@@ -97,10 +106,11 @@ impl Inner {
         view: &mut ReplayView,
     ) -> Result<(RunState, Option<Difference>), ApiError> {
         let follows = last.filter(|state| state.head == entry.head && state.r#gen == entry.r#gen);
-        let state = match follows {
+        let mut state = match follows {
             Some(state) => state,
             None => self.state_before(run, &entry).await?,
         };
+        state.used = entry.used;
         let bases = match entry.event {
             Happened::Resumed => self.bases_of(&run.info, &state).await?,
             _ => BTreeMap::new(),

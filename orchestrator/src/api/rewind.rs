@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{ApiError, Caller, ErrorKind, Submitted};
 use crate::driver::Cue;
+use crate::load::beyond;
 use crate::orchestrator::{Inner, Orchestrator};
 
 /// The largest set of values an edit may bring, in bytes of JSON.
@@ -67,7 +68,7 @@ impl Orchestrator {
         let inner = &self.inner;
         let found = inner.owned(caller, run).await?;
         check_size(&set)?;
-        let (_, checkpoint, segments) = inner.edited(&found, expected, set).await?;
+        let (_, checkpoint, segments) = inner.edited_at(&found, &found, expected, set).await?;
         let seq = checkpoint.seq;
         let edit = Edit { thread: found.info.thread.clone(), checkpoint, segments, actor: caller.actor.clone() };
         let settled = inner.settle(|| inner.edit_op(edit.clone())).await?;
@@ -161,17 +162,17 @@ impl Orchestrator {
 }
 
 impl Inner {
-    /// The checkpoint that an edit of a run's thread would be.
-    async fn edited(&self, run: &Run, at: Seq, set: Map<String, Value>) -> Result<Edit3, ApiError> {
-        self.edited_at(run, run, at, set).await
-    }
-
-    /// The same on a checkpoint of one run, as part of another.
+    /// The checkpoint that an edit of a run's thread would be; as part of another run, for a
+    /// fork.
     async fn edited_at(&self, of: &Run, into: &Run, at: Seq, set: Map<String, Value>) -> Result<Edit3, ApiError> {
         let checkpoint = self.checkpoint_of(of, at).await?;
-        let state = self.state_from(of, (&into.info, into.state.r#gen), checkpoint, false).await?;
-        let compiled = self.graph(&of.info.thread.tenant, of.info.graph).await?;
-        let compiled = compiled.ok_or_else(|| ApiError::not_found("graph", of.info.graph))?;
+        let mut state = self.state_from(of, (&into.info, into.state.r#gen), checkpoint, false).await?;
+        if let Some(thread) = self.store.thread(&into.info.thread).await? {
+            state.used = beyond(thread.used, state.head);
+        }
+        let version = into.info.graph;
+        let compiled = self.graph(&of.info.thread.tenant, version).await?;
+        let compiled = compiled.ok_or_else(|| ApiError::not_found("graph", version))?;
         let now = self.store.now().await?;
         let writes: BTreeMap<String, Value> = set.into_iter().collect();
         let edited = self.compute.run(move || step::edit(&compiled.graph, state, &writes, now)).await;
@@ -216,7 +217,8 @@ impl Inner {
             body_digest,
             parent: None,
             deadline: None,
-            ..of.clone()
+            // The version that the checkpoint was made with knows all that is open there.
+            ..of.as_of(from)
         })
     }
 }

@@ -23,6 +23,9 @@ pub(crate) struct Entry {
     pub(crate) r#gen: Gen,
     /// The checkpoint it began at; 0 before the thread's first.
     pub(crate) head: Seq,
+    /// [`RunState::used`] by then.
+    #[serde(default)]
+    pub(crate) used: Seq,
     /// Supersteps of the run by then; 0 before its first.
     pub(crate) superstep: u64,
     /// The step's `now`.
@@ -102,6 +105,7 @@ impl Work {
         let entry = Entry {
             r#gen: self.record.r#gen,
             head: self.state.head,
+            used: self.state.used,
             superstep: self.state.superstep,
             now: self.record.ready_at,
             event: Happened::of(&self.event),

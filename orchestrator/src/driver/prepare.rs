@@ -62,7 +62,7 @@ impl Inner {
             return Ok(None);
         }
         let Some(info) = self.states.info(run) else { return Ok(None) };
-        let Some(state) = self.states.at(run, record.head, record.last_op) else { return Ok(None) };
+        let Some(state) = self.states.present(run, record) else { return Ok(None) };
         let Some(event) = event_of(&info, record, &closed.groups)? else { return Ok(None) };
         let graph = self.graph_of(&info).await?;
         Ok(Some(Work { info, graph, record: record.clone(), state, event }))
@@ -90,8 +90,7 @@ impl Inner {
         let info = Arc::new(loaded.info.clone());
         self.states.put_info(&info);
         let graph = self.graph_of(&info).await?;
-        let head = if record.head == Seq(0) { thread.head } else { record.head };
-        let state = self.state_of(&loaded, head).await?;
+        let state = self.state_of(&loaded, &thread).await?;
         let event = match event {
             Event::Resumed(_) => Event::Resumed(self.bases_of(&info, &state).await?),
             event => event,

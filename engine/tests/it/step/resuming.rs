@@ -233,3 +233,34 @@ fn an_output_that_failed_is_retried_too() {
     assert_eq!(world.failure().1, "output_failed");
     assert_eq!(world.state.values["log"].as_array().map(Vec::len), Some(2));
 }
+
+#[test]
+fn what_was_dropped_by_a_set_back_is_written_over_by_nobody() {
+    let mut world = World::started(SLOW, json!({}));
+    world.close(&["quick#1"]);
+    let back = world.state.head;
+    world.close(&["quick#2"]);
+    world.close(&["quick#3"]);
+    let (dropped, pieces) = (world.history.clone(), world.pieces.clone());
+    let used = world.state.head;
+    assert!(used > back.next());
+
+    let (mut state, bases) = at(&world, back);
+    state.used = used;
+    world.state = state;
+    world.open.clear();
+    world.apply(Event::Resumed(bases));
+    world.close(&["quick#2"]);
+
+    assert_eq!(world.state.head, used.next(), "states that were dropped keep their numbers");
+    let log = world.state.segments["log"];
+    assert_eq!((log.base, log.end), (used.0, used.0 + 1), "the list begins anew behind all pieces");
+    for (key, piece) in &pieces {
+        assert_eq!(world.pieces.get(key), Some(piece), "{key:?} is as it was");
+    }
+    for checkpoint in &dropped {
+        assert!(world.history.contains(checkpoint), "checkpoint {} is as it was", checkpoint.seq);
+    }
+    let again = world.load(world.state.head);
+    assert_eq!(*again.values["log"], json!([0, 1]), "what a loader reads is the list");
+}

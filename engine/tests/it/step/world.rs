@@ -149,9 +149,11 @@ impl World {
                 assert!(self.open.insert(group.info.id.clone(), group.clone()).is_none());
             }
         }
+        // A thread that was set back goes on behind the last state it had.
+        let (mut head, mut last) = (self.state.head, self.state.head.max(self.state.used));
         for checkpoint in &effects.checkpoints {
-            assert_eq!(checkpoint.parent.next(), checkpoint.seq);
-            assert_eq!(checkpoint.parent, self.history.last().map_or(Seq(0), |last| last.seq));
+            assert_eq!((checkpoint.parent, checkpoint.seq), (head, last.next()));
+            (head, last) = (checkpoint.seq, checkpoint.seq);
             self.history.push(checkpoint.clone());
         }
         for piece in &effects.segments {
@@ -161,7 +163,8 @@ impl World {
         self.state = made.state.clone();
         self.last = Some(made);
         if !self.history.is_empty() {
-            assert_eq!(self.load(self.state.head), self.state, "the last checkpoint holds the state");
+            let loaded = RunState { used: self.state.used, ..self.load(self.state.head) };
+            assert_eq!(loaded, self.state, "the last checkpoint holds the state");
         }
     }
 
@@ -177,7 +180,12 @@ impl World {
 
     /// The channels at one checkpoint, as a store reads them.
     pub(super) fn channels(&self, seq: Seq) -> Channels {
-        let upto: Vec<Checkpoint> = self.history.iter().take_while(|one| one.seq <= seq).cloned().collect();
+        let mut upto: Vec<Checkpoint> = Vec::new();
+        let mut at = seq;
+        while let Some(one) = self.history.iter().find(|one| one.seq == at) {
+            upto.insert(0, one.clone());
+            at = one.parent;
+        }
         let full = upto.iter().rposition(|one| one.full).unwrap();
         let spans = &upto.last().unwrap().segments;
         let pieces = spans.iter().map(|(name, span)| {

@@ -184,7 +184,9 @@ fn state_of(store: &MemoryStore, run: &Run) -> Result<RunState, String> {
     } else {
         RunState::first(info, r#gen, None)
     };
-    state.map_err(|error| error.to_string())
+    let state = state.map_err(|error| error.to_string())?;
+    let used = if thread.used > state.head { thread.used } else { Seq(0) };
+    Ok(RunState { used, ..state })
 }
 
 fn channels_at(store: &MemoryStore, info: &RunInfo, seq: Seq) -> Result<(Checkpoint, Channels), String> {
