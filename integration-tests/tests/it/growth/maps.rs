@@ -115,7 +115,6 @@ async fn cost_of_each(count: usize) -> Cost {
     assert_eq!(view.output, Some(json!({ "sum": count })));
     let (sum, counts) = (meter.sum(), meter.counts());
     let calls: BTreeMap<_, _> = counts.iter().map(|(name, work)| (name.clone(), (work.calls, work.bytes))).collect();
-    println!("{count}: {calls:?}");
     assert_eq!((calls["Claim"].0, calls["Record"].0), (count as u64, count as u64), "each ran once");
     planes.stop().await.unwrap();
     let each = |sum: u64| sum as f64 / count as f64;

@@ -3,6 +3,7 @@
 
 mod loops;
 mod maps;
+mod threads;
 
 /// Whether `after` is what `before` was, within so many hundredths.
 fn within(before: f64, after: f64, hundredths: f64) -> bool {

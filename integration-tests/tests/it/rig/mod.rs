@@ -25,7 +25,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use meter::Meter;
+pub(crate) use meter::{Meter, Work};
 pub(crate) use stored::stored;
 
 /// Nothing here takes longer unless it hangs.
@@ -60,9 +60,11 @@ pub(crate) struct Asks<'a> {
 }
 
 impl Rig {
-    /// With the protocol at a twentieth of its timings.
+    /// With the protocol at a twentieth of its timings, but for leases: a busy machine is no
+    /// lost worker.
     pub(crate) async fn start(kind: Kind) -> Self {
-        Self::with(kind, Timings::default().scaled(20)).await
+        let leases = Timings::default().lease_ms;
+        Self::with(kind, Timings { lease_ms: leases, ..Timings::default().scaled(20) }).await
     }
 
     pub(crate) async fn with(kind: Kind, timings: Timings) -> Self {
