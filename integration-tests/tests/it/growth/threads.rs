@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use baton_common::settings::Timings;
-use baton_testbed::Redis;
 use serde_json::json;
 
 use super::within;
-use crate::rig::{Asks, Kind, Rig, Work, stored};
+use crate::rig::{Asks, Kind, Rig, Work, stored, writes};
 
 const CHAT: &str = "
 baton: 1
@@ -110,19 +109,4 @@ fn held(rig: &Rig, kind: Kind) -> BTreeMap<String, u64> {
 fn count(rig: &Rig) -> Counted {
     let (commands, log) = rig.redis.as_ref().map_or((0, 0), |redis| (writes(redis), redis.aof_len().unwrap()));
     Counted { work: rig.meter.sum(), commands, log }
-}
-
-/// Commands the server ran that change something.
-fn writes(redis: &Redis) -> u64 {
-    const WRITES: [&str; 16] = [
-        "set", "del", "unlink", "append", "setrange", "incr", "incrby", "hset", "hdel", "hincrby", "zadd", "zrem",
-        "rpush", "sadd", "srem", "xadd",
-    ];
-    let stats = redis.cli(&["INFO", "commandstats"]).unwrap();
-    let calls = |line: &str| -> Option<u64> {
-        let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(':')?;
-        let calls = figures.split(',').find_map(|figure| figure.strip_prefix("calls="))?;
-        WRITES.contains(&name).then(|| calls.parse().ok())?
-    };
-    stats.lines().filter_map(calls).sum()
 }

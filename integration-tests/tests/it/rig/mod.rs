@@ -26,7 +26,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use meter::{Meter, Work};
-pub(crate) use stored::stored;
+pub(crate) use stored::{stored, writes};
 
 /// Nothing here takes longer unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,8 +1,10 @@
 //! Bytes that a store holds, read from beside it: every value of every row of a SQLite
-//! file; every key of a Redis server with its value, as it would go to another server.
+//! file; every key of a Redis server with its value, as it would go to another server. And
+//! what such a server wrote.
 
 use std::collections::BTreeMap;
 
+use baton_testbed::Redis;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Rig;
@@ -50,4 +52,19 @@ fn rows(rig: &Rig) -> BTreeMap<String, u64> {
         connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
     };
     tables.iter().map(|table| (table.clone(), u64::try_from(bytes(table)).unwrap())).collect()
+}
+
+/// Commands the server ran that change something.
+pub(crate) fn writes(redis: &Redis) -> u64 {
+    const WRITES: [&str; 16] = [
+        "set", "del", "unlink", "append", "setrange", "incr", "incrby", "hset", "hdel", "hincrby", "zadd", "zrem",
+        "rpush", "sadd", "srem", "xadd",
+    ];
+    let stats = redis.cli(&["INFO", "commandstats"]).unwrap();
+    let calls = |line: &str| -> Option<u64> {
+        let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+        let calls = figures.split(',').find_map(|figure| figure.strip_prefix("calls="))?;
+        WRITES.contains(&name).then(|| calls.parse().ok())?
+    };
+    stats.lines().filter_map(calls).sum()
 }
