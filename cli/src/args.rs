@@ -172,6 +172,12 @@ pub(crate) enum GraphCommand {
         #[arg(long, short, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Play the cases of test files against their graphs, in virtual time; needs no server
+    Test {
+        /// Files with cases, each beside its graph: NAME.test.yaml
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// Print the JSON Schema of the language, for editors
     Schema,
 }

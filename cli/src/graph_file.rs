@@ -58,7 +58,7 @@ impl GraphFile {
     pub(crate) fn parse(&self) -> Result<Graph, Failed> {
         spec::parse_with(&self.source, &self.known).map_err(|problems| {
             let mut failed = self.refused();
-            failed.problems = problems.into_iter().map(problem).collect();
+            failed.problems = wire(problems);
             failed
         })
     }
@@ -71,6 +71,11 @@ impl GraphFile {
 
     pub(crate) fn name(&self) -> &str {
         &self.source.file
+    }
+
+    /// Its text and all it includes.
+    pub(crate) fn source(&self) -> &spec::Source {
+        &self.source
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -89,6 +94,11 @@ impl GraphFile {
         let others = includes.map(|(path, text)| Source { name: self.source.place_of(path), text: text.clone() });
         std::iter::once(first).chain(others).collect()
     }
+}
+
+/// Problems as commands tell them.
+pub(crate) fn wire(problems: Vec<spec::Problem>) -> Vec<v1::Problem> {
+    problems.into_iter().map(problem).collect()
 }
 
 fn problem(problem: spec::Problem) -> v1::Problem {

@@ -5,6 +5,7 @@
 //! them down in order: workers first, so that what they finish is still recorded.
 
 mod options;
+pub mod rehearsal;
 mod wiring;
 mod workers;
 

@@ -1,5 +1,5 @@
 //! `baton graph`: validate, apply, list, show, draw, schema. What pictures look like is
-//! `engine`'s part.
+//! `engine`'s part; `test` has a file of its own.
 
 use std::path::Path;
 
@@ -24,6 +24,7 @@ pub(super) async fn graph(command: &GraphCommand, setup: &Setup) -> Result<Exit,
         GraphCommand::List => list(setup).await,
         GraphCommand::Show { graph, source } => show(graph, *source, setup).await,
         GraphCommand::Draw { graph, format, out } => draw(graph, format, out.as_deref(), setup).await,
+        GraphCommand::Test { files } => super::graph_test::test(files, setup),
         GraphCommand::Schema => {
             println!("{}", spec::SCHEMA.trim_end());
             Ok(Exit::Succeeded)

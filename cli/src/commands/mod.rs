@@ -3,6 +3,7 @@
 mod answer;
 mod dev;
 mod graph;
+mod graph_test;
 mod history;
 mod operate;
 mod run;

@@ -4,5 +4,6 @@
 mod baton;
 mod examples;
 mod graphs;
+mod rehearsals;
 mod runs;
 mod servers;

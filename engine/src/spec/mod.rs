@@ -8,6 +8,7 @@ mod ask;
 mod call;
 mod canonical;
 mod chat;
+pub mod cases;
 mod code;
 mod cures;
 mod document;

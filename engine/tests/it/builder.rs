@@ -19,7 +19,7 @@ fn examples() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "yaml") {
+            } else if path.to_str().is_some_and(|path| path.ends_with(".yaml") && !path.ends_with(".test.yaml")) {
                 found.push(path);
             }
         }

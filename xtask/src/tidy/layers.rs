@@ -33,7 +33,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("rag", &[WORDS, BASE, &["tools", "inference"]]),
     ("orchestrator", &[WORDS, BASE, &["engine", "store", "broker"]]),
     ("worker", &[WORDS, BASE, &["broker", "inference", "tools", "rag"]]),
-    ("embedded", &[WORDS, BASE, EDGES, SERVICES]),
+    ("embedded", &[WORDS, BASE, EDGES, SERVICES, &["engine"]]),
     ("cli", &[WORDS, BASE, SERVICES, &["engine", "embedded"]]),
     ("testbed", &[WORDS, BASE, EDGES]),
     ("integration-tests", &[WORDS, BASE, EDGES, SERVICES, &["engine", "embedded", "testbed"]]),

@@ -21,7 +21,7 @@ fn texts_in(folder: &Path) -> Vec<(String, String)> {
     let mut texts: Vec<(String, String)> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| path.to_str().is_some_and(|path| path.ends_with(".yaml") && !path.ends_with(".test.yaml")))
         .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap()))
         .collect();
     texts.sort();
