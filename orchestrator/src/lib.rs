@@ -31,6 +31,7 @@ pub mod settings;
 mod sweeper;
 #[cfg(test)]
 mod testing;
+mod values;
 mod watchers;
 pub mod wiring;
 

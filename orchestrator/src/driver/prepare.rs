@@ -42,8 +42,20 @@ impl Work {
 }
 
 impl Inner {
-    /// The work there is, if any.
+    /// The work there is, if any, with results that lie elsewhere in place.
     pub(super) async fn prepare(&self, run: RunId, cue: Cue) -> Result<Option<Work>, Trouble> {
+        let Some(mut work) = self.found(run, cue).await? else { return Ok(None) };
+        let tenant = work.info.thread.tenant.clone();
+        match self.whole_event(&tenant, &mut work.event).await {
+            Ok(()) => Ok(Some(work)),
+            Err(error @ baton_blobs::Error::Failed { .. }) => {
+                Err(Trouble::Store(baton_store::Error::Unavailable(error.to_string())))
+            }
+            Err(error) => Err(Trouble::Run { code: "record_unreadable", why: error.to_string() }),
+        }
+    }
+
+    async fn found(&self, run: RunId, cue: Cue) -> Result<Option<Work>, Trouble> {
         if let Cue::Closed(closed) = &cue
             && let Some(work) = self.work_in_memory(run, closed).await?
         {

@@ -146,3 +146,16 @@ async fn a_graph_the_store_forgot_is_kept_anew_with_the_next_run() {
     assert!(memory.graph(&tenant, second.graph).await.unwrap().is_some(), "another process finds it");
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_expression_reads_a_result_of_any_size_a_record_does_not_hold() {
+    let out = [("out", "size(output.items)"), ("out", "output.items[2]")];
+    for (save, expected) in out.into_iter().zip([json!(50_000), json!("item 2")]) {
+        let rig = Rig::new(vec![graph("large", vec![tool("a", &json!({}), &[save], &[])])], Settings::default()).await;
+        let run = rig.submit("large", json!({})).await;
+        let items: Vec<String> = (0..50_000).map(|number| format!("item {number}")).collect();
+        rig.work(move |_| Some(Outcome::value(json!({"items": items.clone()}))));
+        assert_eq!(rig.end(run).await.output, Some(json!({"out": expected})));
+        rig.stop().await;
+    }
+}
