@@ -178,6 +178,17 @@ pub(crate) enum GraphCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Let open runs of a graph go on with another version of it, where they fit
+    Migrate {
+        /// The applied graph: NAME, or NAME@VERSION for runs of that version only
+        graph: String,
+        /// The version they go on with; the one that NAME means now unless given
+        #[arg(long, value_name = "VERSION")]
+        to: Option<String>,
+        /// Only tell which runs would fit
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print the JSON Schema of the language, for editors
     Schema,
 }

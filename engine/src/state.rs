@@ -296,6 +296,12 @@ impl RunState {
         self.control.open.values().map(|open| open.base).collect()
     }
 
+    /// Makes it one that another version of the graph it was made with can go on from: what
+    /// is told by nodes' places there is told by their names.
+    pub fn leave(&mut self, graph: &crate::graph::Graph) {
+        self.control.activations.name(graph.nodes.keys());
+    }
+
     /// The channels as people see them: what the engine keeps beside them is left out.
     #[must_use]
     pub fn visible(&self) -> BTreeMap<String, Arc<Value>> {

@@ -29,7 +29,7 @@ pub enum Scope {
     Read,
     /// Answer questions.
     Answer,
-    /// Look at workers, queues and audit; make and revoke keys.
+    /// Look at workers, queues and audit; migrate runs; make and revoke keys.
     Operate,
     /// Claim jobs and bring results.
     Work,

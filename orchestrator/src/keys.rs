@@ -1,11 +1,30 @@
 //! Permits and job tokens: what lets a worker claim a job, and what proves that it holds one.
 //!
-//! Both are keyed BLAKE3 over length-prefixed fields. A token carries its tenant, so that
-//! checking it reads no record.
+//! Both are keyed BLAKE3 over length-prefixed fields. A token carries its tenant, and the
+//! graph's version where its run was submitted with another, so that checking it and knowing
+//! what its job means reads no record.
 
 use baton_common::tool::QueueClass;
-use baton_common::{Digest, Fence, JobId, TenantId};
+use baton_common::{Digest, Fence, GraphHash, JobId, TenantId};
 use subtle::ConstantTimeEq;
+
+/// What a token says beside which attempt it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// Whose job it is.
+    pub(crate) tenant: TenantId,
+    /// [`baton_common::records::GroupInfo::graph`] of its group.
+    pub(crate) graph: Option<GraphHash>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.graph {
+            Some(graph) => write!(f, "{}@{graph}", self.tenant),
+            None => self.tenant.fmt(f),
+        }
+    }
+}
 
 /// Seals and checks.
 #[derive(Clone)]
@@ -35,16 +54,20 @@ impl Keys {
     }
 
     /// Proves that its bearer holds that attempt at the job.
-    pub(crate) fn token(&self, job: &JobId, fence: Fence, tenant: &TenantId) -> String {
-        let seal = self.seal(&["token", &job.to_string(), &fence.to_string(), tenant.as_str()]);
-        format!("{seal}.{tenant}")
+    pub(crate) fn token(&self, job: &JobId, fence: Fence, holder: &Holder) -> String {
+        let says = holder.to_string();
+        let seal = self.seal(&["token", &job.to_string(), &fence.to_string(), &says]);
+        format!("{seal}.{says}")
     }
 
-    /// The tenant of a token, if it is one for that attempt.
-    pub(crate) fn holder(&self, token: &str, job: &JobId, fence: Fence) -> Option<TenantId> {
-        let (_, tenant) = token.split_once('.')?;
-        let tenant = TenantId::parse(tenant).ok()?;
-        same(token, &self.token(job, fence, &tenant)).then_some(tenant)
+    /// What a token says of its bearer, if it is one for that attempt.
+    pub(crate) fn holder(&self, token: &str, job: &JobId, fence: Fence) -> Option<Holder> {
+        let (_, says) = token.split_once('.')?;
+        let holder = match says.split_once('@') {
+            Some((tenant, graph)) => Holder { tenant: TenantId::parse(tenant).ok()?, graph: Some(graph.parse().ok()?) },
+            None => Holder { tenant: TenantId::parse(says).ok()?, graph: None },
+        };
+        same(token, &self.token(job, fence, &holder)).then_some(holder)
     }
 
     fn seal(&self, fields: &[&str]) -> String {
@@ -75,8 +98,14 @@ mod tests {
     fn a_token_opens_its_own_attempt_only() {
         let keys = Keys::new(Some("s"), "c");
         let tenant = TenantId::parse("t.1").unwrap();
-        let token = keys.token(&job(1), Fence(2), &tenant);
-        assert_eq!(keys.holder(&token, &job(1), Fence(2)), Some(tenant.clone()));
+        let holder = Holder { tenant: tenant.clone(), graph: None };
+        let token = keys.token(&job(1), Fence(2), &holder);
+        assert_eq!(keys.holder(&token, &job(1), Fence(2)), Some(holder));
+        let moved = Holder { tenant, graph: Some(GraphHash(Digest::of("second"))) };
+        let other = keys.token(&job(1), Fence(2), &moved);
+        assert_eq!(keys.holder(&other, &job(1), Fence(2)), Some(moved));
+        let (unmoved, _) = other.split_once('@').unwrap();
+        assert_eq!(keys.holder(unmoved, &job(1), Fence(2)), None);
         assert_eq!(keys.holder(&token, &job(1), Fence(3)), None);
         assert_eq!(keys.holder(&token, &job(2), Fence(2)), None);
         assert_eq!(keys.holder(&token.replace("t.1", "t.2"), &job(1), Fence(2)), None);

@@ -5,8 +5,8 @@ use baton_common::commit::Commit;
 use baton_common::job::RenewAnswer;
 use baton_common::transition::{
     AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Deliver, DeliverAnswer, Edit,
-    EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, Mark, Op, Record, RecordVerdict, Renew, Reply, Reserve,
-    ReserveAnswer, Retry, RetryAnswer, Signal, SignalAnswer, Submit, SubmitAnswer,
+    EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, Mark, Op, Record, RecordVerdict, Renew, Repin, RepinAnswer,
+    Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Signal, SignalAnswer, Submit, SubmitAnswer,
 };
 use baton_store::Error;
 use tokio::time::{Duration, sleep};
@@ -48,6 +48,7 @@ transitions! {
     deliver_op(op: Deliver) -> DeliverAnswer { Op::Deliver(Box::new(op)), Deliver }
     edit_op(op: Edit) -> EditAnswer { Op::Edit(Box::new(op)), Edit }
     retry_op(op: Retry) -> RetryAnswer { Op::Retry(Box::new(op)), Retry }
+    repin_op(op: Repin) -> RepinAnswer { Op::Repin(op), Repin }
     reserve_op(op: Reserve) -> ReserveAnswer { Op::Reserve(op), Reserve }
     fire_op(op: Fire) -> FireAnswer { Op::Fire(op), Fire }
     /// The operations that only say whether something changed.

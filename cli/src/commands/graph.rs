@@ -25,6 +25,9 @@ pub(super) async fn graph(command: &GraphCommand, setup: &Setup) -> Result<Exit,
         GraphCommand::Show { graph, source } => show(graph, *source, setup).await,
         GraphCommand::Draw { graph, format, out } => draw(graph, format, out.as_deref(), setup).await,
         GraphCommand::Test { files } => super::graph_test::test(files, setup),
+        GraphCommand::Migrate { graph, to, dry_run } => {
+            super::migrate::migrate(graph, to.as_deref(), *dry_run, setup).await
+        }
         GraphCommand::Schema => {
             println!("{}", spec::SCHEMA.trim_end());
             Ok(Exit::Succeeded)

@@ -5,6 +5,7 @@ mod dev;
 mod graph;
 mod graph_test;
 mod history;
+mod migrate;
 mod operate;
 mod run;
 mod runs;

@@ -7,3 +7,4 @@ mod graphs;
 mod rehearsals;
 mod runs;
 mod servers;
+mod versions;

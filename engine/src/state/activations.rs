@@ -57,6 +57,16 @@ impl Activations {
         self.more.insert(path.clone(), 2);
         2
     }
+
+    /// Tells by their paths what was told by places, given the nodes in order of their places.
+    pub(crate) fn name<'a>(&mut self, nodes: impl Iterator<Item = &'a NodePath>) {
+        let once = std::mem::take(&mut self.once);
+        for (place, path) in nodes.enumerate() {
+            if once.get(place / BITS).is_some_and(|digit| digit & (1 << (place % BITS)) != 0) {
+                self.more.entry(path.clone()).or_insert(1);
+            }
+        }
+    }
 }
 
 impl Serialize for Activations {
@@ -100,6 +110,16 @@ mod tests {
         assert_eq!(text, json!({"once": "02", "more": {"a": 3, "a/undo": 2}}));
         let mut read: Activations = serde_json::from_value(text).unwrap();
         assert_eq!((next(&mut read, Some(9), "a"), next(&mut read, Some(5), "b")), (4, 2));
+    }
+
+    #[test]
+    fn nodes_that_move_to_other_places_keep_their_counts() {
+        let mut counts = Activations::default();
+        let (a, b, c) = (path("a"), path("b"), path("c"));
+        counts.next(Some(0), &a);
+        counts.next(Some(1), &c);
+        counts.name([&a, &c].into_iter());
+        assert_eq!((counts.next(Some(0), &a), counts.next(Some(1), &b), counts.next(Some(2), &c)), (2, 1, 2));
     }
 
     #[test]

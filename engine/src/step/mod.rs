@@ -16,6 +16,7 @@ mod child;
 mod delta;
 mod edit;
 mod facts;
+mod fits;
 mod fold;
 mod group;
 mod items;
@@ -55,6 +56,7 @@ pub use arguments::{Recipe, render_args};
 pub use child::child_outcome;
 pub use edit::edit;
 pub use facts::Facts;
+pub use fits::{Misfit, fits};
 pub use undo::secrets_of;
 pub use while_open::{poll_done, poll_pause_ms, signal_matches};
 

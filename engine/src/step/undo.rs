@@ -254,17 +254,25 @@ pub fn secrets_of(graph: &Graph, group: &GroupInfo) -> Vec<SecretRef> {
             _ => Vec::new(),
         };
     }
-    let mut graph = graph;
-    let mut names = group.id.node.as_str().strip_suffix(SUFFIX).unwrap_or_default().split('/').peekable();
-    while let Some(node) = names.next().and_then(|name| graph.nodes.get(&NodePath::parse(name).ok()?)) {
+    let node = group.id.node.as_str().strip_suffix(SUFFIX).unwrap_or_default();
+    call_of(graph, node).map(|undo| undo.args.secrets().to_vec()).unwrap_or_default()
+}
+
+/// The `undo` of a node, which may stand behind those that call its graph.
+pub(super) fn call_of<'a>(mut graph: &'a Graph, node: &str) -> Option<&'a ToolCall> {
+    let mut names = node.split('/').peekable();
+    loop {
+        let node = graph.nodes.get(&NodePath::parse(names.next()?).ok()?)?;
         match (names.peek(), &node.work) {
-            (None, _) => return node.undo.as_ref().map(|undo| undo.args.secrets().to_vec()).unwrap_or_default(),
-            (Some(_), Work::Graph(call)) => match graph.children.get(&call.name) {
-                Some(child) => graph = child,
-                None => break,
-            },
-            _ => break,
+            (None, _) => return node.undo.as_ref(),
+            (Some(_), Work::Graph(call)) => graph = graph.children.get(&call.name)?,
+            _ => return None,
         }
     }
-    Vec::new()
+}
+
+/// The nodes whose successes may have to be taken back, each with the tool that does it.
+pub(super) fn owed_nodes(state: &RunState) -> impl Iterator<Item = (String, String)> {
+    let all = recorded(state).iter().filter_map(|one| Compensation::deserialize(one).ok());
+    all.map(|one| (one.node, one.tool))
 }

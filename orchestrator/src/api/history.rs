@@ -172,6 +172,7 @@ impl From<load::Error> for ApiError {
             load::Error::Store(error) => error.into(),
             load::Error::Missing { seq, run } => Self::not_found("checkpoint", format!("{seq} of run {run}")),
             load::Error::Record(error) => Self::internal(error),
+            load::Error::Graph { .. } => Self::internal(error),
         }
     }
 }

@@ -14,6 +14,7 @@
 //! inbox(&Caller, limit: u32)                -> Vec<QuestionView>
 //! apply_graph(&Caller, GraphSource)         -> Applied
 //! list_graphs(&Caller)                      -> Vec<GraphView>
+//! migrate(&Caller, MigrateRequest)          -> Migration
 //! workers(&Caller)                          -> Vec<WorkerView>
 //! queues(&Caller)                           -> Vec<QueueView>
 //! artifacts(&Caller, RunId)                 -> Vec<ArtifactView>
@@ -30,6 +31,7 @@ mod answer;
 mod error;
 mod graphs;
 mod history;
+mod migrate;
 mod operate;
 pub(crate) mod page;
 mod ready;
@@ -44,6 +46,7 @@ mod watch;
 
 pub use error::{ApiError, ErrorKind};
 pub use history::{ChannelChange, CheckpointPage, CheckpointView, DiffView, StateView};
+pub use migrate::{MigrateRequest, Migrated, MigratedRun, Migration};
 pub use ready::Readiness;
 pub use replay::{Difference, ReplayView};
 pub use rewind::{Edited, ForkRequest, Retried};

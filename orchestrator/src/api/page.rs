@@ -18,7 +18,12 @@ pub(crate) fn page_size(asked: u32) -> u32 {
 /// Names where the next page begins, when this one is full.
 pub(crate) fn page_token(page: &[RunSummary], limit: u32) -> Option<String> {
     let last = page.last().filter(|_| page.len() >= limit as usize)?;
-    Some(format!("{}.{}", last.created_at, last.run))
+    Some(token_of((last.created_at, last.run)))
+}
+
+/// Names where a page begins.
+pub(crate) fn token_of((at, run): (Timestamp, RunId)) -> String {
+    format!("{at}.{run}")
 }
 
 /// Where the page of that token begins; `None` for what is no token.

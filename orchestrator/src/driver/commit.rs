@@ -32,6 +32,10 @@ impl Inner {
         let reason = format!("{}:{}", work.reason(), state.hash);
         let op = Commit::op(run, work.record.ver, &effects.consumed, &reason);
         let ends = effects.end.is_some();
+        if !work.info.before.is_empty() {
+            // Whoever makes their inputs may remember the run's first version.
+            effects.open.iter_mut().for_each(|group| group.info.graph = Some(work.info.graph));
+        }
         let batches = self.batches_of(&work.info, work.record.r#gen, &effects.open);
         let (open, staged) = split_wide(effects.open);
         let commit = Commit {

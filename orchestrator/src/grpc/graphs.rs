@@ -1,10 +1,10 @@
-//! `baton.v1.Graphs`: apply, validate, list, show.
+//! `baton.v1.Graphs`: apply, validate, list, show, migrate.
 
 use baton_proto::v1;
 use tonic::{Request, Response, Status};
 use v1::graphs_server::Graphs;
 
-use super::{Services, convert, status};
+use super::{Services, convert, migration, status};
 use crate::api::{ApiError, Caller, GraphSource, GraphView};
 use crate::auth::Scope;
 
@@ -61,6 +61,16 @@ impl Graphs for Services {
             Some(graph) => Ok(Response::new(v1::GetGraphResponse { graph: Some(convert::graph(graph, true)) })),
             None => Err(status::of_api(ApiError::not_found("graph", &asked))),
         }
+    }
+
+    async fn migrate(
+        &self,
+        request: Request<v1::MigrateGraphRequest>,
+    ) -> Result<Response<v1::MigrateGraphResponse>, Status> {
+        let caller = self.caller(&request, Scope::Operate).await?;
+        let asked = migration::request(request.into_inner()).map_err(status::of_malformed)?;
+        let migrated = self.orchestrator.migrate(&caller, asked).await.map_err(status::of_api)?;
+        Ok(Response::new(migration::answer(migrated)))
     }
 }
 

@@ -7,6 +7,7 @@
 mod convert;
 mod graphs;
 mod history;
+mod migration;
 mod operate;
 mod plane;
 mod runs;

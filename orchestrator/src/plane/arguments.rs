@@ -8,7 +8,7 @@ use baton_common::commit::Input;
 use baton_common::job::Outcome;
 use baton_common::records::RunInfo;
 use baton_common::transition::Granted;
-use baton_common::{Failure, JobId};
+use baton_common::{Failure, GraphHash, JobId};
 use baton_engine::step::{Recipe, render_args, secrets_of};
 use serde_json::Value;
 
@@ -29,24 +29,31 @@ impl Inner {
         if !secrets::mentioned(&value) {
             return Ok(Arguments { value, secret: false });
         }
-        let (_, graph) = self.pinned(job).await?;
+        let (_, graph) = self.pinned(job, granted.group.graph).await?;
         let places = secrets_of(&graph.graph, &granted.group);
         let secret = self.put_secrets(&mut value, &places).await.map_err(Unmade::Failed)?;
         Ok(Arguments { value, secret })
     }
 
-    /// The run of a job and the graph it is pinned to.
-    pub(super) async fn pinned(&self, job: &JobId) -> Result<(Arc<RunInfo>, Arc<Compiled>), Unmade> {
+    /// The run of a job and the graph that its group was opened with: the version the group
+    /// names, or else the one the run was submitted with. What is remembered of the run may
+    /// be older than its pin.
+    pub(super) async fn pinned(
+        &self,
+        job: &JobId,
+        version: Option<GraphHash>,
+    ) -> Result<(Arc<RunInfo>, Arc<Compiled>), Unmade> {
         let info = self.run_info(job.run).await.map_err(Unmade::Store)?;
         let info = info.ok_or_else(|| failed(format!("there is no run {}", job.run)))?;
-        let graph = self.graph(&info.thread.tenant, info.graph).await;
+        let version = version.unwrap_or_else(|| info.first_graph());
+        let graph = self.graph(&info.thread.tenant, version).await;
         match graph {
             Ok(Some(graph)) => Ok((info, graph)),
-            Ok(None) => Err(failed(format!("graph {} is missing", info.graph))),
+            Ok(None) => Err(failed(format!("graph {version} is missing"))),
             Err(error) if error.kind == ErrorKind::Unavailable => {
                 Err(Unmade::Store(baton_store::Error::Unavailable(error.cause)))
             }
-            Err(error) => Err(failed(format!("graph {} does not read: {}", info.graph, error.cause))),
+            Err(error) => Err(failed(format!("graph {version} does not read: {}", error.cause))),
         }
     }
 
@@ -57,7 +64,7 @@ impl Inner {
         item: Option<Value>,
         needs: BTreeMap<String, u32>,
     ) -> Result<Value, Unmade> {
-        let (info, graph) = self.pinned(job).await?;
+        let (info, graph) = self.pinned(job, granted.group.graph).await?;
         let state = self.state_at(&info, job.r#gen, granted.group.base).await?;
         let mut outcomes = BTreeMap::new();
         for &index in needs.values() {

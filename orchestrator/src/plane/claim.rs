@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use super::keyed::{Attempt, unwrapped};
 use super::resume::recorded;
 use crate::fail::{self, Passed};
+use crate::keys::Holder;
 use crate::load;
 use crate::orchestrator::Inner;
 
@@ -114,7 +115,7 @@ impl Inner {
             timeout_ms: granted.group.policy.timeout_ms,
             lease_ms: self.settings.timings.lease_ms,
             traceparent,
-            token: self.keys.token(&job, fence, &tenant),
+            token: self.keys.token(&job, fence, &Holder { tenant: tenant.clone(), graph: granted.group.graph }),
             tenant,
             job,
         })))

@@ -23,6 +23,7 @@ use serde_json::Value;
 
 pub(crate) use self::files::file_key;
 use crate::api::Live;
+use crate::keys::Holder;
 use crate::orchestrator::{Inner, Orchestrator};
 
 #[async_trait]
@@ -68,6 +69,11 @@ impl ControlPlane for Orchestrator {
 impl Inner {
     /// The tenant of whoever holds that attempt.
     fn holder(&self, hold: &Hold) -> Result<TenantId, Error> {
+        self.held(hold).map(|holder| holder.tenant)
+    }
+
+    /// What the token of whoever holds that attempt says.
+    fn held(&self, hold: &Hold) -> Result<Holder, Error> {
         self.keys
             .holder(&hold.token, &hold.job, hold.fence)
             .ok_or_else(|| Error::Refused(format!("the token is not one for attempt {} at {}", hold.fence, hold.job)))

@@ -13,14 +13,15 @@ use super::claim::Unmade;
 use super::keyed::Attempt;
 use super::special::Special;
 use crate::fail::{self, Passed};
+use crate::keys::Holder;
 use crate::orchestrator::Inner;
 
 impl Inner {
     pub(super) async fn resume(self: &Arc<Self>, resume: Resume) -> Result<ResumeAnswer, Error> {
-        let tenant = self.holder(&resume.hold)?;
+        let Holder { tenant, graph } = self.held(&resume.hold)?;
         let Resume { hold, digest, outcome } = resume;
         let outcome = self.by_reference(&tenant, outcome).await?;
-        let special = self.special(&hold.job).await;
+        let special = self.special(&hold.job, graph).await;
         let (outcome, again) = self.judged(&hold.job, outcome, &special).await?;
         let told = match again {
             Some(again) => again,

@@ -7,7 +7,7 @@ use baton_common::commit::{Input, ResultKey};
 use baton_common::job::Outcome;
 use baton_common::records::GroupInfo;
 use baton_common::transition::Recorded;
-use baton_common::{Failure, JobId, Payload};
+use baton_common::{Failure, GraphHash, JobId, Payload};
 use baton_engine::graph::{Node, Work};
 use baton_engine::step::{poll_done, poll_pause_ms};
 use serde_json::Value;
@@ -32,9 +32,9 @@ struct Poll {
 }
 
 impl Inner {
-    /// What is special about a job, if anything.
-    pub(super) async fn special(&self, job: &JobId) -> Result<Option<Special>, Unmade> {
-        let (_, graph) = self.pinned(job).await?;
+    /// What is special about a job, if anything. `version` is what its group says of it.
+    pub(super) async fn special(&self, job: &JobId, version: Option<GraphHash>) -> Result<Option<Special>, Unmade> {
+        let (_, graph) = self.pinned(job, version).await?;
         let Some(node) = graph.graph.nodes.get(&job.group.node).filter(|node| is_special(node)) else {
             return Ok(None);
         };
@@ -67,7 +67,7 @@ impl Inner {
             Payload::Inline(value) => value.clone(),
             Payload::Blob(blob) => serde_json::json!({"$blob": blob}),
         };
-        let (info, _) = self.pinned(job).await?;
+        let (info, _) = self.pinned(job, poll.group.graph).await?;
         let state = self.state_at(&info, job.r#gen, poll.group.base).await?;
         let (graph, group, item) = (poll.graph.clone(), poll.group.clone(), poll.item.clone());
         let done = self

@@ -3,6 +3,7 @@
 mod approving;
 mod children;
 mod ends;
+mod fitting;
 mod folding;
 mod joining;
 mod long;
