@@ -46,6 +46,7 @@ impl Progress {
             "closed" => self.closed(event),
             "asked" => self.say(self.paint.yellow("?"), event, "asks"),
             "answered" => self.say(self.paint.cyan("·"), event, &event.text),
+            "waits" => self.waits(event),
             "lease_expired" => self.say(self.paint.yellow("!"), event, "its worker was lost"),
             "parked" => self.say(self.paint.red("!"), event, &format!("stuck: {}", event.text)),
             "cancelling" => self.say(self.paint.yellow("!"), event, "is being cancelled"),
@@ -102,12 +103,36 @@ impl Progress {
             node,
         };
         if !group.tool.is_empty() {
-            match &self.bars {
-                Some(bars) => group.bar = Some(self.bar(bars, &group)),
-                None => eprintln!("  {:width$}  {}", group.node, work(&group), width = self.width),
-            }
+            self.begin(&mut group);
         }
         self.groups.insert(event.group.clone(), group);
+    }
+
+    /// Shows that a group is at work.
+    fn begin(&self, group: &mut Group) {
+        match &self.bars {
+            Some(bars) => group.bar = Some(self.bar(bars, group)),
+            None => eprintln!("  {:width$}  {}", group.node, work(group), width = self.width),
+        }
+    }
+
+    /// A task that waits: for a time, for a signal, or for a run of its own.
+    fn waits(&mut self, event: &Event) {
+        match event.text.split_once(' ') {
+            Some(("signal", name)) => {
+                self.say(self.paint.cyan("·"), event, &format!("waits for the signal {name}"));
+            }
+            None if event.text == "time" => self.say(self.paint.cyan("·"), event, "waits for its time"),
+            None if event.text != "job" => {
+                let Some(mut group) = self.groups.remove(&event.group) else { return };
+                if group.tool.is_empty() {
+                    group.tool = "graph".to_owned();
+                    self.begin(&mut group);
+                }
+                self.groups.insert(event.group.clone(), group);
+            }
+            _ => {}
+        }
     }
 
     fn recorded(&mut self, event: &Event) {
