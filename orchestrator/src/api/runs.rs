@@ -3,7 +3,9 @@
 //! Waiting is derived here: a run waits when only questions are open.
 
 use baton_common::commit::{Question, QuestionForm, RunEnd};
-use baton_common::records::{EventKind, GroupPhase, Interrupt, InterruptState, Run, RunStatus, TaskState};
+use baton_common::records::{
+    EventKind, Group, GroupPhase, Interrupt, InterruptState, Run, RunStatus, Task, TaskKind, TaskState,
+};
 use baton_common::transition::Op;
 use baton_common::{RunId, ThreadKey};
 use baton_store::{RunDetail, RunFilter};
@@ -129,6 +131,12 @@ impl Inner {
         for question in questions {
             waits.push(wait("question", &question.node, question.question.title.clone()));
         }
+        for open in self.store.waits(detail.run.info.id).await.unwrap_or_default() {
+            let node = open.job.group.node.to_string();
+            waits.push(wait("signal", &node, format!("the signal {}", open.signal)));
+        }
+        waits
+            .extend(detail.groups.iter().filter_map(|(group, tasks)| parked(group, tasks, &waits)).collect::<Vec<_>>());
         if !self.broker.ready() {
             waits.push(wait("broker", "", "the broker takes no messages".to_owned()));
         }
@@ -149,6 +157,22 @@ impl Inner {
         }
         waits
     }
+}
+
+/// What the parked tasks of a group wait for, where no question and no signal says so.
+fn parked(group: &Group, tasks: &[Task], told: &[Wait]) -> Option<Wait> {
+    let count = tasks.iter().filter(|task| task.state == TaskState::Parked).count();
+    let node = group.info.id.node.to_string();
+    if count == 0 || told.iter().any(|wait| wait.node == node) {
+        return None;
+    }
+    let (code, text) = match group.info.kind {
+        TaskKind::Wait => ("time", "a time that is still to come".to_owned()),
+        TaskKind::Child => ("graph", format!("{count} runs of a graph it called")),
+        TaskKind::Job => ("pause", format!("{count} jobs are called again after a pause")),
+        TaskKind::Ask => return None,
+    };
+    Some(Wait { code: code.to_owned(), node, text })
 }
 
 /// A run's line in a listing.
