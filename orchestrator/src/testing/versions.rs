@@ -95,6 +95,8 @@ async fn a_run_that_waits_goes_on_as_the_version_it_was_moved_to_says() {
     let view = other.end(run).await;
     assert_eq!(view.output, Some(json!({"out": "draft, and more"})), "{view:?}");
     assert_eq!(view.summary.graph, hash("trip two"));
+    let ran: Vec<String> = other.ran.lock().iter().map(|grant| grant.job.group.to_string()).collect();
+    assert_eq!(ran, ["write#1", "more#1"], "activations are counted by node in both versions");
     let replay = one.orchestrator.replay(&Caller::local(), run).await.unwrap();
     assert_eq!((replay.advances, replay.difference), (4, None), "each advance with the version it was made with");
     let audit = one.orchestrator.audit(&Caller::local(), crate::api::AuditFilter::default()).await.unwrap();
