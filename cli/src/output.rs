@@ -35,7 +35,8 @@ impl Output {
                 eprintln!("{}", paint.dim(format!("code:  {}", failed.code)));
             }
         } else {
-            eprint!("{}", problems::draw(&failed.problems, sources, Paint::stderr()));
+            let what = if failed.code == "invalid_test" { "test file" } else { "graph" };
+            eprint!("{}", problems::draw(what, &failed.problems, sources, Paint::stderr()));
         }
         failed.exit
     }

@@ -15,8 +15,8 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
-/// Draws every problem below its place.
-pub(crate) fn draw(problems: &[Problem], sources: &[Source], paint: Paint) -> String {
+/// Draws every problem below its place, of a thing that is not valid because of them.
+pub(crate) fn draw(what: &str, problems: &[Problem], sources: &[Source], paint: Paint) -> String {
     let renderer = if paint.is_on() { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Unicode);
     let mut drawn = String::new();
@@ -27,7 +27,7 @@ pub(crate) fn draw(problems: &[Problem], sources: &[Source], paint: Paint) -> St
     }
     let count = problems.len();
     let plural = if count == 1 { "problem" } else { "problems" };
-    drawn.push_str(&format!("{} {count} {plural}\n", paint.red(paint.bold("invalid graph:"))));
+    drawn.push_str(&format!("{} {count} {plural}\n", paint.red(paint.bold(format!("invalid {what}:")))));
     drawn
 }
 
@@ -100,7 +100,7 @@ mod tests {
             length: 3,
         };
         let source = Source { name: "g.yaml".into(), text: text.into() };
-        let drawn = draw(&[problem], &[source], Paint::stdout());
+        let drawn = draw("graph", &[problem], &[source], Paint::stdout());
         for part in [
             "error[unknown_key]: a node has no key thn",
             "g.yaml:3:5",
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_place_beyond_the_text_is_drawn_at_its_end() {
         let problem = Problem { offset: 1, length: 900, file: "g".into(), ..Problem::default() };
-        let drawn = draw(&[problem], &[Source { name: "g".into(), text: "ä".into() }], Paint::stdout());
+        let drawn = draw("graph", &[problem], &[Source { name: "g".into(), text: "ä".into() }], Paint::stdout());
         assert!(drawn.contains("invalid graph"));
     }
 }

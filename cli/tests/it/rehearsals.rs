@@ -93,6 +93,7 @@ fn a_file_that_is_not_valid_is_wrong_usage() {
     let drawn = baton.run(&["graph", "test", "approval.test.yaml", "wrong.test.yaml"]);
     assert_eq!((drawn.code, drawn.stdout.as_str()), (Some(2), ""), "{drawn:#?}");
     assert!(drawn.stderr.contains("did you mean results?"), "{drawn:#?}");
+    assert!(drawn.stderr.contains("invalid test file:"), "{drawn:#?}");
     assert_eq!(
         baton.run(&["graph", "test", "nowhere.test.yaml", "--json"]).json(2)["error"]["code"],
         "file_unreadable"

@@ -28,7 +28,7 @@ use super::stage::Cast;
 const PREFETCH: u16 = 10_000;
 const WORKER: WorkerId = WorkerId(1);
 /// The tool behind `chat` nodes.
-const CHAT: &str = "chat";
+pub(super) const CHAT: &str = "chat";
 
 /// The worker.
 #[derive(Clone)]
