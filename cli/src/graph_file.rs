@@ -33,7 +33,10 @@ impl GraphFile {
             let new: Vec<String> =
                 spec::includes(&source).into_iter().filter(|path| tried.insert(path.clone())).collect();
             if new.is_empty() {
-                return Ok(Self { source, known: spec::Known::default() });
+                return Ok(Self {
+                    source,
+                    known: spec::Known { agents: Some(baton_agents::graph), ..spec::Known::default() },
+                });
             }
             for include in new {
                 // What cannot be read is a problem of the graph, with its place.

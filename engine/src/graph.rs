@@ -228,6 +228,14 @@ pub struct ToolCall {
     pub key: Option<Template>,
 }
 
+impl ToolCall {
+    /// The tools that a chat offers its model, by name; none of other tools.
+    pub fn offers(&self) -> impl Iterator<Item = &str> {
+        let tools = self.args.source().get("tools").filter(|_| self.name == "chat").and_then(Value::as_array);
+        tools.into_iter().flatten().filter_map(Value::as_str)
+    }
+}
+
 /// A question to a person.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -271,6 +279,8 @@ pub struct Arm {
     pub when: Option<Expr>,
     /// Where to.
     pub target: Target,
+    /// The code of its failure; `failed` unless given.
+    pub code: Option<String>,
 }
 
 /// The end of a way.

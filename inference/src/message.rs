@@ -52,7 +52,8 @@ pub struct ToolCall {
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said; a plain string is read as one text part.
+    /// What is said; a plain string is read as one text part, and what is neither that nor
+    /// a list of parts, such as the result of a tool, as the text of its JSON.
     #[serde(default, deserialize_with = "content", skip_serializing_if = "Vec::is_empty")]
     pub content: Vec<Part>,
     /// Calls the assistant asked for.
@@ -121,11 +122,13 @@ fn content<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Part
         Text(String),
         Parts(Vec<Part>),
         Nothing(()),
+        Other(Value),
     }
     Ok(match Content::deserialize(deserializer)? {
         Content::Text(text) => vec![Part::Text { text }],
         Content::Parts(parts) => parts,
         Content::Nothing(()) => Vec::new(),
+        Content::Other(value) => vec![Part::Text { text: value.to_string() }],
     })
 }
 
@@ -140,6 +143,15 @@ mod tests {
         assert_eq!(message, Message::user("hello"));
         let again: Message = serde_json::from_value(serde_json::to_value(&message).unwrap()).unwrap();
         assert_eq!(again, message);
+    }
+
+    #[test]
+    fn the_result_of_a_tool_reads_as_its_json() {
+        let message: Message = serde_json::from_value(json!({
+            "role": "tool", "tool_call_id": "a", "content": {"result": {"b": [1], "a": "x"}}
+        }))
+        .unwrap();
+        assert_eq!(message, Message::tool_result("a", r#"{"result":{"a":"x","b":[1]}}"#));
     }
 
     #[test]

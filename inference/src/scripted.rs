@@ -42,6 +42,9 @@ pub struct Rule {
     /// A system message contains this.
     #[serde(default)]
     pub system: Option<String>,
+    /// The result of a tool contains this.
+    #[serde(default)]
+    pub tool: Option<String>,
     /// The conversation holds so many assistant turns.
     #[serde(default)]
     pub turn: Option<usize>,
@@ -133,6 +136,7 @@ impl Rule {
         let turns = || request.messages.iter().filter(|said| said.role == Role::Assistant).count();
         self.user.as_ref().is_none_or(|words| request.question().contains(words))
             && self.system.as_ref().is_none_or(|words| said(Role::System, words))
+            && self.tool.as_ref().is_none_or(|words| said(Role::Tool, words))
             && self.turn.is_none_or(|turn| turns() == turn)
     }
 }

@@ -151,7 +151,7 @@ impl Inner {
                 Ok((source, calls))
             })
             .await?;
-        let mut known = Known::default();
+        let mut known = Known { agents: Some(baton_agents::graph), ..Known::default() };
         for name in calls {
             if let Some(stored) = self.applied(tenant, &name).await? {
                 known.graphs.insert(name, source_of(&stored)?);
@@ -193,13 +193,13 @@ impl Inner {
                 Work::Tool(call) | Work::Notify(call) => Some(call),
                 _ => None,
             };
-            for call in work.into_iter().chain(&node.undo) {
-                let Some(tool) = known.get(&call.name) else {
-                    let cause =
-                        format!("node {}: no worker that was seen lately has the tool {}", node.path, call.name);
-                    return Err(ApiError::invalid("unknown_tool", cause, nearest(&call.name, &known)));
+            let calls = work.into_iter().chain(&node.undo);
+            for name in calls.flat_map(|call| call.offers().chain([call.name.as_str()])) {
+                let Some(tool) = known.get(name) else {
+                    let cause = format!("node {}: no worker that was seen lately has the tool {name}", node.path);
+                    return Err(ApiError::invalid("unknown_tool", cause, nearest(name, &known)));
                 };
-                tools.insert(call.name.clone(), tool.clone());
+                tools.insert(name.to_owned(), tool.clone());
             }
         }
         Ok(tools)

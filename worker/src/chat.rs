@@ -2,6 +2,8 @@
 //! they come. Which model answers is the operator's choice; retries are the task
 //! machine's.
 
+mod conversation;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -33,7 +35,7 @@ struct Args {
     #[serde(default)]
     user: Option<String>,
     #[serde(default)]
-    messages: Option<Vec<Message>>,
+    messages: Option<Vec<Value>>,
     #[serde(default)]
     images: Option<Vec<Value>>,
     #[serde(default)]
@@ -78,7 +80,8 @@ impl IoTool for Chat {
             .map_err(|error| Failure::invalid("bad_arguments", format!("arguments of chat: {error}")))?;
         let passages = passages(&args.passages, call).await?;
         let route = args.route.clone();
-        let request = request(args, passages)?;
+        let said = conversation::read(args.messages.clone().unwrap_or_default(), call).await?;
+        let request = request(args, said, passages)?;
         let (sink, pieces) = mpsc::channel(DELTAS_MAX);
         let asking = async {
             let sink = Shown(sink);
@@ -134,7 +137,7 @@ async fn passages(value: &Value, call: &Call) -> Result<Vec<Passage>, Failure> {
     list.iter().map(|passage| Passage::from_value(passage).ok_or_else(refused)).collect()
 }
 
-fn request(args: Args, passages: Vec<Passage>) -> Result<ChatRequest, Failure> {
+fn request(args: Args, said: Vec<Message>, passages: Vec<Passage>) -> Result<ChatRequest, Failure> {
     let schema = match (args.fields, args.output_schema) {
         (Some(_), Some(_)) => {
             return Err(Failure::invalid("bad_arguments", "fields and output_schema exclude each other"));
@@ -147,7 +150,7 @@ fn request(args: Args, passages: Vec<Passage>) -> Result<ChatRequest, Failure> {
     }
     let mut messages = Vec::new();
     messages.extend(args.system.map(Message::system));
-    messages.extend(args.messages.into_iter().flatten());
+    messages.extend(said);
     messages.extend(args.user.map(Message::user));
     Ok(ChatRequest {
         messages,

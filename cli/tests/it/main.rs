@@ -1,6 +1,7 @@
 //! What the command line promises, asked of the real program: exit codes, JSON, and that
 //! a killed run goes on.
 
+mod agents;
 mod baton;
 mod examples;
 mod graphs;

@@ -43,6 +43,17 @@ impl Route {
         self.arm(json!({"when": condition, "fail": message}))
     }
 
+    /// Of the arm before it, which fails: the code of the failure.
+    #[must_use]
+    pub fn code(mut self, code: &str) -> Self {
+        if let Value::Array(arms) = &mut self.0
+            && let Some(Value::Object(last)) = arms.last_mut()
+        {
+            last.insert("code".to_owned(), json!(code));
+        }
+        self
+    }
+
     /// Else there.
     #[must_use]
     pub fn or(self, to: Self) -> Self {

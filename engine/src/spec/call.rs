@@ -1,6 +1,8 @@
 //! Calls: of tools, of jobs that nobody waits for, of graphs.
 
-use baton_common::tool::{Effect, QueueClass};
+use std::collections::BTreeMap;
+
+use baton_common::tool::{Effect, QueueClass, ToolSpec};
 use serde_json::{Value, json};
 
 use super::code::{compile, template};
@@ -106,9 +108,19 @@ fn effect(report: &mut Report, node: &Node, members: &Members<'_>, view: &View<'
     Some(effect)
 }
 
+/// A map, or one expression that gives an object.
 fn args(report: &mut Report, node: &Node, view: &View<'_>, secrets: bool) -> Option<crate::expr::Template> {
-    if !matches!(node.content, Content::Map(_)) {
-        report.add("wrong_type", node.at, format!("args is a map, not {}", kind(&node.content)));
+    let fits = match &node.content {
+        Content::Map(_) => true,
+        Content::Scalar { text, .. } => text.starts_with("{{") && text.ends_with("}}"),
+        Content::List(_) => false,
+    };
+    if !fits {
+        report.add(
+            "wrong_type",
+            node.at,
+            format!("args is a map or one {{{{ expression }}}}, not {}", kind(&node.content)),
+        );
         return None;
     }
     template(report, node, "args", view, secrets)
@@ -123,27 +135,53 @@ fn call(report: &mut Report, members: &Members<'_>, what: &str, view: &View<'_>)
         report.add("missing_key", members.at, format!("{what} needs a name")).help("name: file.list");
         return None;
     };
-    let name_text = text(report, name, "the name of a tool")?;
-    if !is_tool_name(name_text) {
-        report
-            .add("wrong_name", name.at, format!("{name_text:?} is no name of a tool"))
-            .help("tools have dotted names: doc.extract");
-        return None;
-    }
+    let name_text = tool_name(report, name)?;
     if let Some(tools) = view.declared.tools {
         match tools.get(name_text) {
             Some(tool) => match members.get("args") {
                 Some(node) => arguments::check(report, node, &tool.args_schema, view, name_text),
                 None => arguments::check_none(report, members.at, &tool.args_schema, name_text),
             },
-            None => {
-                report
-                    .add("unknown_tool", name.at, format!("no worker that was seen lately has the tool {name_text}"))
-                    .suggest(name_text, tools.keys().map(String::as_str));
-            }
+            None => unknown_tool(report, name, name_text, tools),
         }
     }
     Some(ToolCall { name: name_text.to_owned(), args: args?, class: None, effect: None, capability: None, key: None })
+}
+
+/// The tools that a chat offers its model.
+pub(super) fn offered(report: &mut Report, node: &Node, view: &View<'_>) -> Option<Vec<Value>> {
+    let Content::List(elements) = &node.content else {
+        let found = kind(&node.content);
+        report.add("wrong_type", node.at, format!("tools is a list, not {found}")).help("tools: [file.list]");
+        return None;
+    };
+    let mut names = Vec::new();
+    for element in elements {
+        let name = tool_name(report, element)?;
+        if let Some(tools) = view.declared.tools.filter(|tools| !tools.contains_key(name)) {
+            unknown_tool(report, element, name, tools);
+        }
+        names.push(Value::String(name.to_owned()));
+    }
+    Some(names)
+}
+
+/// The name of a tool.
+pub(super) fn tool_name<'n>(report: &mut Report, node: &'n Node) -> Option<&'n str> {
+    let name = text(report, node, "the name of a tool")?;
+    if is_tool_name(name) {
+        return Some(name);
+    }
+    report
+        .add("wrong_name", node.at, format!("{name:?} is no name of a tool"))
+        .help("tools have dotted names: doc.extract");
+    None
+}
+
+fn unknown_tool(report: &mut Report, node: &Node, name: &str, tools: &BTreeMap<String, ToolSpec>) {
+    report
+        .add("unknown_tool", node.at, format!("no worker that was seen lately has the tool {name}"))
+        .suggest(name, tools.keys().map(String::as_str));
 }
 
 fn is_tool_name(name: &str) -> bool {

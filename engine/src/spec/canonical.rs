@@ -118,12 +118,16 @@ fn nodes_of(root: &mut Node, visit: &mut impl FnMut(&mut Node)) {
     nodes.iter_mut().for_each(|entry| visit(&mut entry.value));
 }
 
-/// The places of a node that may include: `system`, `user` and `messages` of a chat.
+/// The places of a node that may include: `system` and `user` of a chat or an agent, and
+/// `messages` of a chat.
 fn texts(node: &mut Node, visit: &mut impl FnMut(&mut Node)) {
-    let Some(chat) = member(node, "chat") else { return };
-    for key in ["system", "user"] {
-        member(chat, key).into_iter().for_each(&mut *visit);
+    for work in ["chat", "agent"] {
+        for key in ["system", "user"] {
+            let text = member(node, work).and_then(|work| member(work, key));
+            text.into_iter().for_each(&mut *visit);
+        }
     }
+    let Some(chat) = member(node, "chat") else { return };
     let messages = member(chat, "messages").map(|messages| &mut messages.content);
     if let Some(Content::List(messages)) = messages {
         messages.iter_mut().filter_map(|message| member(message, "content")).for_each(&mut *visit);

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::call;
 use super::code::{compile, template};
 use super::problem::Report;
 use super::reader::{count, kind, literal, members, text};
@@ -10,12 +11,22 @@ use super::view::View;
 use super::yaml::{Content, Node};
 use crate::graph::ToolCall;
 
-const KEYS: [&str; 9] =
-    ["route", "system", "user", "messages", "passages", "fields", "output_schema", "temperature", "max_tokens"];
+const KEYS: [&str; 10] = [
+    "route",
+    "system",
+    "user",
+    "messages",
+    "passages",
+    "tools",
+    "fields",
+    "output_schema",
+    "temperature",
+    "max_tokens",
+];
 /// Arguments that are templates.
 const TEMPLATES: [&str; 4] = ["system", "user", "messages", "passages"];
 /// Arguments that are taken as they are.
-const LITERALS: [&str; 4] = ["route", "output_schema", "temperature", "max_tokens"];
+const LITERALS: [&str; 5] = ["route", "tools", "output_schema", "temperature", "max_tokens"];
 const TOKENS_MAX: u64 = 10_000_000;
 
 /// The call, and the schema of `output.json` where one is asked for.
@@ -42,6 +53,12 @@ pub(super) fn chat(report: &mut Report, node: &Node, view: &View<'_>) -> (Option
         sound &= is_of_shape(report, key, node);
         match template(report, node, key, view, false) {
             Some(template) => _ = args.insert(key.to_owned(), template.source().clone()),
+            None => sound = false,
+        }
+    }
+    if let Some(node) = members.get("tools") {
+        match call::offered(report, node, view) {
+            Some(tools) => _ = args.insert("tools".to_owned(), tools.into()),
             None => sound = false,
         }
     }

@@ -132,6 +132,23 @@ fn wrong_template(report: &mut Report, at: Place, what: &str, error: Error) {
     report.add("wrong_template", at, format!("{what}: {}", error.message)).help = error.help;
 }
 
+/// Reports an expression that sees more than these names.
+pub(super) fn only_of(report: &mut Report, node: &Node, what: &str, names: &[&str], place: &str) {
+    let Some(text) = expression_text(report, node, what) else { return };
+    match Expr::compile(text) {
+        Ok(compiled) => {
+            for root in compiled.roots().iter().filter(|root| !names.contains(root)) {
+                report
+                    .add("not_visible", node.at, format!("{root} is not visible in {place}"))
+                    .help(format!("visible are {}", names.join(", ")));
+            }
+        }
+        Err(error) => {
+            report.add("wrong_expression", node.at, format!("{what}: {}", error.message)).help = error.help;
+        }
+    }
+}
+
 fn gather<'n>(node: &'n Node, leaves: &mut Vec<(&'n str, Place)>) {
     match &node.content {
         Content::Scalar { text, .. } => leaves.push((text, node.at)),

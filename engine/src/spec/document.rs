@@ -38,6 +38,7 @@ pub(super) fn graph(report: &mut Report, library: &mut Library<'_>, root: &Node,
     let (input, channels) = head::declared(report, &members);
     let mut declared = Declared::new(input, channels, known.tools.as_ref());
     declared.children = children;
+    declared.agents = known.agents.is_some();
     let names: Vec<String> = node_entries.iter().map(|entry| entry.key.clone()).collect();
     let nodes: Vec<(&Entry, Option<GraphNode>)> =
         node_entries.iter().map(|entry| (entry, node::node(report, entry, &names, &declared))).collect();

@@ -32,6 +32,10 @@ impl Beside {
         view: &View<'_>,
         (output, args): (Option<&Value>, Option<&Value>),
     ) -> Self {
+        if node.get("agent").is_some() {
+            // What was wrong with it was said.
+            return Self { poll: None, cache: None, approve: None, undo: None };
+        }
         let schema = |schema: Option<&Value>| schema.cloned().unwrap_or_else(|| json!({}));
         let of_output = view.clone().with("output", schema(output));
         let of_args = view.at("when of an approve").with("args", schema(args));

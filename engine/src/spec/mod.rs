@@ -3,12 +3,13 @@
 //! Reading files and finding applied graphs is left to the caller ([`includes`] and
 //! [`calls`] say which), drawing problems to the command line.
 
+mod agent;
 mod arguments;
 mod ask;
 mod call;
 mod canonical;
-mod chat;
 pub mod cases;
+mod chat;
 mod code;
 mod cures;
 mod document;
@@ -33,6 +34,7 @@ mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use agent::{AgentKind, AgentSpec, Agents};
 use baton_common::tool::ToolSpec;
 pub use problem::{CODES, Problem};
 
@@ -78,6 +80,8 @@ pub struct Known {
     pub tools: Option<BTreeMap<String, ToolSpec>>,
     /// Canonical texts of applied graphs, by what they are called: see [`calls`].
     pub graphs: BTreeMap<String, String>,
+    /// Who makes the graphs of agents; without, `agent` is not supported.
+    pub agents: Option<Agents>,
 }
 
 /// The paths a graph includes, texts by `{ file: … }` and graphs by `./…`, relative to its
@@ -133,6 +137,7 @@ pub fn parse_with(source: &Source, known: &Known) -> Result<Graph, Vec<Problem>>
     let mut report = Report::new(&source.file);
     let graph = yaml::load(&source.text, &mut report).and_then(|mut root| {
         canonical::inline(&mut root, "", &source.includes, &mut report);
+        agent::expand(&mut root, known.agents, &mut report);
         document::graph(&mut report, &mut Library::new(source, known, false), &root, &Home::file("", &root))
     });
     finish(report, graph)

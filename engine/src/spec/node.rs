@@ -19,9 +19,10 @@ use super::yaml::{Entry, Node};
 use crate::expr::{Expr, Kind, article};
 use crate::graph::{Channel, Join, Node as GraphNode, Reducer, Retry};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "tool",
     "chat",
+    "agent",
     "ask",
     "wait",
     "graph",
@@ -42,13 +43,12 @@ const KEYS: [&str; 21] = [
     "cache",
     "approve",
 ];
-const LATER: [&str; 1] = ["agent"];
 /// What an attempt may take unless a node says otherwise, in milliseconds.
 const TIMEOUT_MS: u64 = 300_000;
 
 /// A node; `None` where something of it is wrong.
 pub(super) fn node(report: &mut Report, entry: &Entry, names: &[String], declared: &Declared<'_>) -> Option<GraphNode> {
-    let members = members(report, &entry.value, "a node", &KEYS, &LATER)?;
+    let members = members(report, &entry.value, "a node", &KEYS, &[])?;
     let each = for_each(report, &members, declared);
     let is_map = each.is_some();
     let mut view = View::new(declared, "the work of a node");
@@ -115,9 +115,13 @@ fn optional<T>(given: Option<Option<T>>) -> Option<Option<T>> {
     }
 }
 
-/// What the tool of a node takes, where it is known.
+/// What the tool of a node takes, where it is known and the arguments are written out.
 fn args_schema<'d>(node: &Members<'_>, declared: &'d Declared<'_>) -> Option<&'d Value> {
-    let name = node.get("tool")?.get("name")?.scalar()?;
+    let tool = node.get("tool")?;
+    if tool.get("args").is_some_and(|args| args.scalar().is_some()) {
+        return None;
+    }
+    let name = tool.get("name")?.scalar()?;
     Some(&declared.tools?.get(name)?.args_schema)
 }
 

@@ -146,6 +146,10 @@ impl Report {
         &mut self.problems[last]
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.problems.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.problems.is_empty()
     }

@@ -15,6 +15,11 @@ pub(super) struct Members<'n> {
 }
 
 impl<'n> Members<'n> {
+    /// Entries whose keys are checked elsewhere.
+    pub(super) fn of(entries: &'n [Entry], at: Place) -> Self {
+        Self { entries, at }
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entry(key).map(|entry| &entry.value)
     }

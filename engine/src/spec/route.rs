@@ -31,7 +31,7 @@ pub(super) fn route(report: &mut Report, node: &Node, key: &str, names: &[String
         }
         _ => {
             let target = targets(report, node, key, names)?;
-            Some(Route { arms: vec![Arm { when: None, target: Target::Nodes(target) }] })
+            Some(Route { arms: vec![Arm { when: None, target: Target::Nodes(target), code: None }] })
         }
     }
 }
@@ -66,7 +66,7 @@ fn arms(report: &mut Report, elements: &[Node], key: &str, names: &[String], vie
 }
 
 fn arm(report: &mut Report, node: &Node, key: &str, names: &[String], view: &View<'_>) -> Option<Arm> {
-    let members = members(report, node, &format!("an arm of {key}"), &["when", "to", "fail"], &[])?;
+    let members = members(report, node, &format!("an arm of {key}"), &["when", "to", "fail", "code"], &[])?;
     let when = match members.get("when") {
         Some(when) => Some(expression_of(report, when, "when", view, Kind::Boolean)?),
         None => None,
@@ -88,7 +88,30 @@ fn arm(report: &mut Report, node: &Node, key: &str, names: &[String], view: &Vie
             return None;
         }
     };
-    Some(Arm { when, target })
+    let code = match members.get("code") {
+        Some(node) => Some(failure_code(report, node, &target)?),
+        None => None,
+    };
+    Some(Arm { when, target, code })
+}
+
+/// The code of a failure of one's own.
+fn failure_code(report: &mut Report, node: &Node, target: &Target) -> Option<String> {
+    if !matches!(target, Target::Fail(_)) {
+        report.add("wrong_arm", node.at, "code goes with fail").help("{ fail: \"…\", code: too_late }");
+        return None;
+    }
+    let code = text(report, node, "code")?;
+    let fits = code.starts_with(|mark: char| mark.is_ascii_lowercase())
+        && code.len() <= 64
+        && code.chars().all(|mark| mark.is_ascii_lowercase() || mark.is_ascii_digit() || mark == '_');
+    if !fits {
+        report
+            .add("wrong_name", node.at, format!("{code:?} is no code of a failure"))
+            .help("codes are made of small letters, digits and _: too_late");
+        return None;
+    }
+    Some(code.to_owned())
 }
 
 /// A name or several; empty for `end`.

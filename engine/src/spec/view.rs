@@ -19,6 +19,8 @@ pub(super) struct Declared<'k> {
     pub(super) children: BTreeMap<String, Arc<Graph>>,
     /// The tools that workers have, where that is known.
     pub(super) tools: Option<&'k BTreeMap<String, ToolSpec>>,
+    /// Whether agents were made graphs: those that are left were reported.
+    pub(super) agents: bool,
     state: Value,
     run: Value,
 }
@@ -31,7 +33,8 @@ impl<'k> Declared<'k> {
     ) -> Self {
         let state = channels.iter().map(|(name, channel)| (name.clone(), channel.schema.clone())).collect();
         let run = ["id", "thread", "request_id", "graph"].map(|name| (name, json!({"type": "string"})));
-        Self { input, channels, children: BTreeMap::new(), tools, state: closed_object(state), run: closed(run) }
+        let (state, run) = (closed_object(state), closed(run));
+        Self { input, channels, children: BTreeMap::new(), tools, agents: false, state, run }
     }
 }
 

@@ -7,7 +7,7 @@ use super::ask::ask;
 use super::call;
 use super::chat::chat;
 use super::problem::Report;
-use super::reader::Members;
+use super::reader::{Members, unsupported};
 use super::view::{View, closed};
 use super::wait::wait;
 use crate::graph::Work;
@@ -32,12 +32,15 @@ const FITS: [(&str, &[&str]); 9] = [
 /// has none.
 pub(super) fn work(report: &mut Report, node: &Members<'_>, view: &View<'_>) -> (Option<Work>, Option<Value>) {
     let mut given = WORKS.iter().filter_map(|key| node.entry(key));
+    let agent = node.entry("agent");
+    if let Some(agent) = agent.filter(|_| !view.declared.agents) {
+        unsupported(report, agent.key_at, "agent");
+    }
     let Some(entry) = given.next() else {
-        // What is not supported yet was said once; its output is let be.
-        let later = node.get("agent").is_some();
-        return if later { (None, Some(json!({}))) } else { (Some(Work::Local), None) };
+        // What is wrong with an agent was said once; its output is let be.
+        return if agent.is_some() { (None, Some(json!({}))) } else { (Some(Work::Local), None) };
     };
-    if let Some(second) = given.next() {
+    if let Some(second) = given.next().or(agent) {
         report
             .add("two_works", second.key_at, format!("a node does one thing: {} and {}", entry.key, second.key))
             .help("make two nodes of it");
@@ -47,7 +50,8 @@ pub(super) fn work(report: &mut Report, node: &Members<'_>, view: &View<'_>) -> 
         "notify" => (call::notify(report, &entry.value, view).map(Work::Notify), None),
         "chat" => {
             let (call, schema) = chat(report, &entry.value, view);
-            (call.map(Work::Tool), Some(chat_output(schema)))
+            let output = chat_output(schema, entry.value.get("tools").is_some());
+            (call.map(Work::Tool), Some(output))
         }
         "wait" => {
             let wait = wait(report, &entry.value, view);
@@ -66,14 +70,20 @@ pub(super) fn work(report: &mut Report, node: &Members<'_>, view: &View<'_>) -> 
     }
 }
 
-fn chat_output(schema: Option<Value>) -> Value {
-    closed([
+fn chat_output(schema: Option<Value>, has_tools: bool) -> Value {
+    let mut output = closed([
         ("text", json!({"type": "string"})),
         ("json", schema.unwrap_or_else(|| json!({}))),
         ("usage", json!({"type": "object"})),
         ("model", json!({"type": "string"})),
         ("finish", json!({"type": "string"})),
-    ])
+    ]);
+    if has_tools {
+        let name = json!({"type": "string"});
+        let call = closed([("id", name.clone()), ("name", name), ("arguments", json!({}))]);
+        output["properties"]["tool_calls"] = json!({"type": "array", "items": call});
+    }
+    output
 }
 
 /// Reports keys that do not fit the work.

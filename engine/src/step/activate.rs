@@ -235,7 +235,7 @@ impl Making<'_> {
         match &self.node.work {
             Work::Tool(call) | Work::Notify(call) => {
                 let edited = open.approval.as_ref().and_then(|approval| approval.edited.get(&item));
-                tasks::call(self.node, call, &scope, needs_others, edited)
+                tasks::call(self.node, (call, self.place.around.tools), &scope, needs_others, edited)
             }
             Work::Ask(ask) => tasks::question(ask, &scope),
             Work::Wait(wait) => self.origin().wait(wait, &scope).map(Draft::Wait),

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use baton_common::Failure;
 use baton_common::job::Outcome;
 use baton_common::records::GroupInfo;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::Tools;
 use super::items::Items;
 use super::outcomes::{keep, value_of};
 use super::scope::{Base, at_head};
@@ -34,7 +35,13 @@ pub struct Recipe<'a> {
 ///
 /// # Errors
 /// When a template fails, or what it needs is not there.
-pub fn render_args(graph: &Graph, state: &RunState, group: &GroupInfo, recipe: Recipe<'_>) -> Result<Value, Failure> {
+pub fn render_args(
+    graph: &Graph,
+    tools: &Tools,
+    state: &RunState,
+    group: &GroupInfo,
+    recipe: Recipe<'_>,
+) -> Result<Value, Failure> {
     if group.undo {
         return undo::args_of(state, &group.id);
     }
@@ -52,7 +59,7 @@ pub fn render_args(graph: &Graph, state: &RunState, group: &GroupInfo, recipe: R
     };
     let deps = Value::Object(deps);
     let scope = Scope { item: recipe.item.map(|item| (item_name, item)), deps: Some(&deps), ..scope };
-    arguments(call, &scope)
+    described(call, tools, &scope)
 }
 
 /// What those a task needs kept, by name.
@@ -89,6 +96,26 @@ fn deps(
 /// When the template does not render, or to something else.
 pub(super) fn arguments(call: &ToolCall, scope: &Scope<'_>) -> Result<Value, Failure> {
     object(&call.name, &call.args, scope)
+}
+
+/// As [`arguments`], and the tools that a chat offers are described in it.
+///
+/// # Errors
+/// As there; `unknown_tool`.
+pub(super) fn described(call: &ToolCall, tools: &Tools, scope: &Scope<'_>) -> Result<Value, Failure> {
+    let mut args = arguments(call, scope)?;
+    let described: Vec<Value> = call.offers().map(|name| description(name, tools)).collect::<Result<_, _>>()?;
+    if let (false, Value::Object(members)) = (described.is_empty(), &mut args) {
+        members.insert("tools".to_owned(), described.into());
+    }
+    Ok(args)
+}
+
+/// A tool as a model is told of it.
+fn description(name: &str, tools: &Tools) -> Result<Value, Failure> {
+    let unknown = || Failure::invalid("unknown_tool", format!("no worker announced the tool {name}"));
+    let tool = tools.get(name).ok_or_else(unknown)?;
+    Ok(json!({"name": tool.name, "description": tool.description, "parameters": tool.args_schema}))
 }
 
 /// An object that a template renders to.

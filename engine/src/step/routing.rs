@@ -20,7 +20,7 @@ pub(super) enum Way<'a> {
 /// Follows a route.
 ///
 /// # Errors
-/// `failed` from a `fail` arm, and what goes wrong in a condition or message.
+/// `failed`, or a code of its own, from a `fail` arm, and what goes wrong in a condition or message.
 pub(super) fn follow<'a>(route: &'a Route, scope: &Scope<'_>) -> Result<Way<'a>, Failure> {
     for arm in &route.arms {
         let holds = match &arm.when {
@@ -36,7 +36,10 @@ pub(super) fn follow<'a>(route: &'a Route, scope: &Scope<'_>) -> Result<Way<'a>,
         if holds {
             return match &arm.target {
                 Target::Nodes(nodes) => Ok(Way::Nodes(nodes)),
-                Target::Fail(message) => Err(Failure::permanent("failed", text(message, scope)?)),
+                Target::Fail(message) => {
+                    let code = arm.code.as_deref().unwrap_or("failed");
+                    Err(Failure::permanent(code, text(message, scope)?))
+                }
             };
         }
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::routing;
-use super::{arguments, moment};
+use super::{Tools, arguments, moment};
 use crate::expr::Scope;
 use crate::graph::{Ask, AskForm, Graph, GraphCall, Node, ToolCall, Wait};
 
@@ -124,7 +124,7 @@ fn until(text: &str, value: &Value) -> Result<Timestamp, Failure> {
 /// When a template fails.
 pub(super) fn call(
     node: &Node,
-    call: &ToolCall,
+    (call, tools): (&ToolCall, &Tools),
     scope: &Scope<'_>,
     needs_others: bool,
     edited: Option<&Value>,
@@ -145,7 +145,7 @@ pub(super) fn call(
     let args = match edited {
         Some(edited) => Some(edited.clone()),
         None if needs_others && call.args.roots().contains("deps") => None,
-        None => Some(arguments::arguments(call, scope)?),
+        None => Some(arguments::described(call, tools, scope)?),
     };
     Ok(Draft::Call { args, is_edited: edited.is_some(), keys })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use baton_engine::builder::{Ask, Channel, Each, GraphBuilder, Node, Route, Type};
 use baton_engine::graph::Graph;
-use baton_engine::spec::{self, Source};
+use baton_engine::spec::{self, Known, Source};
 use serde_json::{Map, Value, json};
 
 type Members = Map<String, Value>;
@@ -36,7 +36,8 @@ fn read(path: &Path) -> Graph {
         let text = std::fs::read_to_string(path.parent().unwrap().join(&include)).unwrap();
         source.includes.insert(include, text);
     }
-    spec::parse(&source).unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()))
+    let known = Known { agents: Some(baton_agents::graph), ..Known::default() };
+    spec::parse_with(&source, &known).unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()))
 }
 
 #[test]
@@ -216,12 +217,13 @@ fn route(value: &Value) -> Route {
         Value::Array(arms) if arms.iter().all(Value::is_string) => Route::all(texts(value)),
         Value::Array(arms) => arms.iter().fold(Route::first(), |route, arm| {
             let to = || self::route(&arm["to"]);
-            match (arm.get("when"), arm.get("fail")) {
+            let route = match (arm.get("when"), arm.get("fail")) {
                 (Some(when), Some(fail)) => route.fail_when(text(when), text(fail)),
                 (Some(when), None) => route.when(text(when), to()),
                 (None, Some(fail)) => route.or_fail(text(fail)),
                 (None, None) => route.or(to()),
-            }
+            };
+            arm.get("code").into_iter().fold(route, |route, code| route.code(text(code)))
         }),
         other => panic!("no route: {other}"),
     }

@@ -77,7 +77,7 @@ impl Inner {
         let group = granted.group.clone();
         let render = move || {
             let recipe = Recipe { item: item.as_ref(), needs: &needs, outcomes: &outcomes };
-            render_args(&graph.graph, &state, &group, recipe)
+            render_args(&graph.graph, &graph.tools, &state, &group, recipe)
         };
         match self.compute.run(render).await {
             Ok(answer) => answer.map_err(Unmade::Failed),

@@ -19,7 +19,9 @@ pub(crate) fn path(name: &str) -> NodePath {
 }
 
 fn route(to: &[&str]) -> Route {
-    Route { arms: vec![Arm { when: None, target: Target::Nodes(to.iter().map(|name| path(name)).collect()) }] }
+    Route {
+        arms: vec![Arm { when: None, target: Target::Nodes(to.iter().map(|name| path(name)).collect()), code: None }],
+    }
 }
 
 fn node(name: &str, work: Work, save: &[(&str, &str)], then: &[&str]) -> Node {

@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("common", &[]),
     ("proto", &[]),
     ("engine", &[&["common"]]),
+    ("agents", &[&["common", "engine"]]),
     ("telemetry", &[WORDS]),
     ("egress", &[WORDS]),
     ("blobs", &[WORDS]),
@@ -31,10 +32,10 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("inference", &[WORDS, BASE]),
     ("tools", &[WORDS, BASE]),
     ("rag", &[WORDS, BASE, &["tools", "inference"]]),
-    ("orchestrator", &[WORDS, BASE, &["engine", "store", "broker"]]),
+    ("orchestrator", &[WORDS, BASE, &["engine", "agents", "store", "broker"]]),
     ("worker", &[WORDS, BASE, &["broker", "inference", "tools", "rag"]]),
     ("embedded", &[WORDS, BASE, EDGES, SERVICES, &["engine"]]),
-    ("cli", &[WORDS, BASE, SERVICES, &["engine", "embedded"]]),
+    ("cli", &[WORDS, BASE, SERVICES, &["engine", "agents", "embedded"]]),
     ("testbed", &[WORDS, BASE, EDGES]),
     ("integration-tests", &[WORDS, BASE, EDGES, SERVICES, &["engine", "embedded", "testbed"]]),
     ("xtask", &[]),
@@ -48,6 +49,7 @@ const UNREACHABLE: &[(&str, &[&str])] =
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("common", &["serde", "serde_json", "thiserror", "uuid", "blake3", "toml", "async-trait"]),
     ("engine", &["serde", "serde_json", "thiserror", "cel", "minijinja", "jsonschema", "serde-saphyr"]),
+    ("agents", &["serde_json"]),
 ];
 
 /// What no crate below the services may use even in its tests.

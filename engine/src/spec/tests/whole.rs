@@ -147,7 +147,7 @@ fn caller() -> (Source, Known) {
     source.includes.insert("parts/tail.yaml".to_owned(), tail.to_owned());
     assert_eq!(calls(&source), ["applied"]);
     let applied = graph("baton: 1\ngraph: applied\nstart: z\nnodes: { z: { then: end } }\n").source;
-    (source, Known { graphs: BTreeMap::from([("applied".to_owned(), applied)]), tools: None })
+    (source, Known { graphs: BTreeMap::from([("applied".to_owned(), applied)]), ..Known::default() })
 }
 
 #[test]

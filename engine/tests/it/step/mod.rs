@@ -8,6 +8,7 @@ mod folding;
 mod joining;
 mod long;
 mod maps;
+mod offering;
 mod opening;
 mod random;
 mod random_outcome;

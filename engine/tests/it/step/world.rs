@@ -221,7 +221,7 @@ impl World {
         match input {
             Input::Recipe { item, needs } => {
                 let recipe = Recipe { item: item.as_ref(), needs: &needs, outcomes };
-                render_args(&self.graph, &self.load(group.info.base), &group.info, recipe)
+                render_args(&self.graph, &tools(), &self.load(group.info.base), &group.info, recipe)
             }
             Input::Args(args) => Ok(args),
             Input::Keyed { .. } => unreachable!(),

@@ -33,7 +33,7 @@ fn with_tools(body: &str, expected: Expect) {
         tool("file.list", Effect::Pure, json!({"type": "object", "properties": {"path": {"type": "string"}}})),
     ];
     let tools: BTreeMap<_, _> = tools.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
-    let known = Known { tools: Some(tools), graphs: BTreeMap::new() };
+    let known = Known { tools: Some(tools), ..Known::default() };
     let text = format!("{HEAD}nodes:\n  a:\n    {body}\n");
     let shown = match parse_with(&Source::new("g.yaml", text.clone()), &known) {
         Ok(_) => "fine\n".to_owned(),

@@ -47,6 +47,56 @@ fn unknown_keys_name_the_nearest() {
 }
 
 #[test]
+fn codes_of_failures_and_offers_of_chats_are_checked() {
+    node(
+        "then: [ { fail: never, code: Too-Late } ]",
+        expect![[r#"
+            8:34 wrong_name `Too-Late`
+                "Too-Late" is no code of a failure
+                help: codes are made of small letters, digits and _: too_late
+        "#]],
+    );
+    node(
+        "then: [ { to: end, code: late } ]",
+        expect![[r#"
+        8:30 wrong_arm `late`
+            code goes with fail
+            help: { fail: "…", code: too_late }
+    "#]],
+    );
+    node(
+        "chat: { route: r, user: u, tools: file.list }\n    then: end",
+        expect![[r#"
+        8:39 wrong_type `file.list`
+            tools is a list, not a text
+            help: tools: [file.list]
+    "#]],
+    );
+    node(
+        "chat: { route: r, user: u, tools: [ 'file list' ] }\n    then: end",
+        expect![[r#"
+        8:41 wrong_name `'file list'`
+            "file list" is no name of a tool
+            help: tools have dotted names: doc.extract
+    "#]],
+    );
+    node(
+        "chat: { route: r, user: u, tools: [file.list] }\n    save: { l: \"has(output.tool_calls) ? output.tool_calls : []\" }\n    then: end",
+        expect![[r#"
+        fine
+    "#]],
+    );
+    node(
+        "chat: { route: r, user: u }\n    save: { l: output.tool_calls }\n    then: end",
+        expect![[r#"
+        9:16 unknown_output `output.tool_calls`
+            output has no tool_calls here
+            help: there are finish, json, model, text, usage
+    "#]],
+    );
+}
+
+#[test]
 fn keys_of_the_full_language_are_named() {
     node(
         "agent: { kind: tools }\n    save: { text: output.text }\n    then: end",
@@ -293,7 +343,7 @@ fn words_are_checked() {
                 "no name" is no name of a tool
                 help: tools have dotted names: doc.extract
             8:36 wrong_type `[`
-                args is a map, not a list
+                args is a map or one {{ expression }}, not a list
                 help: write it in the form that is named
         "#]],
     );
