@@ -114,6 +114,8 @@ impl<'c> Follow<'c> {
             self.answers.note(event);
             self.open = true;
         }
+        // A graph that is called may ask something, which its own events tell.
+        self.open |= event.kind == "waits" && event.text.parse::<baton_common::RunId>().is_ok();
     }
 
     /// Answers what can be answered; an end when the rest is up to others.
@@ -121,10 +123,10 @@ impl<'c> Follow<'c> {
         let answer = call!(self.client, runs, get, v1::GetRunRequest { run_id: self.run.clone() })?;
         let Some(run) = answer.run else { return Ok(None) };
         if run.interrupts.is_empty() {
-            self.open = false;
+            self.open = run.waits.iter().any(|wait| wait.code == "graph");
             return Ok(None);
         }
-        let mut left = false;
+        let (mut left, mut answered) = (false, false);
         for question in &run.interrupts {
             let mut decision = self.answers.find(question).cloned();
             let given = decision.is_some();
@@ -139,13 +141,17 @@ impl<'c> Follow<'c> {
                     Err(failed) if !given && failed.exit == Exit::Usage => {
                         self.progress.line(&format!("! {}", failed.cause))
                     }
-                    outcome => outcome?,
+                    outcome => {
+                        outcome?;
+                        answered = true;
+                    }
                 },
                 None => left = true,
             }
         }
         let waits = run.status() == v1::RunStatus::Waiting;
-        Ok((left && waits && self.stops).then(|| End::Waiting(Box::new(run))))
+        // What was answered is not shown as open: the next look shows the rest.
+        Ok((left && waits && self.stops && !answered).then(|| End::Waiting(Box::new(run))))
     }
 
     async fn answer(&self, question: &v1::Interrupt, decision: &str) -> Result<(), Failed> {

@@ -79,3 +79,24 @@ fn the_example_reads_answers_and_remembers() {
     // The script answers this only in a conversation of three turns.
     assert_eq!(ask("And which file?"), json!({"answer": "operations-handbook.pdf.", "rounds": 1}));
 }
+
+#[test]
+fn a_call_that_a_person_rejects_is_not_made_and_the_model_is_told() {
+    let baton = Baton::new();
+    let script = json!({"rules": [
+        {"turn": 0, "reply": {"tool_calls": [{"id": "1", "name": "debug.echo", "arguments": {"text": "danger"}}]}},
+        {"turn": 1, "tool": "rejected", "reply": {"text": "then not"}},
+    ]});
+    baton.write("models.json", &script.to_string());
+    let settings = format!("[routes.r]\ncandidates = [\"scripted:{}\"]\n", baton.path("models.json").display());
+    baton.write("baton.toml", &settings);
+    let approve = "rounds: 3 }\n    approve: { when: \"args.text == 'danger'\", allow: [approve, reject] }";
+    let graph = baton.write("g.yaml", &GRAPH.replace("rounds: 3 }", approve));
+    let words = ["run", graph.as_str(), "--request-id", "r", "--json"];
+    let asked = baton.run(&words).json(3);
+    let question = asked["questions"][0]["node"].as_str().expect("a question").to_owned();
+    assert!(question.starts_with("a/") && question.ends_with("/approve"), "{question}");
+    let answer = format!("{question}={}", json!({"action": "reject", "comment": "no"}));
+    let ended = baton.run(&[&words[..], &["--answer", &answer]].concat()).json(0);
+    assert_eq!(ended["output"]["text"], "then not", "{ended}");
+}

@@ -131,3 +131,46 @@ fn ends(baton: &Baton) -> BTreeMap<String, usize> {
     }
     ends
 }
+
+const FAMILY: &str = "\
+baton: 1
+graph: family
+output: { said: state.said }
+state: { said: array }
+start: each
+nodes:
+  each:
+    for_each: \"['a', 'b']\"
+    graph: { name: person, args: { name: '{{ item }}' } }
+    save: { said: 'output.map(one, one.word)' }
+    then: end
+graphs:
+  person:
+    input: { name: string }
+    output: { word: state.word }
+    state: { word: string }
+    start: ask
+    nodes:
+      ask: { ask: { title: 'Your word, {{ input.name }}?', fields: { word: string } }, save: { word: output.word }, then: end }
+";
+
+#[test]
+fn what_a_called_graph_asks_appears_under_its_caller() {
+    let baton = Baton::new();
+    let graph = baton.write("family.yaml", FAMILY);
+    let run = |answers: &[&str], code| {
+        let words = [&["run", graph.as_str(), "--request-id", "r", "--json"], answers].concat();
+        baton.run(&words).json(code)
+    };
+    let asked = run(&[], 3);
+    let questions = asked["questions"].as_array().expect("questions");
+    let mut nodes: Vec<_> = questions.iter().map(|one| one["node"].as_str().expect("a node")).collect();
+    nodes.sort_unstable();
+    assert_eq!((&asked["status"], nodes), (&"waiting".into(), vec!["each[0]/ask", "each[1]/ask"]));
+    let first = ["--answer", r#"each[0]/ask={"word":"ja"}"#];
+    let left = run(&first, 3);
+    assert_eq!(left["questions"].as_array().map(Vec::len), Some(1), "{left}");
+    assert_eq!(left["questions"][0]["node"], "each[1]/ask");
+    let ended = run(&["--answer", r#"each[1]/ask={"word":"nein"}"#], 0);
+    assert_eq!(ended["output"]["said"], serde_json::json!(["ja", "nein"]));
+}

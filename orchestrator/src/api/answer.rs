@@ -10,6 +10,7 @@ use baton_engine::answer::check_answer;
 use baton_store::RunDetail;
 use serde_json::Value;
 
+use super::family::Member;
 use super::runs::schema_of;
 use super::{Answered, ApiError, Caller, CancelView, ErrorKind, Which};
 use crate::driver::Cue;
@@ -33,14 +34,16 @@ impl Orchestrator {
         decision: Value,
     ) -> Result<Answered, ApiError> {
         let inner = &self.inner;
-        let detail = inner.owned_detail(caller, run).await?;
-        let interrupt = find(&detail, &which)?;
+        let root = inner.owned_detail(caller, run).await?;
+        let family = inner.family(&root).await?;
+        let (detail, interrupt) = find_in(&root, &family, &which)?;
+        let run = detail.run.info.id;
         let text = canonical_json(&decision);
         if text.len() > DECISION_BYTES_MAX {
             let cause = format!("the decision has {} bytes, more than {DECISION_BYTES_MAX}", text.len());
             return Err(ApiError::invalid("decision_too_large", cause, "shorten it"));
         }
-        let outcome = outcome_of(&detail, interrupt, &decision, &caller.actor)?;
+        let outcome = outcome_of(detail, interrupt, &decision, &caller.actor)?;
         let answer = Answer {
             job: interrupt.job.clone(),
             interrupt: interrupt.id,
@@ -88,6 +91,31 @@ impl Orchestrator {
             CancelAnswer::Unknown => Err(ApiError::not_found("run", run)),
         }
     }
+}
+
+/// The question a caller means, of a run or of one that it called, and whose it is.
+fn find_in<'a>(
+    root: &'a RunDetail,
+    family: &'a [Member],
+    which: &Which,
+) -> Result<(&'a RunDetail, &'a Interrupt), ApiError> {
+    let own = match find(root, which) {
+        Ok(interrupt) => return Ok((root, interrupt)),
+        Err(error) => error,
+    };
+    for member in family {
+        let theirs = match which {
+            Which::Interrupt(id) => Which::Interrupt(*id),
+            Which::Node(path) => match path.strip_prefix(&member.prefix) {
+                Some(rest) => Which::Node(rest.to_owned()),
+                None => continue,
+            },
+        };
+        if let Ok(interrupt) = find(&member.detail, &theirs) {
+            return Ok((&member.detail, interrupt));
+        }
+    }
+    Err(own)
 }
 
 /// The question a caller means. A node means its open one; where that is answered already,

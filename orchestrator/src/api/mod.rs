@@ -29,6 +29,7 @@
 
 mod answer;
 mod error;
+mod family;
 mod graphs;
 mod history;
 mod migrate;

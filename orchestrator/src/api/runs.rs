@@ -84,9 +84,22 @@ impl Inner {
 
     async fn view(&self, detail: RunDetail) -> Result<RunView, ApiError> {
         let end = detail.run.end.as_deref().and_then(|body| serde_json::from_str::<RunEnd>(body).ok());
-        let questions = open_questions(&detail);
+        let family = self.family(&detail).await?;
+        let mut questions = open_questions(&detail);
+        for member in &family {
+            let theirs = open_questions(&member.detail).into_iter();
+            questions.extend(theirs.map(|question| {
+                let node = format!("{}{}", member.prefix, question.node);
+                QuestionView { node, ..question }
+            }));
+        }
+        by_age(&mut questions);
         let mut summary = summary(&detail.run);
         summary.status = status(&detail);
+        // Who waits for a run that is at work does not wait for people.
+        if summary.status == Status::Waiting && family.iter().any(|member| status(&member.detail) == Status::Running) {
+            summary.status = Status::Running;
+        }
         let waits = if summary.status.is_terminal() { Vec::new() } else { self.waits(&detail, &questions).await };
         let groups = detail.groups.iter().map(|(group, tasks)| {
             let claimed = tasks.iter().filter(|task| matches!(task.state, TaskState::Claimed { .. })).count() as u32;
@@ -212,10 +225,14 @@ fn status(detail: &RunDetail) -> Status {
 /// The questions of a run that nobody has answered, old ones first.
 pub(super) fn open_questions(detail: &RunDetail) -> Vec<QuestionView> {
     let mut views: Vec<_> = detail.interrupts.iter().filter_map(question_view).collect();
+    by_age(&mut views);
+    views
+}
+
+fn by_age(views: &mut [QuestionView]) {
     views.sort_by(|left, right| {
         (left.opened_at, &left.node, left.index).cmp(&(right.opened_at, &right.node, right.index))
     });
-    views
 }
 
 fn question_view(interrupt: &Interrupt) -> Option<QuestionView> {
