@@ -14,12 +14,12 @@ use baton_engine::spec::Source;
 use baton_engine::spec::cases::{Case, Segment};
 use baton_orchestrator::api::{ApiError, Caller, GraphRef, GraphSource, SubmitRequest};
 use baton_orchestrator::{Compute, Orchestrator, Parts, Settings};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::played::Played;
 use super::prompter::Prompter;
-use super::stand_in::{CHAT, StandIn};
+use super::stand_in::StandIn;
 use crate::{Options, wiring};
 
 /// Longer than anything that is played: what is put off so far does not happen.
@@ -131,7 +131,7 @@ impl Cast {
             if call.effect == Some(Effect::Pure) {
                 tool.effect = Effect::Pure;
             }
-            for name in offered(call) {
+            for name in call.offers() {
                 tools.entry(name.to_owned()).or_insert_with(|| stand_in_for(name));
             }
         }
@@ -207,12 +207,6 @@ fn calls(graph: &Graph) -> impl Iterator<Item = &ToolCall> {
         };
         work.into_iter().chain(&node.undo)
     })
-}
-
-/// The tools that a chat offers its model: they must be there too.
-fn offered(call: &ToolCall) -> impl Iterator<Item = &str> {
-    let tools = call.args.source().get("tools").filter(|_| call.name == CHAT).and_then(Value::as_array);
-    tools.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// A tool of that name that takes anything.

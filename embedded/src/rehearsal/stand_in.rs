@@ -28,7 +28,7 @@ use super::stage::Cast;
 const PREFETCH: u16 = 10_000;
 const WORKER: WorkerId = WorkerId(1);
 /// The tool behind `chat` nodes.
-pub(super) const CHAT: &str = "chat";
+const CHAT: &str = "chat";
 
 /// The worker.
 #[derive(Clone)]
