@@ -1,10 +1,12 @@
-//! Rewrites the two text operators that the library passes over: `'` and `"` show a line of
-//! text on the next line, and some writers use nothing else.
+//! Prepares the content of pages for the library. It passes over two text operators: `'` and
+//! `"` show a line of text on the next line, and some writers use nothing else. And it reads
+//! pictures that a page draws as if their bytes were operators.
 
 use pdf_extract::content::{Content, Operation};
 use pdf_extract::{Document, Object, ObjectId};
 
-/// Rewrites them in all pages and in the forms that pages draw.
+/// Rewrites the operators in all pages and in the forms that pages draw, and empties the
+/// pictures: they hold no text, and what their bytes happen to spell can cost the page.
 pub(super) fn simplify(document: &mut Document) {
     let pages: Vec<ObjectId> = document.get_pages().into_values().collect();
     for page in pages {
@@ -16,9 +18,14 @@ pub(super) fn simplify(document: &mut Document) {
     }
     for object in document.objects.values_mut() {
         let Object::Stream(stream) = object else { continue };
-        let is_form = stream.dict.get(b"Subtype").and_then(Object::as_name).is_ok_and(|name| name == b"Form");
-        if is_form && let Some(plain) = stream.decompressed_content().ok().and_then(|content| plain(&content)) {
-            stream.set_plain_content(plain);
+        match stream.dict.get(b"Subtype").and_then(Object::as_name) {
+            Ok(b"Image") => stream.set_plain_content(Vec::new()),
+            Ok(b"Form") => {
+                if let Some(plain) = stream.decompressed_content().ok().and_then(|content| plain(&content)) {
+                    stream.set_plain_content(plain);
+                }
+            }
+            _ => {}
         }
     }
 }
