@@ -7,12 +7,14 @@
 mod authority;
 mod group;
 mod port;
+mod proxy;
 mod rabbit;
 mod redis;
 mod wait;
 
 pub use self::authority::Authority;
 pub use self::port::free as free_port;
+pub use self::proxy::{Proxy, Way};
 pub use self::rabbit::{Rabbit, RabbitOptions};
 pub use self::redis::{Redis, RedisOptions};
 pub use self::wait::wait_until;

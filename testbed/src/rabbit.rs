@@ -113,6 +113,58 @@ impl Rabbit {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
+    /// Throws away what waits in a queue.
+    ///
+    /// # Errors
+    /// When there is no such queue, or the server does not run.
+    pub fn purge(&self, vhost: &str, queue: &str) -> anyhow::Result<()> {
+        self.ctl(&["-p", vhost, "purge_queue", queue]).map(drop)
+    }
+
+    /// Removes a queue with what waits in it.
+    ///
+    /// # Errors
+    /// When there is no such queue, or the server does not run.
+    pub fn delete(&self, vhost: &str, queue: &str) -> anyhow::Result<()> {
+        self.ctl(&["-p", vhost, "delete_queue", queue]).map(drop)
+    }
+
+    /// Removes the binding through which a queue gets its messages.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn unbind(&self, vhost: &str, exchange: &str, queue: &str) -> anyhow::Result<()> {
+        let resource = |kind: &str, name: &str| format!("rabbit_misc:r(<<\"{vhost}\">>, {kind}, <<\"{name}\">>)");
+        let binding = format!(
+            "rabbit_binding:remove({{binding, {}, <<\"{queue}\">>, {}, []}}, <<\"test\">>).",
+            resource("exchange", exchange),
+            resource("queue", queue)
+        );
+        self.ctl(&["eval", &binding]).map(drop)
+    }
+
+    /// Raises the memory alarm, which blocks every connection that publishes, or ends it.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn alarm(&self, raised: bool) -> anyhow::Result<()> {
+        self.ctl(&["set_vm_memory_high_watermark", if raised { "0.0000001" } else { "0.6" }]).map(drop)
+    }
+
+    /// Names of the queues of a virtual host and how many messages each holds, those in
+    /// consumers' hands too.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn queues(&self, vhost: &str) -> anyhow::Result<Vec<(String, u64)>> {
+        let text = self.ctl(&["-p", vhost, "list_queues", "--no-table-headers", "name", "messages"])?;
+        let line = |line: &str| -> Option<(String, u64)> {
+            let (name, count) = line.split_once('\t')?;
+            Some((name.to_owned(), count.trim().parse().ok()?))
+        };
+        Ok(text.lines().filter_map(line).collect())
+    }
+
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(server) = self.server.take() {

@@ -144,6 +144,27 @@ impl Redis {
         file.set_len(length.saturating_sub(bytes)).with_context(|| format!("cannot cut {}", path.display()))
     }
 
+    /// Leaves so many bytes of the append-only log, those that [`aof_len`](Self::aof_len) told
+    /// at an earlier moment: everything since then is forgotten. The server must be dead.
+    ///
+    /// # Errors
+    /// When the server runs or has no log.
+    pub fn cut_aof_to(&self, length: u64) -> anyhow::Result<()> {
+        self.cut_aof_tail(self.aof_len()?.saturating_sub(length))
+    }
+
+    /// Leaves half a command at the end of the append-only log, as a power failure does in the
+    /// middle of a write. The server must be dead.
+    ///
+    /// # Errors
+    /// When the server runs or has no log.
+    pub fn tear_aof(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.group.is_none(), "kill redis before tearing its log");
+        let path = self.aof()?;
+        let mut file = OpenOptions::new().append(true).open(&path)?;
+        file.write_all(b"*3\r\n$3\r\nSET\r\n$4\r\nhal").with_context(|| format!("cannot tear {}", path.display()))
+    }
+
     /// Bytes in the append-only log now.
     ///
     /// # Errors
