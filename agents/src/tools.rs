@@ -8,27 +8,54 @@
 use std::collections::BTreeSet;
 
 use baton_engine::builder::{Channel, Each, GraphBuilder, Node, Route, Type};
-use baton_engine::spec::AgentSpec;
+use baton_engine::spec::{AgentSpec, AgentTool, GraphTool};
 use serde_json::{Value, json};
+
+use crate::parts;
+
+/// Something a model may call.
+pub(crate) struct Callable {
+    /// What the model calls it.
+    pub(crate) name: String,
+    /// What the model is told of it: an element of a chat's `tools`.
+    pub(crate) offer: Value,
+    /// One call of it, in the scope of `item`.
+    pub(crate) node: Node,
+    /// What is kept of each output; all of it unless given.
+    pub(crate) keep: Option<&'static str>,
+}
 
 /// The graph.
 pub(crate) fn graph(spec: &AgentSpec) -> GraphBuilder {
-    let calls = call_nodes(&spec.tools);
+    with(spec, of_tools(spec))
+}
+
+/// The tools of an agent.
+pub(crate) fn of_tools(spec: &AgentSpec) -> Vec<Callable> {
+    let callable = |tool: &AgentTool| match tool {
+        AgentTool::Worker(name) => {
+            let node = parts::approved(spec, Node::tool(name, json!("{{ item.arguments }}")));
+            Callable { name: name.clone(), offer: json!(name), node: parts::of_call(spec, node), keep: None }
+        }
+        AgentTool::Graph(tool) => of_graph(spec, tool),
+    };
+    spec.tools.iter().map(callable).collect()
+}
+
+/// A graph as a tool.
+pub(crate) fn of_graph(spec: &AgentSpec, tool: &GraphTool) -> Callable {
+    let node = parts::at_once(spec, Node::graph(&tool.graph, json!("{{ item.arguments }}")));
+    let offer = json!({"graph": tool.graph, "name": tool.name, "about": tool.about});
+    Callable { name: tool.name.clone(), offer, node, keep: None }
+}
+
+/// The graph of a model that may call these.
+pub(crate) fn with(spec: &AgentSpec, callables: Vec<Callable>) -> GraphBuilder {
+    let calls = call_nodes(&callables);
     // Enough for all rounds: these end first.
     let steps = 1 + spec.rounds * (2 + calls.len() as u64);
-    let mut graph = GraphBuilder::new(&spec.graph).input("user", Type::string());
-    if spec.system {
-        graph = graph.input("system", Type::string());
-    }
-    if spec.history {
-        graph = graph.input("history", Type::array());
-    }
-    let asks_for_json = ["fields", "output_schema"].iter().any(|key| spec.chat.contains_key(*key));
-    graph = graph
-        .output("text", "state.text")
-        .output("json", if asks_for_json { "state.json" } else { "null" })
-        .output("messages", "state.said")
-        .channel("text", Channel::of(Type::string()))
+    let offers: Vec<Value> = callables.iter().map(|callable| callable.offer.clone()).collect();
+    let mut graph = parts::graph(spec, "state.said")
         .channel("said", Channel::of(Type::array()).reduce("append"))
         .channel("calls", Channel::of(Type::array()))
         .channel("rounds", Channel::of(Type::integer()).reduce("sum").default(0))
@@ -37,34 +64,24 @@ pub(crate) fn graph(spec: &AgentSpec) -> GraphBuilder {
         .limit_steps(steps)
         .start("begin")
         .node("begin", Node::local().save("said", "[{'role': 'user', 'content': input.user}]").then("model"))
-        .node("model", model(spec, &calls, asks_for_json))
+        .node("model", model(spec, &calls, offers))
         .node("results", results(calls.len()));
-    if asks_for_json {
-        let schema = spec.chat.get("output_schema").filter(|schema| schema.get("type").is_some());
-        let kind = schema.map_or_else(Type::object, |schema| Type::schema(schema.clone()));
-        graph = graph.channel("json", Channel::of(kind));
-    }
-    for (name, tool) in calls.iter().zip(&spec.tools) {
-        graph = graph.node(name, call(spec, tool));
+    for (name, callable) in calls.iter().zip(callables) {
+        graph = graph.node(name, call(callable));
     }
     graph
 }
 
 /// One call of the model, and whether it asks for tools.
-fn model(spec: &AgentSpec, calls: &[String], asks_for_json: bool) -> Node {
-    let said = if spec.history { "{{ input.history + state.said }}" } else { "{{ state.said }}" };
-    let mut chat = spec.chat.clone();
-    chat.insert("route".to_owned(), json!(spec.route));
-    chat.insert("messages".to_owned(), json!(said));
+fn model(spec: &AgentSpec, calls: &[String], offers: Vec<Value>) -> Node {
     // Without any it can still be wrong about that, and is told so.
-    chat.insert("tools".to_owned(), json!(spec.tools));
+    let mut own = json!({"route": spec.route, "messages": parts::said(spec), "tools": offers});
     if spec.system {
-        chat.insert("system".to_owned(), json!("{{ input.system }}"));
+        own["system"] = json!("{{ input.system }}");
     }
     let turn = "'role': 'assistant', 'content': output.text";
     let next = if calls.is_empty() { Route::to("results") } else { Route::all(calls.iter().map(String::as_str)) };
-    let model = of_call(spec, Node::chat(Value::Object(chat)))
-        .save("text", "output.text")
+    let node = parts::of_call(spec, Node::chat(parts::chat(&spec.chat, own)))
         .save("calls", "has(output.tool_calls) ? output.tool_calls : []")
         .save("said", &format!("has(output.tool_calls) ? [{{{turn}, 'tool_calls': output.tool_calls}}] : [{{{turn}}}]"))
         .save("rounds", "1")
@@ -78,22 +95,23 @@ fn model(spec: &AgentSpec, calls: &[String], asks_for_json: bool) -> Node {
                 .code("limit_exceeded")
                 .or(next),
         );
-    if asks_for_json { model.save("json", "output.json") } else { model }
+    parts::answers(spec, node)
 }
 
 /// The calls of one tool: those of a round at once, each by its id.
-fn call(spec: &AgentSpec, tool: &str) -> Node {
-    let node = Node::tool(tool, json!("{{ item.arguments }}"))
-        .for_each(Each::of(&format!("state.calls.filter(call, call.name == '{tool}')")).by("item.id"))
+fn call(callable: Callable) -> Node {
+    let each = Each::of(&format!("state.calls.filter(call, call.name == '{}')", callable.name)).by("item.id");
+    let each = match callable.keep {
+        Some(keep) => each.keep(keep),
+        None => each,
+    };
+    callable
+        .node
+        .for_each(each)
         .on_item_error(json!("collect"))
         .save("results", "output")
         .save("failed", "errors")
-        .then("results");
-    let node = match &spec.approve {
-        Some(approve) => node.with("approve", approve.clone()),
-        None => node,
-    };
-    of_call(spec, node)
+        .then("results")
 }
 
 /// What the model is told of its calls, in their order.
@@ -110,18 +128,13 @@ fn results(branches: usize) -> Node {
     if branches > 1 { node.join_all() } else { node }
 }
 
-/// With the keys of every node that calls something.
-fn of_call(spec: &AgentSpec, node: Node) -> Node {
-    spec.calls.iter().fold(node, |node, (key, value)| node.with(key, value.clone()))
-}
-
-/// A node's name for each tool: their own may hold dots, and no two may be the same.
-fn call_nodes(tools: &[String]) -> Vec<String> {
+/// A node's name for each: their own may hold dots, and no two may be the same.
+fn call_nodes(callables: &[Callable]) -> Vec<String> {
     let mut taken = BTreeSet::new();
-    tools
+    callables
         .iter()
-        .map(|tool| {
-            let mut name = format!("call-{}", tool.replace('.', "-"));
+        .map(|callable| {
+            let mut name = format!("call-{}", callable.name.replace('.', "-"));
             while !taken.insert(name.clone()) {
                 name.push('_');
             }

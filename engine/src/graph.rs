@@ -229,10 +229,16 @@ pub struct ToolCall {
 }
 
 impl ToolCall {
-    /// The tools that a chat offers its model, by name; none of other tools.
-    pub fn offers(&self) -> impl Iterator<Item = &str> {
+    /// What a chat offers its model, in order: names of tools that workers have, and
+    /// descriptions, `{ name, description, input_schema }`. Nothing for other tools.
+    pub fn offered(&self) -> impl Iterator<Item = &Value> {
         let tools = self.args.source().get("tools").filter(|_| self.name == "chat").and_then(Value::as_array);
-        tools.into_iter().flatten().filter_map(Value::as_str)
+        tools.into_iter().flatten()
+    }
+
+    /// Those of them that workers are to have, by name.
+    pub fn offers(&self) -> impl Iterator<Item = &str> {
+        self.offered().filter_map(Value::as_str)
     }
 }
 

@@ -132,7 +132,6 @@ fn what_is_wrong_with_an_agent_is_told_at_its_place() {
         let problems = read(&format!("{HEAD}    {text}\n    then: end\n")).unwrap_err();
         problems.into_iter().map(|problem| problem.code).collect::<Vec<_>>()
     };
-    assert_eq!(codes("agent: { kind: plan, route: r, user: u }"), ["unsupported_yet"]);
     assert_eq!(codes("agent: { kind: tool, route: r, user: u }"), ["unknown_word"]);
     assert_eq!(codes("agent: {}"), ["missing_key", "missing_key", "missing_key"]);
     assert_eq!(codes("agent: { kind: tools, route: r, user: u, tool: [x] }"), ["unknown_key"]);

@@ -1,84 +1,40 @@
 //! `agent`: a node that becomes a call of a graph made for it, which stands beside it from
 //! then on, so that every model call and every tool call is a job of its own.
 //!
-//! What such a graph does is the maker's part: [`Agents`].
+//! What such a graph does is the maker's part: [`Agents`]. There may be agents in it again.
 
-use serde_json::{Map, Value};
+mod settings;
+mod told;
+
+pub use told::{AgentKind, AgentSpec, AgentTool, GraphTool, Member, Reviewer};
 
 use super::ask::allowed;
-use super::canonical::{self, to_json};
 use super::problem::{Place, Report};
-use super::reader::{Members, count, duration, kind, members, text, word};
+use super::reader::{Members, duration, members, text};
 use super::retry::retry;
 use super::work::WORKS;
 use super::yaml::{Content, Entry, Node};
-use super::{call, code};
+use super::{canonical, code};
 
 /// Makes the text of the graph that runs an agent.
 pub type Agents = fn(&AgentSpec) -> String;
 
-/// What an agent is told to do, as far as it is fixed by the graph's text. The graph made of it
-/// takes the input `user`, and `system` and `history` where they are given, and gives `text`,
-/// `json` and `messages`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AgentSpec {
-    /// The name of the graph to make.
-    pub graph: String,
-    /// What it does between two calls of the model.
-    pub kind: AgentKind,
-    /// The route of its model calls.
-    pub route: String,
-    /// Whether it is given instructions.
-    pub system: bool,
-    /// Whether it is given the conversation so far.
-    pub history: bool,
-    /// The tools its model may ask for, none twice.
-    pub tools: Vec<String>,
-    /// Calls of the model, at most.
-    pub rounds: u64,
-    /// Further keys of its model calls: `fields`, `output_schema`, `temperature`, `max_tokens`.
-    pub chat: Map<String, Value>,
-    /// Keys of every node that calls a model or a tool: `retry`, `timeout`.
-    pub calls: Map<String, Value>,
-    /// Key of every node that calls a tool.
-    pub approve: Option<Value>,
-}
-
-/// What an agent does between two calls of the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentKind {
-    /// It calls the tools that the model asks for.
-    Tools,
-}
-
-const KEYS: [&str; 11] = [
-    "kind",
-    "route",
-    "user",
-    "system",
-    "tools",
-    "history",
-    "rounds",
-    "fields",
-    "output_schema",
-    "temperature",
-    "max_tokens",
-];
-const LATER: [&str; 1] = ["skills"];
-const KINDS: [&str; 4] = ["tools", "plan", "supervisor", "review"];
-const CHAT: [&str; 4] = ["fields", "output_schema", "temperature", "max_tokens"];
 /// Keys of the node that the graph made for it takes over.
 const TAKEN: [&str; 4] = ["agent", "retry", "timeout", "approve"];
-const ROUNDS: u64 = 10;
-const ROUNDS_MAX: u64 = 1_000;
-const TOOLS_MAX: usize = 128;
+/// How deep agents may be made of agents.
+const DEPTH_MAX: usize = 4;
 
 /// Puts a call of a graph, and that graph, in the place of every agent that is sound. Those
 /// that are not are reported and stay.
 pub(super) fn expand(root: &mut Node, agents: Option<Agents>, report: &mut Report) {
-    let Some(agents) = agents else { return };
+    if let Some(agents) = agents {
+        within(root, agents, report, 0);
+    }
+}
+
+fn within(root: &mut Node, agents: Agents, report: &mut Report, depth: usize) {
     if let Some(Content::Map(graphs)) = member(root, "graphs").map(|graphs| &mut graphs.content) {
-        graphs.iter_mut().for_each(|entry| expand(&mut entry.value, Some(agents), report));
+        graphs.iter_mut().for_each(|entry| within(&mut entry.value, agents, report, depth));
     }
     let mut taken = names(root.get("graphs"));
     let state = root.get("state").cloned();
@@ -89,7 +45,10 @@ pub(super) fn expand(root: &mut Node, agents: Option<Agents>, report: &mut Repor
             while taken.contains(&name) {
                 name.push('_');
             }
-            if let Some(graph) = one(report, entry, (&name, state.as_ref()), agents) {
+            if let Some(mut graph) = one(report, entry, (&name, state.as_ref()), agents) {
+                if depth < DEPTH_MAX {
+                    within(&mut graph.value, agents, report, depth + 1);
+                }
                 taken.push(name);
                 made.push(graph);
             }
@@ -114,8 +73,8 @@ fn one(report: &mut Report, entry: &mut Entry, (name, state): (&str, Option<&Nod
         return None;
     }
     let at = outer.place("agent");
-    let settings = members(report, &agent, "agent", &KEYS, &LATER)?;
-    let spec = spec(report, &settings, &outer, name);
+    let settings = settings::of(report, &agent)?;
+    let spec = settings::spec(report, &settings, &outer, name);
     check_outer(report, &outer);
     let history = settings.get("history").and_then(|node| history(report, node, (&outer, state)));
     let spec = spec.filter(|_| report.len() == problems)?;
@@ -125,6 +84,7 @@ fn one(report: &mut Report, entry: &mut Entry, (name, state): (&str, Option<&Nod
     for key in ["user", "system"] {
         args.extend(settings.entry(key).cloned());
     }
+    args.extend(settings::texts(&settings));
     let scalar = |text: String, at| Node { content: Content::Scalar { text, quoted: true }, at };
     if let Some((channel, at)) = &history {
         args.push(named("history", scalar(format!("{{{{ state.{channel} }}}}"), *at)));
@@ -138,75 +98,6 @@ fn one(report: &mut Report, entry: &mut Entry, (name, state): (&str, Option<&Nod
         keep(node, named(&channel, scalar("output.messages".to_owned(), at)));
     }
     Some(Entry { key: name.to_owned(), key_at: at, value: graph })
-}
-
-/// What is fixed about an agent; `None` where something is wrong.
-fn spec(report: &mut Report, settings: &Members<'_>, outer: &Members<'_>, graph: &str) -> Option<AgentSpec> {
-    let kind = agent_kind(report, settings);
-    for (key, example) in [("route", "route: writer"), ("user", "user: \"{{ input.question }}\"")] {
-        if settings.get(key).is_none() {
-            report.add("missing_key", settings.at, format!("agent needs {key}")).help(example);
-        }
-    }
-    for key in ["user", "system"] {
-        settings.get(key).map(|node| text(report, node, key));
-    }
-    let route = settings.get("route").and_then(|node| text(report, node, "route"));
-    let tools = settings.get("tools").map_or(Some(Vec::new()), |node| tools(report, node));
-    let rounds = settings.get("rounds").and_then(|node| count(report, node, "rounds", (1, ROUNDS_MAX)));
-    let given = |members: &Members<'_>, keys: &[&str]| -> Map<String, Value> {
-        let given = keys.iter().filter_map(|key| members.entry(key));
-        given.map(|entry| (entry.key.clone(), to_json(&entry.value))).collect()
-    };
-    Some(AgentSpec {
-        graph: graph.to_owned(),
-        kind: kind?,
-        route: route?.to_owned(),
-        system: settings.get("system").is_some(),
-        history: settings.get("history").is_some(),
-        tools: tools?,
-        rounds: rounds.unwrap_or(ROUNDS),
-        chat: given(settings, &CHAT),
-        calls: given(outer, &["retry", "timeout"]),
-        approve: outer.get("approve").map(to_json),
-    })
-}
-
-fn agent_kind(report: &mut Report, settings: &Members<'_>) -> Option<AgentKind> {
-    let Some(node) = settings.get("kind") else {
-        report.add("missing_key", settings.at, "agent needs a kind").help("kind: tools");
-        return None;
-    };
-    match word(report, node, "kind", &KINDS)? {
-        "tools" => Some(AgentKind::Tools),
-        other => {
-            report
-                .add("unsupported_yet", node.at, format!("agents of kind {other} are not supported yet"))
-                .help("kind: tools, or several of them as nodes of your own");
-            None
-        }
-    }
-}
-
-fn tools(report: &mut Report, node: &Node) -> Option<Vec<String>> {
-    let Content::List(elements) = &node.content else {
-        let found = kind(&node.content);
-        report.add("wrong_type", node.at, format!("tools is a list, not {found}")).help("tools: [file.list]");
-        return None;
-    };
-    if elements.len() > TOOLS_MAX {
-        report.add("too_large", node.at, format!("more than {TOOLS_MAX} tools"));
-        return None;
-    }
-    let mut names: Vec<String> = Vec::new();
-    for element in elements {
-        let name = call::tool_name(report, element)?;
-        if names.iter().any(|known| known == name) {
-            report.add("duplicate_key", element.at, format!("{name} stands here twice"));
-        }
-        names.push(name.to_owned());
-    }
-    Some(names)
 }
 
 /// Reports what is wrong with keys of the node that its calls take over.

@@ -43,6 +43,12 @@ pub(super) fn notify(report: &mut Report, node: &Node, view: &View<'_>) -> Optio
     call(report, &members, "notify", view)
 }
 
+/// The job that tells people of a question.
+pub(super) fn told(report: &mut Report, node: &Node, view: &View<'_>) -> Option<ToolCall> {
+    let members = members(report, node, "via", &["name", "args"], &[])?;
+    call(report, &members, "via", view)
+}
+
 /// A call of a graph, and what it gives.
 pub(super) fn graph(report: &mut Report, node: &Node, view: &View<'_>) -> (Option<GraphCall>, Value) {
     let unknown = json!({});
@@ -148,22 +154,11 @@ fn call(report: &mut Report, members: &Members<'_>, what: &str, view: &View<'_>)
     Some(ToolCall { name: name_text.to_owned(), args: args?, class: None, effect: None, capability: None, key: None })
 }
 
-/// The tools that a chat offers its model.
-pub(super) fn offered(report: &mut Report, node: &Node, view: &View<'_>) -> Option<Vec<Value>> {
-    let Content::List(elements) = &node.content else {
-        let found = kind(&node.content);
-        report.add("wrong_type", node.at, format!("tools is a list, not {found}")).help("tools: [file.list]");
-        return None;
-    };
-    let mut names = Vec::new();
-    for element in elements {
-        let name = tool_name(report, element)?;
-        if let Some(tools) = view.declared.tools.filter(|tools| !tools.contains_key(name)) {
-            unknown_tool(report, element, name, tools);
-        }
-        names.push(Value::String(name.to_owned()));
+/// Reports a tool that no worker has.
+pub(super) fn check_known(report: &mut Report, node: &Node, name: &str, view: &View<'_>) {
+    if let Some(tools) = view.declared.tools.filter(|tools| !tools.contains_key(name)) {
+        unknown_tool(report, node, name, tools);
     }
-    Some(names)
 }
 
 /// The name of a tool.
@@ -184,7 +179,8 @@ fn unknown_tool(report: &mut Report, node: &Node, name: &str, tools: &BTreeMap<S
         .suggest(name, tools.keys().map(String::as_str));
 }
 
-fn is_tool_name(name: &str) -> bool {
+/// Whether it is one.
+pub(super) fn is_tool_name(name: &str) -> bool {
     name.len() <= 128
         && name.split('.').all(|part| {
             !part.is_empty() && part.chars().all(|mark| mark.is_ascii_alphanumeric() || mark == '_' || mark == '-')

@@ -46,7 +46,7 @@ fn gather<'n>(root: &'n Node, folder: &str, defined: &mut Vec<&'n str>, found: &
     defined.extend(graphs.iter().map(|entry| entry.key.as_str()));
     graphs.iter().for_each(|entry| gather(&entry.value, folder, defined, found));
     if let Some(Content::Map(nodes)) = root.get("nodes").map(|nodes| &nodes.content) {
-        for name in nodes.iter().filter_map(|entry| called(&entry.value)).map(|(name, _)| name) {
+        for name in nodes.iter().flat_map(|entry| called(&entry.value)).map(|(name, _)| name) {
             match name.strip_prefix("./") {
                 _ if defined.contains(&name) => {}
                 Some(path) => found.graphs.extend(Some(format!("{folder}{path}")).filter(|path| is_inside(path))),
@@ -57,11 +57,30 @@ fn gather<'n>(root: &'n Node, folder: &str, defined: &mut Vec<&'n str>, found: &
     defined.truncate(before);
 }
 
-/// The graph a node calls, and where its name stands.
-pub(super) fn called(node: &Node) -> Option<(&str, Place)> {
-    match node.get("graph")?.get("name")? {
-        Node { content: Content::Scalar { text, .. }, at } => Some((text, *at)),
-        _ => None,
+/// The graphs a node calls or offers a model, and where their names stand.
+pub(super) fn called(node: &Node) -> Vec<(&str, Place)> {
+    let mut named: Vec<&Node> = Vec::new();
+    named.extend(node.get("graph").and_then(|graph| graph.get("name")));
+    for work in ["chat", "agent"] {
+        let tools = node.get(work).and_then(|work| work.get("tools")).map(|tools| &tools.content);
+        if let Some(Content::List(tools)) = tools {
+            named.extend(tools.iter().filter_map(|tool| tool.get("graph")));
+        }
+    }
+    for member in team(node) {
+        named.extend(member.value.get("graph"));
+        if let Some(Content::List(tools)) = member.value.get("tools").map(|tools| &tools.content) {
+            named.extend(tools.iter().filter_map(|tool| tool.get("graph")));
+        }
+    }
+    named.into_iter().filter_map(|node| Some((node.scalar()?, node.at))).collect()
+}
+
+/// The team of a node whose agent has one.
+fn team(node: &Node) -> &[Entry] {
+    match node.get("agent").and_then(|agent| agent.get("team")).map(|team| &team.content) {
+        Some(Content::Map(members)) => members,
+        _ => &[],
     }
 }
 
@@ -118,13 +137,20 @@ fn nodes_of(root: &mut Node, visit: &mut impl FnMut(&mut Node)) {
     nodes.iter_mut().for_each(|entry| visit(&mut entry.value));
 }
 
-/// The places of a node that may include: `system` and `user` of a chat or an agent, and
-/// `messages` of a chat.
+/// The places of a node that may include: `system` and `user` of a chat or an agent, `system`
+/// of those who work for it, and `messages` of a chat.
 fn texts(node: &mut Node, visit: &mut impl FnMut(&mut Node)) {
     for work in ["chat", "agent"] {
         for key in ["system", "user"] {
             let text = member(node, work).and_then(|work| member(work, key));
             text.into_iter().for_each(&mut *visit);
+        }
+    }
+    if let Some(agent) = member(node, "agent") {
+        let reviewer = member(agent, "reviewer").and_then(|reviewer| member(reviewer, "system"));
+        reviewer.into_iter().for_each(&mut *visit);
+        if let Some(Content::Map(team)) = member(agent, "team").map(|team| &mut team.content) {
+            team.iter_mut().filter_map(|entry| member(&mut entry.value, "system")).for_each(&mut *visit);
         }
     }
     let Some(chat) = member(node, "chat") else { return };

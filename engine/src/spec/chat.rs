@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::call;
 use super::code::{compile, template};
+use super::offer;
 use super::problem::Report;
 use super::reader::{count, kind, literal, members, text};
 use super::types::{fields, json_schema, object};
@@ -57,7 +57,7 @@ pub(super) fn chat(report: &mut Report, node: &Node, view: &View<'_>) -> (Option
         }
     }
     if let Some(node) = members.get("tools") {
-        match call::offered(report, node, view) {
+        match offer::offered(report, node, view) {
             Some(tools) => _ = args.insert("tools".to_owned(), tools.into()),
             None => sound = false,
         }

@@ -124,7 +124,7 @@ fn children(
         head::check_name(report, &entry.key, entry.key_at);
     }
     let mut children = BTreeMap::new();
-    for (name, at) in nodes.iter().filter_map(|entry| called(&entry.value)) {
+    for (name, at) in nodes.iter().flat_map(|entry| called(&entry.value)) {
         if let Some(child) = library.graph(report, home, (name, at)) {
             children.insert(name.to_owned(), child);
         }

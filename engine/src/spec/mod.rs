@@ -21,6 +21,7 @@ mod library;
 mod loops;
 pub(crate) mod names;
 mod node;
+mod offer;
 mod problem;
 mod reader;
 mod retry;
@@ -34,7 +35,7 @@ mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use agent::{AgentKind, AgentSpec, Agents};
+pub use agent::{AgentKind, AgentSpec, AgentTool, Agents, GraphTool, Member, Reviewer};
 use baton_common::tool::ToolSpec;
 pub use problem::{CODES, Problem};
 

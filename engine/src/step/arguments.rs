@@ -104,15 +104,20 @@ pub(super) fn arguments(call: &ToolCall, scope: &Scope<'_>) -> Result<Value, Fai
 /// As there; `unknown_tool`.
 pub(super) fn described(call: &ToolCall, tools: &Tools, scope: &Scope<'_>) -> Result<Value, Failure> {
     let mut args = arguments(call, scope)?;
-    let described: Vec<Value> = call.offers().map(|name| description(name, tools)).collect::<Result<_, _>>()?;
+    let described: Vec<Value> = call.offered().map(|offered| description(offered, tools)).collect::<Result<_, _>>()?;
     if let (false, Value::Object(members)) = (described.is_empty(), &mut args) {
         members.insert("tools".to_owned(), described.into());
     }
     Ok(args)
 }
 
-/// A tool as a model is told of it.
-fn description(name: &str, tools: &Tools) -> Result<Value, Failure> {
+/// A tool as a model is told of it: one that workers have, or one that the chat describes.
+fn description(offered: &Value, tools: &Tools) -> Result<Value, Failure> {
+    let Some(name) = offered.as_str() else {
+        return Ok(json!({
+            "name": offered["name"], "description": offered["description"], "parameters": offered["input_schema"],
+        }));
+    };
     let unknown = || Failure::invalid("unknown_tool", format!("no worker announced the tool {name}"));
     let tool = tools.get(name).ok_or_else(unknown)?;
     Ok(json!({"name": tool.name, "description": tool.description, "parameters": tool.args_schema}))

@@ -17,6 +17,26 @@ fn a_model_is_told_what_the_tools_are_that_a_chat_offers() {
 }
 
 #[test]
+fn a_chat_may_describe_tools_of_its_own_beside_those_of_workers() {
+    let own = json!({
+        "name": "find", "description": "finds {{ input.q }}",
+        "input_schema": {"type": "object", "properties": {"word": {"type": "string"}}},
+    });
+    let graph = json!({"baton": 1, "graph": "g", "input": {"q": "string"}, "start": "a", "nodes": {"a": {
+        "chat": {"route": "r", "user": "{{ input.q }}", "tools": [own, "t.echo"]}, "then": "end",
+    }}});
+    let world = World::started(&graph.to_string(), json!({"q": "x"}));
+    let args = world.args(&world.open[&"a#1".parse().unwrap()], 0);
+    assert_eq!(
+        args["tools"][0],
+        json!({
+            "name": "find", "description": "finds {{ input.q }}", "parameters": own["input_schema"],
+        })
+    );
+    assert_eq!(args["tools"][1]["name"], "t.echo");
+}
+
+#[test]
 fn a_tool_that_is_offered_and_not_there_fails_the_chat() {
     let world = World::started(
         "baton: 1\ngraph: g\nstart: a\nnodes:\n  a: { chat: { route: r, user: u, tools: [t.none] }, then: end }\n",

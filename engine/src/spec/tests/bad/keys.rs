@@ -81,6 +81,52 @@ fn codes_of_failures_and_offers_of_chats_are_checked() {
     "#]],
     );
     node(
+        "chat: { route: r, user: u, tools: [ { name: find, description: d } ] }\n    then: end",
+        expect![[r#"
+            8:41 missing_key `{`
+                a tool of your own needs input_schema
+                help: { name: find, description: "finds a word", input_schema: { type: object, properties: { word: { type: string } } } }
+        "#]],
+    );
+    node(
+        "chat: { route: r, user: u, tools: [ { name: find, description: d, input_schema: { type: object }, args: {} } ] }\n    then: end",
+        expect![[r#"
+            8:103 unknown_key `args`
+                a tool of your own has no key args
+                help: there are name, description, input_schema
+        "#]],
+    );
+    node(
+        "chat: { route: r, user: u, tools: [ { name: find, description: d, input_schema: { type: object, properties: 7 } } ] }\n    then: end",
+        expect![[r#"
+            8:85 wrong_schema `{`
+                no JSON Schema: 7 is not of type "object"
+                help: correct the schema; references stay within it
+        "#]],
+    );
+    node(
+        "chat: { route: r, user: u, tools: [ { name: find, description: d, input_schema: string } ] }\n    then: end",
+        expect![[r#"
+            8:85 wrong_schema `string`
+                what a tool takes is an object
+                help: input_schema: { type: object, properties: { word: { type: string } } }
+        "#]],
+    );
+    node(
+        "chat: { route: r, user: u, tools: [ find, { name: find, description: d, input_schema: object } ] }\n    then: end",
+        expect![[r#"
+            8:47 duplicate_key `{`
+                find stands here twice
+                help: keep one of them
+        "#]],
+    );
+    node(
+        "chat: { route: r, user: u, tools: [ file.list, { name: find, description: \"{{ x\", input_schema: { type: object, additionalProperties: { type: string } } } ] }\n    then: end",
+        expect![[r#"
+            fine
+        "#]],
+    );
+    node(
         "chat: { route: r, user: u, tools: [file.list] }\n    save: { l: \"has(output.tool_calls) ? output.tool_calls : []\" }\n    then: end",
         expect![[r#"
         fine
