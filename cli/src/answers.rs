@@ -40,12 +40,14 @@ impl Answers {
         self.asked.insert(asked.text.clone(), activation.unwrap_or(1));
     }
 
-    /// The answer for a question, if one was given.
+    /// The answer for a question, if one was given: for its item, its node, or what that node
+    /// lies beneath, whatever comes nearest.
     pub(crate) fn find(&self, question: &Interrupt) -> Option<&Value> {
         let nth = self.asked.get(&question.id).copied().unwrap_or(1).max(1);
         let exact = format!("{}[{}]", question.node, question.index);
-        let given = self.given.get(&exact).or_else(|| self.given.get(&question.node))?;
-        given.get(nth - 1)
+        let above = question.node.rmatch_indices('/').map(|(end, _)| &question.node[..end]);
+        let mut addresses = [exact.as_str(), question.node.as_str()].into_iter().chain(above);
+        addresses.find_map(|address| self.given.get(address))?.get(nth - 1)
     }
 }
 
@@ -69,6 +71,14 @@ mod tests {
         assert_eq!(answers.find(&question("z", "a", 0)), None);
         assert_eq!(answers.find(&question("w", "m", 3)), Some(&json!({})));
         assert_eq!(answers.find(&question("w", "m", 2)), None);
+    }
+
+    #[test]
+    fn an_answer_for_a_node_is_for_what_is_asked_beneath_it() {
+        let answers = Answers::parse(&["pay=1".into(), "sub[2]/pay/approve=2".into()]).expect("answers");
+        assert_eq!(answers.find(&question("x", "pay/approve", 4)), Some(&json!(1)));
+        assert_eq!(answers.find(&question("y", "sub[2]/pay/approve", 0)), Some(&json!(2)));
+        assert_eq!(answers.find(&question("z", "sub[1]/pay/approve", 0)), None);
     }
 
     #[test]

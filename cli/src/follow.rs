@@ -71,6 +71,31 @@ impl<'c> Follow<'c> {
         }
     }
 
+    /// Reads what happened so far to the runs that were called, and to those that they called.
+    pub(crate) async fn look_into_called(&mut self) -> Result<(), Failed> {
+        let mut left = self.history.take_called();
+        while let Some((prefix, run)) = left.pop() {
+            let request = v1::GetRunRequest { run_id: run.clone() };
+            let Some(found) = call!(self.client, runs, get, request)?.run else { continue };
+            let request = v1::WatchRequest { run_id: run, after: 0, state: false };
+            let mut items = call!(self.client, runs, watch, request)?;
+            let mut seen = 0;
+            while seen < found.last_event {
+                match items.message().await?.and_then(|item| item.item) {
+                    Some(Item::Event(event)) => {
+                        seen = event.seq;
+                        self.history.add_of(&prefix, &event);
+                    }
+                    Some(Item::Gap(gap)) => seen = gap.last,
+                    Some(Item::Live(_)) => {}
+                    Some(Item::Ended(_)) | None => break,
+                }
+            }
+            left.extend(self.history.take_called());
+        }
+        Ok(())
+    }
+
     /// Watches as long as one server serves it.
     async fn watch(&mut self) -> Result<Option<End>, Failed> {
         let mut items = call!(

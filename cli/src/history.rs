@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use baton_common::RunId;
 use baton_proto::v1::Event;
 use serde_json::{Value, json};
 
-/// The jobs of a run by `node#activation/index`.
+/// The jobs of a run by `node#activation/index`; those of a run that it called have the
+/// caller's job before that.
 #[derive(Debug, Default)]
 pub(crate) struct History {
+    called: Vec<(String, String)>,
     jobs: BTreeMap<(String, u32), Job>,
 }
 
@@ -21,11 +24,25 @@ struct Job {
 impl History {
     /// Takes one event in.
     pub(crate) fn add(&mut self, event: &Event) {
+        self.add_of("", event);
+    }
+
+    /// The runs that a run called and that were not looked at yet, with what stands before
+    /// their jobs.
+    pub(crate) fn take_called(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.called)
+    }
+
+    /// Takes one event of a run in whose jobs have that before their names.
+    pub(crate) fn add_of(&mut self, prefix: &str, event: &Event) {
         let Some(index) = event.index else { return };
+        if event.kind == "waits" && event.text.parse::<RunId>().is_ok() {
+            self.called.push((format!("{prefix}{}/{index}/", event.group), event.text.clone()));
+        }
         if !matches!(event.kind.as_str(), "claimed" | "recorded" | "lease_expired") {
             return;
         }
-        let job = self.jobs.entry((event.group.clone(), index)).or_default();
+        let job = self.jobs.entry((format!("{prefix}{}", event.group), index)).or_default();
         match event.kind.as_str() {
             "claimed" => {
                 job.claims.push(json!({ "fence": event.number, "worker": event.text, "at_ms": event.at_ms }));
@@ -71,5 +88,24 @@ mod tests {
         assert_eq!(jobs[0]["job"], "a#1/0");
         assert_eq!(jobs[0]["fences"], json!([1, 2]));
         assert_eq!(jobs[0]["resumes"][0]["result"], "ok");
+    }
+
+    #[test]
+    fn jobs_of_a_called_run_stand_beneath_their_caller() {
+        let called = "003-6f2c1d1e-0b5b-4a52-9d0e-7a5b9a3f2c11";
+        let event = |kind: &str, group: &str, text: &str| Event {
+            kind: kind.into(),
+            group: group.into(),
+            index: Some(1),
+            text: text.into(),
+            ..Event::default()
+        };
+        let mut history = History::default();
+        history.add(&event("waits", "sub#1", called));
+        history.add(&event("waits", "pause#1", "time"));
+        assert_eq!(history.take_called(), [("sub#1/1/".to_owned(), called.to_owned())]);
+        history.add_of("sub#1/1/", &event("claimed", "work#1", "w"));
+        assert_eq!(history.json()[0]["job"], "sub#1/1/work#1/1");
+        assert!(history.take_called().is_empty());
     }
 }

@@ -58,9 +58,18 @@ fn only(open: Vec<v1::Interrupt>) -> Result<String, Failed> {
         [question] => Ok(question.id.clone()),
         [] => Err(Failed::new(Exit::NotFound, "question_not_found", "the run asks nothing", "look with `baton get`")),
         several => {
-            let nodes = several.iter().map(|question| question.node.as_str()).collect::<Vec<_>>().join(", ");
-            Err(Failed::usage("several_questions", format!("the run asks several questions: {nodes}"), "name the node"))
+            let several = several.iter().map(|question| address(question, several)).collect::<Vec<_>>().join(", ");
+            let cause = format!("the run asks several questions: {several}");
+            Err(Failed::usage("several_questions", cause, "name one of them"))
         }
+    }
+}
+
+/// What leads to a question and to none of the others.
+fn address(question: &v1::Interrupt, others: &[v1::Interrupt]) -> String {
+    match others.iter().filter(|other| (&other.run_id, &other.node) == (&question.run_id, &question.node)).count() {
+        1 => question.node.clone(),
+        _ => format!("{}[{}]", question.node, question.index),
     }
 }
 
@@ -76,7 +85,7 @@ fn text(open: &[v1::Interrupt], paint: Paint) -> String {
     }
     let row = |question: &v1::Interrupt| {
         let title = view::parsed(&question.question_json)["title"].as_str().unwrap_or_default().to_owned();
-        vec![question.run_id.clone(), question.node.clone(), plain(&title), ago(question.opened_at_ms)]
+        vec![question.run_id.clone(), address(question, open), plain(&title), ago(question.opened_at_ms)]
     };
     let rows: Vec<_> = open.iter().map(row).collect();
     let help = paint.dim("answer with `baton answer RUN NODE JSON`, or `baton answer RUN --approve`");

@@ -61,6 +61,9 @@ async fn follow(
     let mut follow = Follow::new(client, submitted.run_id.clone(), answers);
     follow.asks = stdin().is_terminal() && stderr().is_terminal() && !setup.output.json;
     let end = follow.until_the_end().await?;
+    if setup.debug_tools()? {
+        follow.look_into_called().await?;
+    }
     let artifacts = call!(client, operate, artifacts, v1::ArtifactsRequest { run_id: submitted.run_id })?.artifacts;
     match end {
         End::Ended(run) => Ok(ended(setup, &run, &artifacts, &follow.history)?),

@@ -3,16 +3,15 @@
 
 use baton_common::commit::Question;
 use baton_common::job::Outcome;
-use baton_common::records::{Interrupt, InterruptState, TaskKind};
+use baton_common::records::{Interrupt, TaskKind};
 use baton_common::transition::{Answer, AnswerVerdict, Cancel, CancelAnswer};
 use baton_common::{Actor, Failure, RunId, canonical_json};
 use baton_engine::answer::check_answer;
 use baton_store::RunDetail;
 use serde_json::Value;
 
-use super::family::Member;
 use super::runs::schema_of;
-use super::{Answered, ApiError, Caller, CancelView, ErrorKind, Which};
+use super::{Answered, ApiError, Caller, CancelView, ErrorKind, Which, address};
 use crate::driver::Cue;
 use crate::fail::{self, Passed};
 use crate::orchestrator::Orchestrator;
@@ -36,7 +35,7 @@ impl Orchestrator {
         let inner = &self.inner;
         let root = inner.owned_detail(caller, run).await?;
         let family = inner.family(&root).await?;
-        let (detail, interrupt) = find_in(&root, &family, &which)?;
+        let (detail, interrupt) = address::find(&root, &family, &which)?;
         let run = detail.run.info.id;
         let text = canonical_json(&decision);
         if text.len() > DECISION_BYTES_MAX {
@@ -90,71 +89,6 @@ impl Orchestrator {
             CancelAnswer::Terminal => Ok(CancelView { existed: true }),
             CancelAnswer::Unknown => Err(ApiError::not_found("run", run)),
         }
-    }
-}
-
-/// The question a caller means, of a run or of one that it called, and whose it is.
-fn find_in<'a>(
-    root: &'a RunDetail,
-    family: &'a [Member],
-    which: &Which,
-) -> Result<(&'a RunDetail, &'a Interrupt), ApiError> {
-    let own = match find(root, which) {
-        Ok(interrupt) => return Ok((root, interrupt)),
-        Err(error) => error,
-    };
-    for member in family {
-        let theirs = match which {
-            Which::Interrupt(id) => Which::Interrupt(*id),
-            Which::Node(path) => match path.strip_prefix(&member.prefix) {
-                Some(rest) => Which::Node(rest.to_owned()),
-                None => continue,
-            },
-        };
-        if let Ok(interrupt) = find(&member.detail, &theirs) {
-            return Ok((&member.detail, interrupt));
-        }
-    }
-    Err(own)
-}
-
-/// The question a caller means. A node means its open one; where that is answered already,
-/// its last one, so that repeating an answer finds what is recorded.
-fn find<'a>(detail: &'a RunDetail, which: &Which) -> Result<&'a Interrupt, ApiError> {
-    let run = detail.run.info.id;
-    match which {
-        Which::Interrupt(id) => {
-            let found = detail.interrupts.iter().find(|interrupt| interrupt.id == *id);
-            found.ok_or_else(|| ApiError::not_found("question", id))
-        }
-        Which::Node(path) => {
-            let (node, index) = split_index(path);
-            let here = |interrupt: &&Interrupt| {
-                interrupt.job.group.node.as_str() == node && index.is_none_or(|index| interrupt.job.index == index)
-            };
-            let all: Vec<&Interrupt> = detail.interrupts.iter().filter(here).collect();
-            let mut open = all.iter().filter(|interrupt| interrupt.state == InterruptState::Open);
-            match (open.next(), open.next()) {
-                (Some(one), None) => Ok(one),
-                (Some(_), Some(_)) => {
-                    let cause = format!("node {node} has several open questions");
-                    let cure = "name one: by its id, or as node[index]";
-                    Err(ApiError::invalid("question_ambiguous", cause, cure))
-                }
-                (None, _) => {
-                    let last = all.into_iter().max_by_key(|interrupt| (interrupt.opened_at, interrupt.id));
-                    last.ok_or_else(|| ApiError::not_found("question", format!("{path} of run {run}")))
-                }
-            }
-        }
-    }
-}
-
-fn split_index(path: &str) -> (&str, Option<u32>) {
-    let indexed = path.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
-    match indexed.and_then(|(node, index)| Some((node, index.parse().ok()?))) {
-        Some((node, index)) => (node, Some(index)),
-        None => (path, None),
     }
 }
 

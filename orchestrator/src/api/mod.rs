@@ -27,6 +27,7 @@
 //! ```
 //! All are async and answer `Result<_, ApiError>`, but `health` and `readiness`.
 
+mod address;
 mod answer;
 mod error;
 mod family;

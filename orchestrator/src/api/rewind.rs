@@ -67,6 +67,9 @@ impl Orchestrator {
     ) -> Result<Edited, ApiError> {
         let inner = &self.inner;
         let found = inner.owned(caller, run).await?;
+        if found.state.status.is_terminal() {
+            refuse_called(&found, "edit")?;
+        }
         check_size(&set)?;
         let (_, checkpoint, segments) = inner.edited_at(&found, &found, expected, set).await?;
         let seq = checkpoint.seq;
@@ -96,6 +99,7 @@ impl Orchestrator {
     pub async fn fork(&self, caller: &Caller, request: ForkRequest) -> Result<Submitted, ApiError> {
         let inner = &self.inner;
         let found = inner.owned(caller, request.run).await?;
+        refuse_called(&found, "fork")?;
         check_size(&request.set)?;
         let from = match request.from {
             Some(seq) => seq,
@@ -132,6 +136,9 @@ impl Orchestrator {
     pub async fn retry(&self, caller: &Caller, run: RunId, from: Option<Seq>) -> Result<Retried, ApiError> {
         let inner = &self.inner;
         let found = inner.owned(caller, run).await?;
+        if found.state.status.is_terminal() {
+            refuse_called(&found, "retry")?;
+        }
         let from = match from {
             Some(seq) => Some(inner.set_back_to(&found, seq).await?),
             None => None,
@@ -224,6 +231,14 @@ impl Inner {
 }
 
 type Edit3 = (baton_engine::state::RunState, baton_common::records::Checkpoint, Vec<baton_common::commit::Segment>);
+
+/// A run that was called is part of its caller: its thread goes with it, and nobody would take
+/// what a second life of it gave.
+fn refuse_called(run: &Run, what: &str) -> Result<(), ApiError> {
+    let Some(parent) = &run.info.parent else { return Ok(()) };
+    let cause = format!("run {} was called by run {}, and is part of it", run.info.id, parent.job.run);
+    Err(ApiError::new(ErrorKind::Conflict, "called_run", cause, format!("{what} run {}", parent.root)))
+}
 
 fn check_size(set: &Map<String, Value>) -> Result<(), ApiError> {
     let bytes = Value::Object(set.clone()).to_string().len();

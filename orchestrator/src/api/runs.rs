@@ -101,22 +101,8 @@ impl Inner {
             summary.status = Status::Running;
         }
         let waits = if summary.status.is_terminal() { Vec::new() } else { self.waits(&detail, &questions).await };
-        let groups = detail.groups.iter().map(|(group, tasks)| {
-            let claimed = tasks.iter().filter(|task| matches!(task.state, TaskState::Claimed { .. })).count() as u32;
-            let ended = group.state.ok + group.state.failed + group.state.cancelled;
-            GroupView {
-                group: group.info.id.clone(),
-                tool: group.info.tool.clone(),
-                queue: group.info.queue.clone(),
-                count: group.info.count,
-                waiting: group.info.count.saturating_sub(claimed + ended),
-                claimed,
-                ok: group.state.ok,
-                failed: group.state.failed,
-                cancelled: group.state.cancelled,
-            }
-        });
-        let groups = groups.collect();
+        let mut groups = group_views("", &detail);
+        groups.extend(family.iter().flat_map(|member| group_views(&member.prefix, &member.detail)));
         let (output, failure) = end.map_or((None, None), |end| (end.output, end.failure));
         let state = &detail.run.state;
         let (head, superstep, events) = (state.head, state.superstep, state.events);
@@ -170,6 +156,32 @@ impl Inner {
         }
         waits
     }
+}
+
+/// What a run has under way. What it leaves to a retry when it ends is not.
+fn group_views(prefix: &str, detail: &RunDetail) -> Vec<GroupView> {
+    let over = Status::of(detail.run.state.status).is_terminal();
+    let under_way = detail
+        .groups
+        .iter()
+        .filter(|(group, _)| !over || group.info.detached && group.state.phase != GroupPhase::Closed);
+    let view = |(group, tasks): &(Group, Vec<Task>)| {
+        let claimed = tasks.iter().filter(|task| matches!(task.state, TaskState::Claimed { .. })).count() as u32;
+        let ended = group.state.ok + group.state.failed + group.state.cancelled;
+        GroupView {
+            prefix: prefix.to_owned(),
+            group: group.info.id.clone(),
+            tool: group.info.tool.clone(),
+            queue: group.info.queue.clone(),
+            count: group.info.count,
+            waiting: group.info.count.saturating_sub(claimed + ended),
+            claimed,
+            ok: group.state.ok,
+            failed: group.state.failed,
+            cancelled: group.state.cancelled,
+        }
+    };
+    under_way.map(view).collect()
 }
 
 /// What the parked tasks of a group wait for, where no question and no signal says so.

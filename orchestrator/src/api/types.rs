@@ -202,7 +202,7 @@ pub struct RunView {
     pub waits: Vec<Wait>,
     /// Its open questions, old ones first.
     pub questions: Vec<QuestionView>,
-    /// Its open activations.
+    /// Activations that are under way, those of runs that it called among them.
     pub groups: Vec<GroupView>,
     /// Its last checkpoint.
     pub head: Seq,
@@ -247,6 +247,8 @@ pub struct QuestionView {
 /// One activation of a node that is not folded yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupView {
+    /// What stands before the node: the way to the called graph it is of; empty for the run's own.
+    pub prefix: String,
     /// The activation.
     pub group: GroupId,
     /// The tool, empty for questions.
@@ -285,7 +287,8 @@ pub struct ListFilter {
 pub enum Which {
     /// That one.
     Interrupt(InterruptId),
-    /// The open one of that node: `node`, or `node[2]` within a map.
+    /// The open one of that node, or beneath it: `node`, `node[2]` within a map, `node#3` for its
+    /// third activation, `caller[2]/node` in a called graph.
     Node(String),
 }
 

@@ -165,7 +165,7 @@ pub(super) fn run(view: RunView) -> v1::Run {
 
 fn node(group: GroupView) -> v1::NodeProgress {
     v1::NodeProgress {
-        node: group.group.node.to_string(),
+        node: format!("{}{}", group.prefix, group.group.node),
         activation: group.group.activation,
         tool: group.tool,
         queue: group.queue,

@@ -5,11 +5,14 @@
 //! query and body hold and how it is described in `/openapi.json` stand there. What a call
 //! does is [`crate::api`]'s to decide, who may make it is [`crate::auth`]'s.
 
+mod codes;
 mod dispatch;
 mod fields;
 mod graphs;
+mod history;
 mod jobs;
 mod openapi;
+mod operate;
 mod origin;
 mod probes;
 mod refused;

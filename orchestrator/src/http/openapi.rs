@@ -9,8 +9,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::codes::{CODES, STATUSES};
 use super::route::Route;
-use super::routes::{CODES, ROUTES, STATUSES};
+use super::routes::ROUTES;
 use super::view;
 
 /// Schemas of bodies and answers, parameters, and the paths that are no calls.
@@ -96,6 +97,7 @@ fn responses(route: &Route) -> Value {
         let mut answer = json!({ "description": reason(*status) });
         match *schema {
             "" => {}
+            "File" => answer["content"] = json!({ "application/octet-stream": {} }),
             "EventStream" => answer["content"] = PARTS["streams"][route.operation].clone(),
             schema => answer["content"] = content(schema),
         }

@@ -12,7 +12,7 @@ use super::{sse, view};
 use crate::api::{ApiError, GraphRef, GraphSource, ListFilter, SubmitRequest, Target, Which, page};
 
 /// Names a submit as `request_id` does, and a signal as `id` does, for clients that repeat calls by themselves.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 pub(super) async fn submit(mut call: Call) -> Answer {
     let named: Option<RequestId> = call.body.parsed("request_id")?;

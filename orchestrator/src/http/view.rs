@@ -78,7 +78,7 @@ pub(super) fn run(run: &RunView) -> Value {
 
 fn node(group: &GroupView) -> Value {
     json!({
-        "node": group.group.node.to_string(), "activation": group.group.activation,
+        "node": format!("{}{}", group.prefix, group.group.node), "activation": group.group.activation,
         "tool": Some(&group.tool).filter(|tool| !tool.is_empty()), "queue": group.queue,
         "count": group.count, "waiting": group.waiting, "claimed": group.claimed,
         "ok": group.ok, "failed": group.failed, "cancelled": group.cancelled,

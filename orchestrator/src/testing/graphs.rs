@@ -84,6 +84,7 @@ pub(crate) fn approval(name: &str, edit: &str, save: &[(&str, &str)], then: &[&s
             schema: json!({}),
         },
         expires_ms: None,
+        via: None,
     };
     node(name, Work::Ask(ask), save, then)
 }

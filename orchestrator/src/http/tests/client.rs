@@ -74,6 +74,13 @@ impl Reply {
         serde_json::from_str(&self.stream.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The whole body as it stands.
+    pub(super) async fn text(mut self) -> String {
+        let gathered = timeout(PATIENCE, async { while self.stream.more().await {} });
+        gathered.await.expect("an end");
+        self.stream.text
+    }
+
     /// The next message of a stream; none at its end.
     pub(super) async fn message(&mut self) -> Option<Message> {
         timeout(PATIENCE, self.stream.message()).await.expect("a message")

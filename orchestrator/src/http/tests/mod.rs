@@ -4,6 +4,7 @@ mod calls;
 mod client;
 mod document;
 mod parity;
+mod past;
 mod probes;
 mod rig;
 mod store;

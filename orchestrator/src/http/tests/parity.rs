@@ -10,7 +10,7 @@ use v1::runs_client::RunsClient;
 use super::rig::{ASKS, Rig};
 use crate::auth::Scope;
 
-const NOBODY: &str = "003-6f2c1d1e-0b5b-4a52-9d0e-7a5b9a3f2c11";
+pub(super) const NOBODY: &str = "003-6f2c1d1e-0b5b-4a52-9d0e-7a5b9a3f2c11";
 
 /// What a status says over HTTP.
 fn status_of(status: &Status) -> u16 {
@@ -26,9 +26,9 @@ fn status_of(status: &Status) -> u16 {
     }
 }
 
-struct Both<'r> {
-    rig: &'r Rig,
-    key: Option<String>,
+pub(super) struct Both<'r> {
+    pub(super) rig: &'r Rig,
+    pub(super) key: Option<String>,
 }
 
 impl Both<'_> {
@@ -37,7 +37,7 @@ impl Both<'_> {
     }
 
     /// Both errors, which must be one.
-    async fn same<T>(&self, grpc: Result<T, Status>, http: (&str, &str, Option<Value>), code: &str) {
+    pub(super) async fn same<T>(&self, grpc: Result<T, Status>, http: (&str, &str, Option<Value>), code: &str) {
         let status = grpc.err().unwrap_or_else(|| panic!("gRPC took {http:?}"));
         let told = detail::of_status(&status).expect("a detail");
         let (method, path, body) = http;

@@ -106,12 +106,17 @@ impl Rig {
     pub(super) async fn asking(&self) -> String {
         let submitted = self.post("/v1/runs", json!({ "source": ASKS })).await.json().await;
         let run = submitted["run"].as_str().unwrap_or_else(|| panic!("{submitted}")).to_owned();
+        self.until(&run, "waiting").await;
+        run
+    }
+
+    /// Returns once the run stands there.
+    pub(super) async fn until(&self, run: &str, status: &str) {
         let path = format!("/v1/runs/{run}");
         let started = Instant::now();
-        while self.get(&path).await.json().await["status"] != "waiting" {
-            assert!(started.elapsed() < PATIENCE, "it never asks");
+        while self.get(&path).await.json().await["status"] != status {
+            assert!(started.elapsed() < PATIENCE, "{run} is never {status}");
         }
-        run
     }
 
     pub(super) async fn answer(&self, run: &str) {
