@@ -25,7 +25,7 @@ pub mod scripted;
 pub mod structured;
 
 pub use config::{ModelConfig, ProviderConfig, RouteConfig};
-pub use message::{Message, Part, Role, ToolCall};
+pub use message::{Message, PICTURES, Part, Role, ToolCall};
 pub use model::{ChatModel, DeltaSink, Quiet};
 pub use passage::{Passage, Source};
 pub use reply::{ChatReply, Delta, FinishReason, Usage};

@@ -27,14 +27,17 @@ pub enum Part {
         /// The words.
         text: String,
     },
-    /// A picture. Reserved: no provider sends it yet, and a request with one is refused.
+    /// A picture.
     Image {
         /// `image/png` and the like.
         media_type: String,
-        /// Where it lies.
+        /// The picture itself, as a `data:` URL: a model's server is never sent to fetch one.
         url: String,
     },
 }
+
+/// The media types of pictures that models read.
+pub const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
 /// A tool call that a model asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,6 +115,13 @@ impl Part {
             Self::Text { text } => Some(text),
             Self::Image { .. } => None,
         }
+    }
+
+    /// Whether it is a picture that is not there whole, or of a type that no model reads.
+    pub(crate) fn is_bad_image(&self) -> bool {
+        let Self::Image { media_type, url } = self else { return false };
+        let data = url.strip_prefix("data:").and_then(|rest| rest.strip_prefix(media_type.as_str()));
+        !PICTURES.contains(&media_type.as_str()) || !data.is_some_and(|data| data.starts_with(";base64,"))
     }
 }
 

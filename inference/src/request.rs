@@ -76,13 +76,14 @@ impl ChatRequest {
     /// What no provider can answer.
     ///
     /// # Errors
-    /// `invalid` when nothing is said, a picture is shown, or a number is out of range.
+    /// `invalid` when nothing is said, a picture is not there whole, or a number is out of range.
     pub fn check(&self) -> Result<(), Failure> {
         if self.messages.is_empty() {
             return Err(Failure::invalid("chat_empty", "a chat call needs user, system or messages"));
         }
-        if self.messages.iter().any(Message::has_image) {
-            return Err(Failure::invalid("images_unsupported", "pictures in chat calls are not supported yet"));
+        if self.messages.iter().flat_map(|said| &said.content).any(crate::Part::is_bad_image) {
+            let why = "pictures of a chat are PNG, JPEG, GIF or WebP, given in `images`";
+            return Err(Failure::invalid("image_invalid", why));
         }
         if self.temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
             return Err(Failure::invalid("chat_invalid", "temperature lies between 0 and 2"));
@@ -109,9 +110,19 @@ mod tests {
         assert_eq!(code(ChatRequest::default()), "chat_empty");
         assert_eq!(code(ChatRequest { temperature: Some(3.0), ..good.clone() }), "chat_invalid");
         assert_eq!(code(ChatRequest { tool_choice: ToolChoice::Required, ..good.clone() }), "chat_invalid");
-        let image = crate::Part::Image { media_type: "image/png".to_owned(), url: "blob:x".to_owned() };
-        let mut picture = good;
-        picture.messages[0].content.push(image);
-        assert_eq!(code(picture), "images_unsupported");
+        let picture = |media_type: &str, url: &str| {
+            let mut shown = good.clone();
+            let (media_type, url) = (media_type.to_owned(), url.to_owned());
+            shown.messages[0].content.push(crate::Part::Image { media_type, url });
+            shown
+        };
+        assert!(picture("image/png", "data:image/png;base64,AA==").check().is_ok());
+        for (media_type, url) in [
+            ("image/png", "http://169.254.169.254/picture.png"),
+            ("image/png", "data:image/jpeg;base64,AA=="),
+            ("text/html", "data:text/html;base64,AA=="),
+        ] {
+            assert_eq!(code(picture(media_type, url)), "image_invalid", "{url}");
+        }
     }
 }

@@ -48,6 +48,12 @@ pub struct Rule {
     /// The conversation holds so many assistant turns.
     #[serde(default)]
     pub turn: Option<usize>,
+    /// The conversation shows so many pictures. Otherwise they are let be: a script sees nothing.
+    #[serde(default)]
+    pub images: Option<usize>,
+    /// A tool of this name is offered.
+    #[serde(default)]
+    pub offered: Option<String>,
     /// Matches at most so many times in this process.
     #[serde(default)]
     pub times: Option<usize>,
@@ -133,11 +139,15 @@ impl Rule {
         let said = |role: Role, words: &str| {
             request.messages.iter().any(|said| said.role == role && said.joined_text().contains(words))
         };
+        let parts = || request.messages.iter().flat_map(|said| &said.content);
+        let shown = || parts().filter(|part| part.as_text().is_none()).count();
         let turns = || request.messages.iter().filter(|said| said.role == Role::Assistant).count();
         self.user.as_ref().is_none_or(|words| request.question().contains(words))
             && self.system.as_ref().is_none_or(|words| said(Role::System, words))
             && self.tool.as_ref().is_none_or(|words| said(Role::Tool, words))
             && self.turn.is_none_or(|turn| turns() == turn)
+            && self.images.is_none_or(|images| shown() == images)
+            && self.offered.as_ref().is_none_or(|name| request.tools.iter().any(|tool| tool.name == *name))
     }
 }
 

@@ -1,5 +1,8 @@
 //! The tools that ship with Baton, for both classes: a worker announces those of its own.
 
+use std::sync::Arc;
+
+use baton_tools::roots::Roots;
 use baton_tools::{Catalogue, Tool, catalogue};
 
 use crate::chat::Chat;
@@ -17,7 +20,8 @@ pub struct Config {
 pub fn builtin_tools(config: Config) -> Vec<Tool> {
     let mut tools = baton_tools::builtin(&config.tools);
     tools.extend(baton_rag::tools());
-    tools.push(Tool::Io(std::sync::Arc::new(Chat::new(config.routes))));
+    let roots = Arc::new(Roots::new(&config.tools.file_roots));
+    tools.push(Tool::Io(Arc::new(Chat::new(config.routes, roots))));
     tools
 }
 

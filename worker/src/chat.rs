@@ -3,6 +3,7 @@
 //! machine's.
 
 mod conversation;
+mod pictures;
 
 use std::sync::Arc;
 
@@ -10,9 +11,10 @@ use async_trait::async_trait;
 use baton_common::Failure;
 use baton_common::tool::{Effect, QueueClass, ToolSpec};
 use baton_inference::{
-    ChatReply, ChatRequest, Delta, DeltaSink, Message, OutputSchema, Passage, Routes, ToolChoice, ToolDefinition,
-    schema,
+    ChatReply, ChatRequest, Delta, DeltaSink, Message, OutputSchema, Part, Passage, Role, Routes, ToolChoice,
+    ToolDefinition, schema,
 };
+use baton_tools::roots::Roots;
 use baton_tools::{Call, IoTool, JobBlobs};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -24,6 +26,8 @@ const DELTAS_MAX: usize = 256;
 /// The tool.
 pub struct Chat {
     routes: Routes,
+    /// Where pictures may lie.
+    roots: Arc<Roots>,
 }
 
 #[derive(Deserialize)]
@@ -55,10 +59,10 @@ struct Args {
 }
 
 impl Chat {
-    /// Over those routes.
+    /// Over those routes, with pictures beneath those folders.
     #[must_use]
-    pub fn new(routes: Routes) -> Self {
-        Self { routes }
+    pub fn new(routes: Routes, roots: Arc<Roots>) -> Self {
+        Self { routes, roots }
     }
 }
 
@@ -81,7 +85,8 @@ impl IoTool for Chat {
         let passages = passages(&args.passages, call).await?;
         let route = args.route.clone();
         let said = conversation::read(args.messages.clone().unwrap_or_default(), call).await?;
-        let request = request(args, said, passages)?;
+        let pictures = pictures::read(args.images.clone().unwrap_or_default(), &self.roots, call).await?;
+        let request = request(args, said, passages, pictures)?;
         let (sink, pieces) = mpsc::channel(DELTAS_MAX);
         let asking = async {
             let sink = Shown(sink);
@@ -137,7 +142,12 @@ async fn passages(value: &Value, call: &Call) -> Result<Vec<Passage>, Failure> {
     list.iter().map(|passage| Passage::from_value(passage).ok_or_else(refused)).collect()
 }
 
-fn request(args: Args, said: Vec<Message>, passages: Vec<Passage>) -> Result<ChatRequest, Failure> {
+fn request(
+    args: Args,
+    said: Vec<Message>,
+    passages: Vec<Passage>,
+    pictures: Vec<Part>,
+) -> Result<ChatRequest, Failure> {
     let schema = match (args.fields, args.output_schema) {
         (Some(_), Some(_)) => {
             return Err(Failure::invalid("bad_arguments", "fields and output_schema exclude each other"));
@@ -145,13 +155,13 @@ fn request(args: Args, said: Vec<Message>, passages: Vec<Passage>) -> Result<Cha
         (Some(fields), None) => Some(schema::from_fields(&fields)?),
         (None, schema) => schema,
     };
-    if args.images.is_some_and(|images| !images.is_empty()) {
-        return Err(Failure::invalid("images_unsupported", "pictures in chat calls are not supported yet"));
-    }
     let mut messages = Vec::new();
     messages.extend(args.system.map(Message::system));
     messages.extend(said);
     messages.extend(args.user.map(Message::user));
+    if !pictures.is_empty() {
+        show_pictures(&mut messages, pictures);
+    }
     Ok(ChatRequest {
         messages,
         passages,
@@ -161,6 +171,14 @@ fn request(args: Args, said: Vec<Message>, passages: Vec<Passage>) -> Result<Cha
         temperature: args.temperature,
         max_tokens: args.max_tokens,
     })
+}
+
+/// Puts pictures into what the user said last.
+fn show_pictures(messages: &mut Vec<Message>, pictures: Vec<Part>) {
+    match messages.iter_mut().rev().find(|message| message.role == Role::User) {
+        Some(message) => message.content.extend(pictures),
+        None => messages.push(Message { content: pictures, ..Message::user("") }),
+    }
 }
 
 fn result(reply: ChatReply) -> Value {
@@ -182,7 +200,7 @@ fn args_schema() -> Value {
             "route": { "type": "string", "minLength": 1 },
             "system": { "type": ["string", "null"] },
             "user": { "type": ["string", "null"] },
-            "images": { "type": ["array", "null"] },
+            "images": { "type": ["array", "null"], "items": { "type": ["string", "object"] } },
             "messages": { "type": ["array", "null"], "items": { "type": "object", "required": ["role"] } },
             "passages": { "type": ["array", "object", "null"] },
             "fields": { "type": ["object", "null"] },
@@ -200,7 +218,7 @@ mod tests {
     use super::*;
 
     fn chat() -> Chat {
-        Chat::new(Routes::extractive())
+        Chat::new(Routes::extractive(), Arc::default())
     }
 
     async fn ask(args: Value) -> Result<Value, Failure> {
@@ -238,7 +256,21 @@ mod tests {
             "bad_arguments"
         );
         assert_eq!(code(json!({ "route": "r", "user": "u", "passages": [1] })).await, "bad_arguments");
-        assert_eq!(code(json!({ "route": "r", "user": "u", "images": ["x"] })).await, "images_unsupported");
+        assert_eq!(code(json!({ "route": "r", "user": "u", "images": ["x"] })).await, "path_outside_roots");
+    }
+
+    #[tokio::test]
+    async fn a_picture_is_shown_with_what_the_user_said_last() {
+        let call = baton_tools::testing::call();
+        call.blobs.put_artifact("a.gif", "image/gif", "GIF89a".into()).await.unwrap();
+        let args = json!({ "route": "r", "user": "What is this?", "images": ["a.gif"] });
+        let answer = chat().call(args.clone(), &call).await;
+        assert_eq!(answer.unwrap_err().code, "images_unsupported", "quoting is no seeing");
+        let script = json!({ "rules": [{ "user": "What is this?", "images": 1, "reply": { "text": "a bridge" } }] });
+        let script = serde_json::from_value(script).unwrap();
+        let model = baton_inference::scripted::Scripted::new("scripted", script);
+        let routes = Routes::extractive().with("r", vec![Arc::new(model)]);
+        assert_eq!(Chat::new(routes, Arc::default()).call(args, &call).await.unwrap()["text"], "a bridge");
     }
 
     #[test]

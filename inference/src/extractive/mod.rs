@@ -49,6 +49,12 @@ impl ChatModel for Extractive {
                 "extractive answers cannot call tools; configure a model",
             ));
         }
+        if request.messages.iter().any(crate::Message::has_image) {
+            return Err(Failure::invalid(
+                "images_unsupported",
+                "extractive answers read no pictures; configure a model that does",
+            ));
+        }
         let material = Material::of(request);
         let limit =
             request.max_tokens.map_or(SENTENCES_MAX, |tokens| (tokens / TOKENS_PER_SENTENCE).clamp(1, 8) as usize);

@@ -5,6 +5,7 @@
 //! Retrying is left to the routes and the task machine: one call here is one request.
 
 mod fault;
+mod names;
 mod stream;
 mod wire;
 
@@ -90,7 +91,8 @@ impl OpenAi {
     }
 
     async fn call(&self, request: &ChatRequest, sink: &dyn DeltaSink) -> Result<ChatReply, Failure> {
-        let body = wire::body(&self.endpoint, request);
+        let names = names::Names::of(request);
+        let body = wire::body(&self.endpoint, request, &names);
         let mut headers =
             vec![("content-type", "application/json".to_owned()), ("accept", "text/event-stream".to_owned())];
         if let Some(key) = &self.endpoint.key {
@@ -106,8 +108,12 @@ impl OpenAi {
         let is_events = reply.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         let idle_ms = self.endpoint.idle_ms;
         let bytes = watched(reply.body, idle_ms);
-        let answer =
-            if is_events { stream::read_events(bytes, sink).await? } else { stream::read_whole(bytes, sink).await? };
+        let answer = stream::Answer::new(names);
+        let answer = if is_events {
+            stream::read_events(answer, bytes, sink).await?
+        } else {
+            stream::read_whole(answer, bytes, sink).await?
+        };
         stream::finish(answer, &self.endpoint.name, request)
     }
 

@@ -11,6 +11,7 @@ use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::names::Names;
 use super::{fault, wire};
 use crate::http::Body;
 use crate::{ChatReply, ChatRequest, Delta, DeltaSink, FinishReason, ToolCall, ToolChoice, Usage, structured};
@@ -29,6 +30,7 @@ pub(super) struct Answer {
     calls: BTreeMap<usize, PartialCall>,
     finish: Option<String>,
     usage: Usage,
+    names: Names,
 }
 
 #[derive(Default)]
@@ -104,8 +106,7 @@ struct Details {
 }
 
 /// Reads an event stream to its end.
-pub(super) async fn read_events(body: Body, sink: &dyn DeltaSink) -> Result<Answer, Failure> {
-    let mut answer = Answer::default();
+pub(super) async fn read_events(mut answer: Answer, body: Body, sink: &dyn DeltaSink) -> Result<Answer, Failure> {
     let mut events = without_mark(body).eventsource();
     while let Some(event) = events.next().await {
         let event = event.map_err(|error| match error {
@@ -143,12 +144,11 @@ fn without_mark(body: Body) -> Body {
 }
 
 /// Reads an answer from a server that ignored the wish to stream.
-pub(super) async fn read_whole(mut body: Body, sink: &dyn DeltaSink) -> Result<Answer, Failure> {
+pub(super) async fn read_whole(mut answer: Answer, mut body: Body, sink: &dyn DeltaSink) -> Result<Answer, Failure> {
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await {
         bytes.extend_from_slice(&chunk?);
     }
-    let mut answer = Answer::default();
     answer.take(serde_json::from_slice(&bytes).map_err(|_| malformed())?, sink)?;
     Ok(answer)
 }
@@ -187,6 +187,11 @@ pub(super) fn finish(answer: Answer, model: &str, request: &ChatRequest) -> Resu
 }
 
 impl Answer {
+    /// Nothing yet, to a request with these names.
+    pub(super) fn new(names: Names) -> Self {
+        Self { names, ..Self::default() }
+    }
+
     fn take(&mut self, chunk: Chunk, sink: &dyn DeltaSink) -> Result<(), Failure> {
         if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
             return Err(fault::in_stream(&error));
@@ -219,6 +224,7 @@ impl Answer {
         }
         let Some(function) = call.function else { return Ok(()) };
         if let Some(name) = function.name.filter(|name| !name.is_empty()) {
+            let name = self.names.from_wire(&name);
             if partial.name.is_empty() {
                 sink.delta(Delta::ToolCall(name.clone()));
             }

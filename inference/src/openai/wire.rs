@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
+use super::names::Names;
 use super::{Endpoint, Structured};
-use crate::{ChatRequest, Message, OutputSchema, Role, ToolChoice, prompt, schema};
+use crate::{ChatRequest, Message, OutputSchema, Part, Role, ToolChoice, prompt, schema};
 
 /// The member under which a schema that is no object is wrapped, since strict servers
 /// take objects only at the root.
 const WRAPPED: &str = "value";
 
 /// The request's body.
-pub(super) fn body(endpoint: &Endpoint, request: &ChatRequest) -> Value {
+pub(super) fn body(endpoint: &Endpoint, request: &ChatRequest, names: &Names) -> Value {
     let mut messages = prompt::messages_with_passages(request);
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(endpoint.model));
@@ -24,10 +25,10 @@ pub(super) fn body(endpoint: &Endpoint, request: &ChatRequest) -> Value {
             body.insert("response_format".to_owned(), format);
         }
     }
-    body.insert("messages".to_owned(), messages.iter().map(message).collect());
+    body.insert("messages".to_owned(), messages.iter().map(|said| message(said, names)).collect());
     if !request.tools.is_empty() {
-        body.insert("tools".to_owned(), tools(request));
-        body.insert("tool_choice".to_owned(), tool_choice(&request.tool_choice));
+        body.insert("tools".to_owned(), tools(request, names));
+        body.insert("tool_choice".to_owned(), tool_choice(&request.tool_choice, names));
     }
     if let Some(temperature) = request.temperature {
         body.insert("temperature".to_owned(), json!(temperature));
@@ -79,7 +80,7 @@ fn response_format(structured: Structured, output: &OutputSchema) -> Option<Valu
     }
 }
 
-fn message(message: &Message) -> Value {
+fn message(message: &Message, names: &Names) -> Value {
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
@@ -90,13 +91,13 @@ fn message(message: &Message) -> Value {
     let mut out = Map::new();
     out.insert("role".to_owned(), json!(role));
     if message.tool_calls.is_empty() {
-        out.insert("content".to_owned(), json!(text));
+        out.insert("content".to_owned(), if message.has_image() { parts(message) } else { json!(text) });
     } else {
         out.insert("content".to_owned(), if text.is_empty() { Value::Null } else { json!(text) });
         let calls = message.tool_calls.iter().map(|call| {
             json!({
                 "id": call.id, "type": "function",
-                "function": { "name": call.name, "arguments": call.arguments.to_string() }
+                "function": { "name": names.to_wire(&call.name), "arguments": call.arguments.to_string() }
             })
         });
         out.insert("tool_calls".to_owned(), calls.collect());
@@ -107,19 +108,29 @@ fn message(message: &Message) -> Value {
     Value::Object(out)
 }
 
-fn tools(request: &ChatRequest) -> Value {
+/// Words and pictures in their order.
+fn parts(message: &Message) -> Value {
+    let part = |part: &Part| match part {
+        Part::Text { text } => json!({ "type": "text", "text": text }),
+        Part::Image { url, .. } => json!({ "type": "image_url", "image_url": { "url": url } }),
+    };
+    message.content.iter().map(part).collect()
+}
+
+fn tools(request: &ChatRequest, names: &Names) -> Value {
     let tool = |tool: &crate::ToolDefinition| {
-        let function = json!({ "name": tool.name, "description": tool.description, "parameters": tool.parameters });
+        let name = names.to_wire(&tool.name);
+        let function = json!({ "name": name, "description": tool.description, "parameters": tool.parameters });
         json!({ "type": "function", "function": function })
     };
     request.tools.iter().map(tool).collect()
 }
 
-fn tool_choice(choice: &ToolChoice) -> Value {
+fn tool_choice(choice: &ToolChoice, names: &Names) -> Value {
     match choice {
         ToolChoice::Auto => json!("auto"),
         ToolChoice::None => json!("none"),
         ToolChoice::Required => json!("required"),
-        ToolChoice::Named(name) => json!({ "type": "function", "function": { "name": name } }),
+        ToolChoice::Named(name) => json!({ "type": "function", "function": { "name": names.to_wire(name) } }),
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use baton_common::Failure;
 use baton_inference::openai::{Endpoint, OpenAi, Secret, Structured};
 use baton_inference::{
-    ChatModel as _, ChatReply, ChatRequest, Delta, DeltaSink, FinishReason, Message, OutputSchema, Quiet, ToolCall,
-    ToolChoice, ToolDefinition,
+    ChatModel as _, ChatReply, ChatRequest, Delta, DeltaSink, FinishReason, Message, OutputSchema, Part, Quiet,
+    ToolCall, ToolChoice, ToolDefinition,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -132,6 +132,50 @@ async fn interleaved_fragments_of_tool_calls_find_their_own() {
     let deltas = shown.0.into_inner().unwrap();
     assert_eq!(deltas, [Delta::ToolCall("weather".to_owned()), Delta::ToolCall("time".to_owned())]);
     assert_eq!(server.seen()[0].body["tool_choice"], "required");
+}
+
+#[tokio::test]
+async fn tools_have_names_on_the_wire_that_it_takes_and_come_back_by_their_own() {
+    let tool = |name: &str| ToolDefinition { name: name.to_owned(), description: String::new(), parameters: json!({}) };
+    let mut asked = ChatRequest {
+        tools: vec![tool("doc.extract"), tool("doc_extract"), tool("skill.read")],
+        tool_choice: ToolChoice::Named("doc.extract".to_owned()),
+        ..request()
+    };
+    asked.messages.push(Message {
+        tool_calls: vec![ToolCall { id: "c1".to_owned(), name: "gone.tool".to_owned(), arguments: json!({}) }],
+        ..Message::text(baton_inference::Role::Assistant, "")
+    });
+    asked.messages.push(Message::tool_result("c1", "seen"));
+    let call = json!({"choices": [{"index": 0, "delta": {"tool_calls": [
+        {"index": 0, "id": "a", "function": {"name": "doc_extract_2", "arguments": "{}"}},
+        {"index": 1, "id": "b", "function": {"name": "skill_read", "arguments": "{}"}},
+    ]}, "finish_reason": "tool_calls"}]});
+    let server = Server::start(vec![Script::events(&[call], 9)]).await;
+    let shown = Shown::default();
+    let reply = model(&server).chat(&asked, &shown, &CancellationToken::new()).await.unwrap();
+    let calls: Vec<_> = reply.tool_calls.iter().map(|call| call.name.as_str()).collect();
+    assert_eq!(calls, ["doc.extract", "skill.read"]);
+    let told: Vec<_> = calls.iter().map(|name| Delta::ToolCall((*name).to_owned())).collect();
+    assert_eq!(shown.0.into_inner().unwrap(), told);
+    let body = &server.seen()[0].body;
+    let offered: Vec<_> = body["tools"].as_array().unwrap().iter().map(|tool| &tool["function"]["name"]).collect();
+    assert_eq!(offered, ["doc_extract_2", "doc_extract", "skill_read"]);
+    assert_eq!(body["tool_choice"]["function"]["name"], "doc_extract_2");
+    assert_eq!(body["messages"][2]["tool_calls"][0]["function"]["name"], "gone_tool");
+}
+
+#[tokio::test]
+async fn pictures_stand_beside_the_words_they_belong_to() {
+    let mut asked = request();
+    let url = "data:image/png;base64,iVBORw0KGgo=".to_owned();
+    asked.messages[1].content.push(Part::Image { media_type: "image/png".to_owned(), url: url.clone() });
+    let (reply, server) = ask(vec![Script::events(&[words("a bridge", Some("stop"))], 99)], &asked).await;
+    assert_eq!(reply.unwrap().text, "a bridge");
+    let messages = &server.seen()[0].body["messages"];
+    assert_eq!(messages[0]["content"], "be kind", "words alone stay a text");
+    let shown = json!([{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": url}}]);
+    assert_eq!(messages[1]["content"], shown);
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! A conversation as it stands in the arguments of a chat. What tools gave may lie in blobs,
 //! of which a model knows nothing: they are put in the place of their references, up to a
-//! size.
+//! size. And every call of a tool in it has an answer, since no model reads a conversation
+//! in which one is left open.
 
 use baton_common::{ErrorClass, Failure};
-use baton_inference::Message;
+use baton_inference::{Message, Role};
 use baton_tools::Call;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Bytes of blobs in one conversation; what is beyond stays a reference.
 const BLOBS_BYTES_MAX: u64 = 1024 * 1024;
@@ -34,7 +35,30 @@ pub(super) async fn read(mut messages: Vec<Value>, call: &Call) -> Result<Vec<Me
         serde_json::from_value(message)
             .map_err(|error| Failure::invalid("bad_arguments", format!("arguments of chat: messages: {error}")))
     };
-    messages.into_iter().map(read).collect()
+    messages.into_iter().map(read).collect::<Result<_, _>>().map(answered)
+}
+
+/// The conversation, with an answer behind every call that has none: a run that ended in the
+/// middle of a turn left it, and nobody will answer it any more.
+fn answered(messages: Vec<Message>) -> Vec<Message> {
+    let mut whole = Vec::with_capacity(messages.len());
+    let mut open: Vec<String> = Vec::new();
+    for message in messages {
+        if message.role == Role::Tool {
+            open.retain(|id| message.tool_call_id.as_ref() != Some(id));
+        } else {
+            whole.extend(open.drain(..).map(unanswered));
+            open.extend(message.tool_calls.iter().map(|call| call.id.clone()));
+        }
+        whole.push(message);
+    }
+    whole.extend(open.into_iter().map(unanswered));
+    whole
+}
+
+fn unanswered(id: String) -> Message {
+    let error = json!({"code": "cancelled", "message": "the run ended before this call was answered"});
+    Message::tool_result(id, json!({ "error": error }).to_string())
 }
 
 /// Where blobs are referred to, and how large they are.
@@ -82,6 +106,34 @@ mod tests {
             let read = read(vec![message], &call).await.unwrap();
             assert_eq!(read, [Message::tool_result("a", json!({"result": content}).to_string())]);
         }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_nobody_answered_is_answered_as_cancelled() {
+        let call = baton_tools::testing::call();
+        let asks = |ids: &[&str]| {
+            let calls: Vec<Value> =
+                ids.iter().map(|id| json!({"id": id, "name": "file.list", "arguments": {}})).collect();
+            json!({"role": "assistant", "content": "", "tool_calls": calls})
+        };
+        let told = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "seen"});
+        let said = |words: &str| json!({"role": "user", "content": words});
+        let given = vec![said("a"), asks(&["1", "2", "3"]), told("2"), said("b"), asks(&["4"])];
+        let read = read(given, &call).await.unwrap();
+        let shape: Vec<_> = read.iter().map(|said| (said.role, said.tool_call_id.as_deref().unwrap_or(""))).collect();
+        let expected = [
+            (Role::User, ""),
+            (Role::Assistant, ""),
+            (Role::Tool, "2"),
+            (Role::Tool, "1"),
+            (Role::Tool, "3"),
+            (Role::User, ""),
+            (Role::Assistant, ""),
+            (Role::Tool, "4"),
+        ];
+        assert_eq!(shape, expected);
+        assert_eq!(read[2].joined_text(), "seen");
+        assert!(read[3].joined_text().contains("cancelled"), "{:?}", read[3]);
     }
 
     #[tokio::test]
