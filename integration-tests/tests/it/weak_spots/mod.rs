@@ -2,6 +2,7 @@
 //! come late, several questions at once, several inputs on one thread, cancels under way,
 //! and going on from a run's past.
 
+mod addresses;
 mod answers;
 mod cancels;
 mod past;
