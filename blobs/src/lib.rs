@@ -8,6 +8,7 @@
 pub mod content;
 pub mod key;
 pub mod objects;
+mod s3;
 pub mod store;
 
 pub use content::{put_content, read_content};

@@ -1,5 +1,5 @@
-//! The adapters: a folder and memory, both through one object store interface. Other
-//! services that keep objects join here; the promises stand in [`crate::store`].
+//! The adapters: a folder, memory, and services that speak S3, all through one object store
+//! interface; the promises stand in [`crate::store`].
 
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
@@ -14,7 +14,7 @@ use object_store::memory::InMemory;
 use object_store::path::{Path, PathPart};
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 
-use crate::{BlobStore, Entry, Error, Key};
+use crate::{BlobStore, Entry, Error, Key, s3};
 
 /// Blobs as objects, each tenant beneath a prefix of its own.
 #[derive(Debug, Clone)]
@@ -23,10 +23,13 @@ pub struct Objects {
     folder: Option<Arc<LocalFileSystem>>,
 }
 
-/// Opens the store that a setting names: `file:DIR` or `memory:`.
+/// Opens the store that a setting names: `file:DIR`, `memory:` or
+/// `s3://BUCKET[/PREFIX][?endpoint=URL&region=NAME]`, whose credentials stand in the
+/// environment as AWS names them.
 ///
 /// # Errors
-/// When the setting names another kind of store, or the folder cannot be made.
+/// When the setting names another kind of store or is not well formed, or the folder cannot
+/// be made. A service that cannot be reached is told by the first call.
 pub fn open(url: &str) -> Result<Objects, Error> {
     match url.split_once(':') {
         Some(("memory", "")) => Ok(Objects::memory()),
@@ -34,6 +37,7 @@ pub fn open(url: &str) -> Result<Objects, Error> {
             let folder = folder.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(folder);
             Objects::folder(FilePath::new(folder))
         }
+        Some(("s3", _)) => s3::open(url),
         _ => Err(Error::UnknownStore(url.to_owned())),
     }
 }
@@ -58,6 +62,11 @@ impl Objects {
             .with_automatic_cleanup(false);
         let files = Arc::new(files);
         Ok(Self { store: files.clone(), folder: Some(files) })
+    }
+
+    /// Blobs as objects of a service.
+    pub(crate) fn remote(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, folder: None }
     }
 
     async fn read(&self, tenant: &TenantId, key: &Key, range: Option<Range<u64>>) -> Result<Bytes, Error> {
@@ -167,6 +176,8 @@ fn failed(key: &Key, error: object_store::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use baton_testbed::S3;
+
     use super::*;
 
     fn tenant(name: &str) -> TenantId {
@@ -181,6 +192,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         test(Objects::folder(&folder.path().join("blobs")).unwrap()).await;
         test(Objects::memory()).await;
+        let server = S3::start("blobs").unwrap();
+        test(s3::testing(&format!("s3://blobs/of/baton?endpoint={}", server.url()))).await;
     }
 
     #[tokio::test]
@@ -253,9 +266,9 @@ mod tests {
 
     #[test]
     fn an_unknown_store_is_refused_with_the_known_ones() {
-        for url in ["s3://bucket", "file:", "", "memory:x", "folder"] {
+        for url in ["gs://bucket", "file:", "", "memory:x", "folder"] {
             let message = open(url).unwrap_err().to_string();
-            assert!(message.contains("file:DIR or memory:"), "{message}");
+            assert!(message.contains("file:DIR, s3://BUCKET or memory:"), "{message}");
         }
     }
 }

@@ -39,8 +39,11 @@ pub enum Error {
         found: baton_common::Digest,
     },
     /// The setting names no store that is known.
-    #[error("unknown blob store {0:?}: use file:DIR or memory:")]
+    #[error("unknown blob store {0:?}: use file:DIR, s3://BUCKET or memory:")]
     UnknownStore(String),
+    /// The setting names a kind of store that is known, and is not well formed.
+    #[error("the blob store's setting: {0}")]
+    Setting(String),
     /// The store failed; the call may be repeated.
     #[error("blob store failed at {place}")]
     Failed {

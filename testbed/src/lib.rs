@@ -10,6 +10,7 @@ mod port;
 mod proxy;
 mod rabbit;
 mod redis;
+mod s3;
 mod wait;
 
 pub use self::authority::Authority;
@@ -17,4 +18,5 @@ pub use self::port::free as free_port;
 pub use self::proxy::{Proxy, Way};
 pub use self::rabbit::{Rabbit, RabbitOptions};
 pub use self::redis::{Redis, RedisOptions};
+pub use self::s3::S3;
 pub use self::wait::wait_until;

@@ -18,6 +18,7 @@ const PACKAGES: &[&str] = &[
     "buf-bin==1.75.0",                         // the wire only grows
     "reportlab",                               // PDFs of a foreign writer
     "typst",                                   // and of another
+    "moto[server]",                            // a server that speaks S3
 ];
 
 /// What `bench engine --with-langgraph` measures beside Baton, in an environment of its own.

@@ -9,10 +9,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use baton_common::sources::Sources;
+use baton_store::machine::Guards;
 use baton_telemetry::settings;
 use clap::Args;
 
 use super::addresses::{GRPC_ADDR, address, http_address};
+use super::sabotage;
 use crate::{Settings, wiring};
 
 const STORE: &str = "redis://127.0.0.1:6379";
@@ -29,7 +31,7 @@ pub struct Options {
     /// The broker: amqp://…, amqps://… or memory: [BATON_BROKER]
     #[arg(long, global = true)]
     pub broker: Option<String>,
-    /// Large values and files: file:FOLDER or memory: [BATON_BLOBS]
+    /// Large values and files: file:FOLDER, s3://BUCKET/PREFIX?endpoint=URL&region=NAME or memory: [BATON_BLOBS]
     #[arg(long, global = true)]
     pub blobs: Option<String>,
     /// Where gRPC is served; port 0 chooses a free one [BATON_GRPC_ADDR]
@@ -72,6 +74,8 @@ pub struct Config {
     pub log: Option<String>,
     /// What the orchestrator is told.
     pub settings: Settings,
+    /// Which checks of the store hold: all, but in drills.
+    pub guards: Guards,
 }
 
 impl Options {
@@ -89,10 +93,14 @@ impl Options {
         let blobs = text(&self.blobs, "BATON_BLOBS", format!("file:{}", data_dir.join("blobs").display()));
         let broker = text(&self.broker, "BATON_BROKER", BROKER.to_owned());
         let grpc_addr = address("BATON_GRPC_ADDR", &text(&self.grpc_addr, "BATON_GRPC_ADDR", GRPC_ADDR.to_owned()))?;
+        let drill = sabotage::read(&sources)?;
+        let mut settings = self.settings(&sources, &broker)?;
+        settings.sweep &= drill.sweep;
         let http_addr = self.http_addr.clone().or_else(|| sources.get("BATON_HTTP_ADDR"));
         Ok(Config {
             store: text(&self.store, "BATON_STORE", STORE.to_owned()),
-            settings: self.settings(&sources, &broker)?,
+            settings,
+            guards: drill.guards,
             broker,
             blobs,
             http_addr: http_address(http_addr.as_deref(), grpc_addr)?,
