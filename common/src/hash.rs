@@ -74,8 +74,16 @@ impl<'de> Deserialize<'de> for Digest {
 
 /// Builds a [`Digest`] from fields, each preceded by its length so that no two lists of
 /// fields share their bytes.
+///
+/// Fields are gathered and hashed a stretch at a time: most digests are of a few short ones.
 #[derive(Default)]
-pub struct Hasher(blake3::Hasher);
+pub struct Hasher {
+    gathered: Vec<u8>,
+    before: Option<Box<blake3::Hasher>>,
+}
+
+/// How much is gathered before it is hashed, in bytes.
+const STRETCH_BYTES: usize = 64 * 1024;
 
 impl Hasher {
     /// An empty list of fields.
@@ -87,10 +95,22 @@ impl Hasher {
     /// Adds one field.
     #[must_use]
     pub fn field(mut self, field: impl AsRef<[u8]>) -> Self {
-        let bytes = field.as_ref();
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.add(field);
         self
+    }
+
+    /// Adds one field.
+    pub fn add(&mut self, field: impl AsRef<[u8]>) {
+        let bytes = field.as_ref();
+        self.gathered.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        if self.gathered.len() + bytes.len() > STRETCH_BYTES {
+            let before = self.before.get_or_insert_default();
+            before.update(&self.gathered);
+            before.update(bytes);
+            self.gathered.clear();
+        } else {
+            self.gathered.extend_from_slice(bytes);
+        }
     }
 
     /// Adds a number as one field of eight bytes.
@@ -103,7 +123,11 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Digest {
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
+        let hash = match self.before {
+            None => blake3::hash(&self.gathered),
+            Some(mut before) => before.update(&self.gathered).finalize(),
+        };
+        bytes.copy_from_slice(&hash.as_bytes()[..16]);
         Digest(bytes)
     }
 }
@@ -112,9 +136,14 @@ impl Hasher {
 #[must_use]
 pub fn canonical_json(value: &Value) -> String {
     let mut out = Vec::with_capacity(128);
-    // Writing a value into memory cannot fail: its keys are strings.
-    let _ = write_canonical(value, &mut out);
+    append_canonical_json(value, &mut out);
     String::from_utf8(out).unwrap_or_default()
+}
+
+/// Adds the one text of a JSON value to others.
+pub fn append_canonical_json(value: &Value, out: &mut Vec<u8>) {
+    // Writing a value into memory cannot fail: its keys are strings.
+    let _ = write_canonical(value, out);
 }
 
 fn write_canonical(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -130,21 +159,32 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
             out.push(b']');
         }
         Value::Object(members) => {
+            if members.keys().is_sorted() {
+                return write_members(members.iter(), out);
+            }
             let mut members: Vec<(&String, &Value)> = members.iter().collect();
             members.sort_by_key(|(key, _)| *key);
-            out.push(b'{');
-            for (index, (key, member)) in members.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                serde_json::to_writer(&mut *out, key)?;
-                out.push(b':');
-                write_canonical(member, out)?;
-            }
-            out.push(b'}');
+            write_members(members.into_iter(), out)?;
         }
         scalar => serde_json::to_writer(&mut *out, scalar)?,
     }
+    Ok(())
+}
+
+fn write_members<'a>(
+    members: impl Iterator<Item = (&'a String, &'a Value)>,
+    out: &mut Vec<u8>,
+) -> serde_json::Result<()> {
+    out.push(b'{');
+    for (index, (key, member)) in members.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, key)?;
+        out.push(b':');
+        write_canonical(member, out)?;
+    }
+    out.push(b'}');
     Ok(())
 }
 
@@ -156,6 +196,19 @@ mod tests {
     #[test]
     fn fields_do_not_run_into_each_other() {
         assert_ne!(Hasher::new().field("ab").field("c").finish(), Hasher::new().field("a").field("bc").finish());
+    }
+
+    #[test]
+    fn fields_count_alike_however_many_are_gathered() {
+        let mut plain = blake3::Hasher::new();
+        let mut hasher = Hasher::new();
+        for length in [0, 1, 100, STRETCH_BYTES, 7, 3 * STRETCH_BYTES, STRETCH_BYTES - 20, 9] {
+            let field = vec![7_u8; length];
+            plain.update(&(length as u64).to_le_bytes());
+            plain.update(&field);
+            hasher.add(&field);
+        }
+        assert_eq!(hasher.finish().0, plain.finalize().as_bytes()[..16]);
     }
 
     #[test]

@@ -13,16 +13,18 @@ pub mod job;
 pub mod payload;
 pub mod records;
 pub mod settings;
+pub mod shared;
 pub mod sources;
 pub mod time;
 pub mod tool;
 pub mod transition;
 
 pub use failure::{ErrorClass, Failure};
-pub use hash::{Digest, Hasher, canonical_json};
+pub use hash::{Digest, Hasher, append_canonical_json, canonical_json};
 pub use ids::{
     Actor, Fence, Gen, GraphHash, GroupId, InterruptId, JobId, NodePath, Partition, RequestId, RunId, Seq, TenantId,
     ThreadId, ThreadKey, Version, WorkerId,
 };
 pub use payload::{BlobRef, Payload};
+pub use shared::Shared;
 pub use time::Timestamp;

@@ -11,11 +11,16 @@ use std::sync::Arc;
 use baton_common::commit::NodeFailure;
 use baton_common::records::{Body, Checkpoint, RunInfo, Span};
 use baton_common::tool::Priority;
-use baton_common::{Actor, Digest, Failure, Gen, GroupId, NodePath, RequestId, RunId, Seq, ThreadKey, Timestamp};
+use baton_common::{
+    Actor, Digest, Failure, Gen, GroupId, NodePath, RequestId, RunId, Seq, Shared, ThreadKey, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use activations::Activations;
+
+/// Channel values by name; unset channels are absent.
+pub type Values = BTreeMap<String, Shared>;
 
 /// Everything a step decides by, beside the graph and the event.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +50,7 @@ pub struct RunState {
     /// The input.
     pub input: Arc<Value>,
     /// Channel values; unset channels are absent.
-    pub values: BTreeMap<String, Arc<Value>>,
+    pub values: Values,
     /// Pieces of append-like channels.
     pub segments: BTreeMap<String, Span>,
     /// What the engine remembers beside the channels.
@@ -196,14 +201,14 @@ pub enum Kept {
     /// A list that only grew since: so many of its first elements.
     Length(u64),
     /// Its value; null when it was unset.
-    Value(Value),
+    Value(Shared),
 }
 
 /// What a loader reads of the channels at one checkpoint.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Channels {
     /// Replace-like values; null stands for unset.
-    pub values: BTreeMap<String, Value>,
+    pub values: Values,
     /// The pieces of append-like channels that count, in order: `base..end` of the checkpoint's spans.
     pub pieces: BTreeMap<String, Vec<Body>>,
 }
@@ -212,7 +217,7 @@ impl Channels {
     /// Replace-like values after these checkpoints, of which the first is a full one and
     /// each other's parent is the one before it.
     #[must_use]
-    pub fn values_of(history: &[Checkpoint]) -> BTreeMap<String, Value> {
+    pub fn values_of(history: &[Checkpoint]) -> Values {
         let mut values = BTreeMap::new();
         for checkpoint in history {
             if checkpoint.full {
@@ -224,11 +229,11 @@ impl Channels {
         values
     }
 
-    fn join(self) -> Result<BTreeMap<String, Arc<Value>>, Error> {
+    fn join(self) -> Result<Values, Error> {
         let mut values = BTreeMap::new();
         for (channel, value) in self.values {
             if !value.is_null() {
-                values.insert(channel, Arc::new(value));
+                values.insert(channel, value);
             }
         }
         for (channel, pieces) in self.pieces {
@@ -240,7 +245,7 @@ impl Channels {
                 list.append(&mut elements);
             }
             if !pieces.is_empty() {
-                values.insert(channel, Arc::new(Value::Array(list)));
+                values.insert(channel, Value::Array(list).into());
             }
         }
         Ok(values)
@@ -304,7 +309,7 @@ impl RunState {
 
     /// The channels as people see them: what the engine keeps beside them is left out.
     #[must_use]
-    pub fn visible(&self) -> BTreeMap<String, Arc<Value>> {
+    pub fn visible(&self) -> Values {
         let channels = self.values.iter().filter(|(name, _)| !name.starts_with('~'));
         channels.map(|(name, value)| (name.clone(), value.clone())).collect()
     }

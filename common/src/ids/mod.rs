@@ -12,6 +12,7 @@ mod process;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
@@ -49,7 +50,7 @@ macro_rules! text_ids {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks the text: 1 to 128 bytes, ASCII letters, digits and a few marks.
@@ -63,7 +64,7 @@ macro_rules! text_ids {
                 if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || $extra.as_bytes().contains(&byte)) {
                     return Err(Error::new($kind, text, concat!("it holds letters, digits and ", $extra)));
                 }
-                Ok(Self(text.to_owned()))
+                Ok(Self(Arc::from(text)))
             }
 
             /// The text.
@@ -112,7 +113,7 @@ impl TenantId {
     /// The tenant of a server without configured keys.
     #[must_use]
     pub fn local() -> Self {
-        Self("local".to_owned())
+        Self(Arc::from("local"))
     }
 }
 
@@ -120,13 +121,13 @@ impl Actor {
     /// Baton itself.
     #[must_use]
     pub fn system() -> Self {
-        Self("system".to_owned())
+        Self(Arc::from("system"))
     }
 
     /// The caller of a server without configured keys.
     #[must_use]
     pub fn local() -> Self {
-        Self("local".to_owned())
+        Self(Arc::from("local"))
     }
 }
 
@@ -161,13 +162,13 @@ impl ThreadId {
     /// repeated submit finds it.
     #[must_use]
     pub fn for_request(tenant: &TenantId, request: &RequestId) -> Self {
-        Self(name_uuid(&[tenant.as_str(), request.as_str()]).to_string())
+        Self(name_uuid(&[tenant.as_str(), request.as_str()]).to_string().into())
     }
 
     /// The thread of a child, in the partition of what it belongs to.
     #[must_use]
     pub fn beside(run: RunId) -> Self {
-        Self(format!("~{}~{}", run.partition, run.uuid))
+        Self(format!("~{}~{}", run.partition, run.uuid).into())
     }
 
     /// A thread of that name in a partition: a fork lies where its origin does.
@@ -181,7 +182,7 @@ impl ThreadId {
     /// A thread that nothing else will name.
     #[must_use]
     pub fn random() -> Self {
-        Self(Uuid::now_v7().to_string())
+        Self(Uuid::now_v7().to_string().into())
     }
 
     fn named_partition(&self) -> Option<Partition> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Gen, NodePath, RunId, Seq};
-use crate::{Digest, Timestamp};
+use crate::{Digest, Shared, Timestamp};
 
 /// One immutable state of a thread: what changed since its parent, or everything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Checkpoint {
     /// Whether `writes` holds every replace-like channel.
     pub full: bool,
     /// Values of replace-like channels.
-    pub writes: BTreeMap<String, serde_json::Value>,
+    pub writes: BTreeMap<String, Shared>,
     /// For each append-like channel, which of its pieces count.
     pub segments: BTreeMap<String, Span>,
     /// Which node wrote which channel.

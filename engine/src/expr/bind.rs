@@ -7,11 +7,32 @@ use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey,
 use cel::common::value::Val;
 use serde_json::{Map, Number, Value};
 
+use super::Named;
 use super::paths::Need;
 
-/// The wanted part of a JSON value as CEL sees it. Integers are `int`; only those beyond
-/// its range are `uint`.
-pub(super) fn to_cel<'v>(value: &'v Value, need: &Need) -> Box<dyn Val + 'v> {
+/// The wanted part of what a name stands for as CEL sees it. Integers are `int`; only those
+/// beyond its range are `uint`.
+pub(super) fn to_cel<'v>(named: Named<'v>, need: &Need) -> Box<dyn Val + 'v> {
+    match named {
+        Named::Value(value) => value_to_cel(value, need),
+        Named::State(members) if need.whole => {
+            let whole = Need { whole: true, ..Need::default() };
+            map_to_cel(members.iter().map(|(name, value)| (name, value_to_cel(value, &whole))))
+        }
+        Named::State(members) => {
+            let wanted = need.members.iter().filter_map(|(name, need)| Some((members.entry(name)?, need)));
+            map_to_cel(wanted.map(|((name, value), need)| (name, value_to_cel(value, need))))
+        }
+    }
+}
+
+fn map_to_cel<'v>(members: impl Iterator<Item = (&'v str, Box<dyn Val + 'v>)>) -> Box<dyn Val + 'v> {
+    let map: HashMap<CelMapKey<'v>, Box<dyn Val + 'v>> =
+        members.map(|(name, value)| (CelMapKey::from(name), value)).collect();
+    Box::new(CelMap::from(map))
+}
+
+fn value_to_cel<'v>(value: &'v Value, need: &Need) -> Box<dyn Val + 'v> {
     match value {
         Value::Null => Box::new(CelNull),
         Value::Bool(truth) => Box::new(CelBool::from(*truth)),
@@ -19,7 +40,8 @@ pub(super) fn to_cel<'v>(value: &'v Value, need: &Need) -> Box<dyn Val + 'v> {
         Value::String(text) => Box::new(CelString::from(text.as_str())),
         Value::Array(elements) => {
             let whole = Need { whole: true, ..Need::default() };
-            let elements: Vec<Box<dyn Val + 'v>> = elements.iter().map(|element| to_cel(element, &whole)).collect();
+            let elements: Vec<Box<dyn Val + 'v>> =
+                elements.iter().map(|element| value_to_cel(element, &whole)).collect();
             Box::new(CelList::from(elements))
         }
         Value::Object(members) => object_to_cel(members, need),
@@ -41,12 +63,12 @@ fn object_to_cel<'v>(members: &'v Map<String, Value>, need: &Need) -> Box<dyn Va
     let mut map: HashMap<CelMapKey<'v>, Box<dyn Val + 'v>> = HashMap::new();
     if need.whole {
         for (name, value) in members {
-            map.insert(CelMapKey::from(name.as_str()), to_cel(value, need));
+            map.insert(CelMapKey::from(name.as_str()), value_to_cel(value, need));
         }
     } else {
         for (name, need) in &need.members {
             if let Some((name, value)) = members.get_key_value(name) {
-                map.insert(CelMapKey::from(name.as_str()), to_cel(value, need));
+                map.insert(CelMapKey::from(name.as_str()), value_to_cel(value, need));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A compiled CEL expression.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use baton_common::Failure;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use super::cost::{ORDERED, Walk, path_of};
 use super::infer::Mismatch;
+use super::quick::Quick;
 use super::shape::{Names, Shape};
 use super::{EXPRESSION_BYTES_MAX, Error, Path, Paths, Scope, bind};
 
@@ -24,6 +26,8 @@ pub struct Expr {
 struct Program {
     ast: IdedExpr,
     paths: Paths,
+    /// The same, where it needs no interpreter.
+    quick: Option<Quick>,
 }
 
 impl Expr {
@@ -44,7 +48,8 @@ impl Expr {
         let mut ast = parser.parse(text).map_err(|errors| parse_error(&errors))?;
         let mut walk = Walk::default();
         walk.expression(&mut ast, 0)?;
-        Ok(Self { text: Arc::from(text), program: Arc::new(Program { ast, paths: walk.paths }) })
+        let quick = Quick::of(&ast);
+        Ok(Self { text: Arc::from(text), program: Arc::new(Program { ast, paths: walk.paths, quick }) })
     }
 
     /// Its text.
@@ -74,6 +79,14 @@ impl Expr {
         }
     }
 
+    /// As [`Expr::path`], without looking for it.
+    pub(crate) fn pointed(&self) -> Option<&Path> {
+        match &self.program.quick {
+            Some(Quick::Path(path)) => Some(path),
+            _ => None,
+        }
+    }
+
     /// What it gives as far as it is certain, given the schemas of paths.
     ///
     /// # Errors
@@ -87,6 +100,39 @@ impl Expr {
     /// # Errors
     /// When a name is missing or a type does not fit.
     pub fn eval(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
+        self.view(scope).map(Cow::into_owned)
+    }
+
+    /// As [`Expr::eval`], without a copy of what it merely points at.
+    ///
+    /// # Errors
+    /// As for [`Expr::eval`].
+    pub fn view<'a>(&'a self, scope: &Scope<'a>) -> Result<Cow<'a, Value>, Failure> {
+        let quick = self.program.quick.as_ref().filter(|_| self.knows_all(scope));
+        match quick.and_then(|quick| quick.value(scope)) {
+            Some(value) => Ok(value),
+            None => self.interpret(scope).map(Cow::Owned),
+        }
+    }
+
+    /// Its value as a condition.
+    ///
+    /// # Errors
+    /// As for [`Expr::eval`]; the value, where it is neither true nor false.
+    pub fn holds(&self, scope: &Scope<'_>) -> Result<Result<bool, Value>, Failure> {
+        let quick = self.program.quick.as_ref().filter(|_| self.knows_all(scope));
+        match quick.and_then(|quick| quick.truth(scope)) {
+            Some(holds) => Ok(Ok(holds)),
+            None => self.interpret(scope).map(|value| value.as_bool().ok_or(value)),
+        }
+    }
+
+    /// Whether every name it refers to is known, be it needed or not.
+    fn knows_all(&self, scope: &Scope<'_>) -> bool {
+        self.program.paths.needs().all(|(name, _)| scope.get(name).is_some())
+    }
+
+    fn interpret(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
         let failed = |why: String| Failure::invalid("expression_failed", format!("{}: {why}", self.text));
         let mut context = Context::with_env(Arc::clone(environment()));
         for (name, need) in self.program.paths.needs() {
@@ -205,13 +251,17 @@ fn phrase(error: &ExecutionError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Members;
     use super::*;
     use serde_json::json;
 
     fn eval(text: &str, state: &Value) -> Result<Value, String> {
-        let scope = Scope { state: Some(state), ..Scope::default() };
+        let members = Members::from(state);
+        let scope = Scope { state: Some(&members), ..Scope::default() };
         let compiled = Expr::compile(text).map_err(|error| error.to_string())?;
-        compiled.eval(&scope).map_err(|failure| failure.to_string())
+        let value = compiled.eval(&scope).map_err(|failure| failure.to_string());
+        assert_eq!(value, compiled.interpret(&scope).map_err(|failure| failure.to_string()), "{text}");
+        value
     }
 
     #[test]

@@ -10,7 +10,9 @@ mod expression;
 mod infer;
 mod jinja;
 mod lexer;
+mod members;
 mod paths;
+mod quick;
 mod resolve;
 pub(crate) mod schema;
 mod shape;
@@ -20,6 +22,7 @@ mod text;
 pub use expression::Expr;
 pub(crate) use infer::article;
 pub use infer::{Kind, Mismatch};
+pub use members::Members;
 pub use paths::{Path, Paths};
 pub use shape::Shape;
 pub use template::{SecretRef, Template};
@@ -39,7 +42,7 @@ pub struct Scope<'a> {
     /// The run's input.
     pub input: Option<&'a Value>,
     /// The channels as one object, unset ones at their defaults.
-    pub state: Option<&'a Value>,
+    pub state: Option<&'a Members<'a>>,
     /// The node's own output.
     pub output: Option<&'a Value>,
     /// The item's name and value.
@@ -65,16 +68,15 @@ pub(crate) fn is_type_name(name: &str) -> bool {
 
 impl<'a> Scope<'a> {
     /// What a top-level name stands for.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&'a Value> {
+    fn get(&self, name: &str) -> Option<Named<'a>> {
         if let Some((item, value)) = self.item
             && item == name
         {
-            return Some(value);
+            return Some(Named::Value(value));
         }
-        match name {
+        let value = match name {
+            "state" => return self.state.map(Named::State),
             "input" => self.input,
-            "state" => self.state,
             "output" => self.output,
             "errors" => self.errors,
             "error" => self.error,
@@ -83,8 +85,18 @@ impl<'a> Scope<'a> {
             "event" => self.event,
             "args" => self.args,
             _ => None,
-        }
+        };
+        value.map(Named::Value)
     }
+}
+
+/// What a top-level name stands for.
+#[derive(Debug, Clone, Copy)]
+enum Named<'a> {
+    /// A value.
+    Value(&'a Value),
+    /// The channels.
+    State(&'a Members<'a>),
 }
 
 /// Why a text is no expression or template.

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::Named;
+
 /// A top-level name and the members below it.
 pub type Path = Vec<String>;
 
@@ -71,13 +73,24 @@ impl Paths {
 
 impl Need {
     /// A copy of the wanted part.
-    pub(super) fn part_of(&self, value: &Value) -> Value {
+    pub(super) fn part_of(&self, named: Named<'_>) -> Value {
+        match named {
+            Named::Value(value) => self.part_of_value(value),
+            Named::State(members) if self.whole => members.to_value(),
+            Named::State(members) => {
+                let wanted = self.members.iter().filter_map(|(name, need)| Some((name, need, members.get(name)?)));
+                Value::Object(wanted.map(|(name, need, value)| (name.clone(), need.part_of_value(value))).collect())
+            }
+        }
+    }
+
+    fn part_of_value(&self, value: &Value) -> Value {
         match value {
             Value::Object(members) if !self.whole => {
                 let mut part = Map::new();
                 for (name, need) in &self.members {
                     if let Some(value) = members.get(name) {
-                        part.insert(name.clone(), need.part_of(value));
+                        part.insert(name.clone(), need.part_of_value(value));
                     }
                 }
                 Value::Object(part)

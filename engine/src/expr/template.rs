@@ -191,6 +191,7 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Members;
     use super::*;
     use serde_json::json;
 
@@ -199,7 +200,8 @@ mod tests {
             "n": 3, "f": 1.0, "t": "a {{ state.n }}", "none": null, "yes": true, "ids": [1, "x"],
             "o": {"b": 1, "a": null}, "items": "not a method",
         });
-        let scope = Scope { state: Some(&state), ..Scope::default() };
+        let members = Members::from(&state);
+        let scope = Scope { state: Some(&members), ..Scope::default() };
         let template = Template::compile(&source).map_err(|error| error.to_string())?;
         template.render(&scope).map_err(|failure| failure.to_string())
     }
@@ -278,7 +280,8 @@ mod tests {
     #[test]
     fn a_text_that_grows_too_long_fails() {
         let state = json!({"t": "x".repeat(400_000), "l": vec!["x"; 2000]});
-        let scope = Scope { state: Some(&state), ..Scope::default() };
+        let members = Members::from(&state);
+        let scope = Scope { state: Some(&members), ..Scope::default() };
         for source in [
             "{{ state.t }}{{ state.t }}{{ state.t }}",
             "{% for i in state.l %}{{ state.t }}{% endfor %}",

@@ -156,7 +156,7 @@ impl Text {
                         Part::Literal(literal) => text.push_str(literal),
                         Part::Path(path) => {
                             if let Some(value) = find(path, scope)? {
-                                write_text(value, &mut text);
+                                write_text(&value, &mut text);
                             }
                         }
                     }

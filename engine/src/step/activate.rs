@@ -5,7 +5,6 @@
 //! ends at once and is folded by the next superstep of the same call.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use baton_common::commit::{NewGroup, NewTask};
 use baton_common::records::TaskKind;
@@ -23,7 +22,7 @@ use super::tasks::{self, Draft, Keeps, Origin};
 use super::{approve, child};
 use crate::expr::Scope;
 use crate::graph::{Node, OnItemError, ToolCall, Work};
-use crate::state::{Open, RunState};
+use crate::state::{Open, RunState, Values};
 
 /// Where and when nodes are activated.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub(super) struct Place<'a> {
     /// The run as it is now: who it is.
     pub(super) run: &'a RunState,
     /// Channels of the checkpoint the activation is made from, as far as it has kept none.
-    pub(super) values: &'a BTreeMap<String, Arc<Value>>,
+    pub(super) values: &'a Values,
     /// That checkpoint's content hash.
     pub(super) hash: Digest,
     /// Whether even local nodes have a task, so that one call does not run on for ever.
@@ -70,7 +69,8 @@ impl Place<'_> {
 
     fn open(&self, node: &Node, id: &GroupId, open: &mut Open) -> Result<Activated, Failure> {
         let graph = self.around.graph;
-        let values = at_snapshot(graph, self.values, Some(open), &graph.known().reads(&node.path).at_activation);
+        let seen = Open { kept: open.kept.clone(), ..Open::at(open.base) };
+        let values = at_snapshot(graph, self.values, Some(&seen), &graph.known().reads(&node.path).at_activation);
         let scope = self.around.base.scope(&values);
         let items = node.each.as_ref().map(|each| Items::of(each, &scope)).transpose()?;
         if let (Some(each), Some(items)) = (&node.each, &items) {

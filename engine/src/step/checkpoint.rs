@@ -5,11 +5,10 @@
 //! histories have equal hashes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use baton_common::commit::Segment;
 use baton_common::records::{Checkpoint, Span};
-use baton_common::{Hasher, NodePath, Seq, Timestamp, canonical_json};
+use baton_common::{Hasher, NodePath, Seq, Shared, Timestamp, append_canonical_json, canonical_json};
 use serde_json::Value;
 
 use super::Error;
@@ -23,7 +22,7 @@ use crate::state::RunState;
 pub(super) struct Draft {
     parent: Seq,
     full: bool,
-    writes: BTreeMap<String, Value>,
+    writes: BTreeMap<String, Shared>,
     wrote: BTreeMap<String, NodePath>,
     /// New pieces of append-like channels.
     pub(super) pieces: Vec<Segment>,
@@ -39,16 +38,21 @@ pub(super) fn apply(state: &mut RunState, delta: Delta) {
     state.head = state.head.next();
     state.superstep += 1;
     for (name, value) in delta.set {
-        match value {
-            Some(value) => state.values.insert(name, Arc::new(value)),
-            None => state.values.remove(&name),
-        };
+        put(state, &name, value);
     }
     for (name, growth) in delta.lists {
         if growth.reset {
             state.values.remove(&name);
         }
-        extend(state, name, growth.added);
+        extend(state, &name, growth.added);
+    }
+}
+
+fn put(state: &mut RunState, name: &str, value: Option<Shared>) {
+    match (value, state.values.get_mut(name)) {
+        (Some(value), Some(held)) => *held = value,
+        (Some(value), None) => _ = state.values.insert(name.to_owned(), value),
+        (None, _) => _ = state.values.remove(name),
     }
 }
 
@@ -59,7 +63,8 @@ pub(super) fn write_beside(graph: &Graph, state: &mut RunState, delta: Delta) ->
 
 fn advance(graph: &Graph, state: &mut RunState, delta: Delta, counts: bool) -> Draft {
     let parent = state.head;
-    state.hash = content_hash(graph, state, &delta);
+    let grown: Vec<Elements> = delta.lists.values().map(|growth| Elements::of(&growth.added)).collect();
+    state.hash = content_hash(graph, state, &delta, &grown);
     if state.used > parent {
         state.control.floor = state.used.0;
     }
@@ -70,18 +75,16 @@ fn advance(graph: &Graph, state: &mut RunState, delta: Delta, counts: bool) -> D
     let bytes: u64 = set.iter().map(|(name, value)| weight(name, value.as_ref())).sum();
     let mut writes = BTreeMap::new();
     for (name, value) in set {
-        match &value {
-            Some(value) => state.values.insert(name.clone(), Arc::new(value.clone())),
-            None => state.values.remove(&name),
-        };
-        writes.insert(name, value.unwrap_or(Value::Null));
+        put(state, &name, value.clone());
+        writes.insert(name, value.unwrap_or_else(|| Value::Null.into()));
     }
-    let pieces = lists.into_iter().filter_map(|(name, growth)| grow(state, name, growth)).collect();
+    let lists = lists.into_iter().zip(grown);
+    let pieces = lists.filter_map(|((name, growth), text)| grow(state, name, growth, text)).collect();
     state.control.since_full += bytes;
     let full = parent.0 == 0 || state.control.since_full > state.control.full_bytes;
     if full {
         let replaced = state.values.iter().filter(|(name, _)| !is_append_like(graph, name));
-        writes.extend(replaced.map(|(name, value)| (name.clone(), Value::clone(value))));
+        writes.extend(replaced.map(|(name, value)| (name.clone(), value.clone())));
         state.control.full_bytes = writes.iter().map(|(name, value)| weight(name, Some(value))).sum();
         state.control.since_full = 0;
     }
@@ -133,24 +136,67 @@ pub(super) fn resets(graph: &Graph, state: &RunState) -> Delta {
     delta
 }
 
-fn content_hash(graph: &Graph, state: &RunState, delta: &Delta) -> baton_common::Digest {
+fn content_hash(graph: &Graph, state: &RunState, delta: &Delta, grown: &[Elements]) -> baton_common::Digest {
     let mut hasher = Hasher::new().field("checkpoint").field(state.hash.0);
     if state.superstep == 0 {
         hasher = hasher.field("start").field(graph.hash.to_string()).field(canonical_json(&state.input));
     }
     for (name, value) in &delta.set {
-        hasher = hasher.field("set").field(name).field(canonical_json(value.as_ref().unwrap_or(&Value::Null)));
+        hasher.add("set");
+        hasher.add(name);
+        match value {
+            Some(value) => value.hash_into(&mut hasher),
+            None => hasher.add("null"),
+        }
     }
-    for (name, growth) in &delta.lists {
-        hasher = hasher.field(if growth.reset { "reset" } else { "grow" }).field(name);
+    for ((name, growth), grown) in delta.lists.iter().zip(grown) {
+        hasher.add(if growth.reset { "reset" } else { "grow" });
+        hasher.add(name);
         hasher = hasher.number(growth.added.len() as u64);
-        hasher = growth.added.iter().fold(hasher, |hasher, element| hasher.field(canonical_json(element)));
+        grown.texts().for_each(|text| hasher.add(text));
     }
     hasher.finish()
 }
 
-fn grow(state: &mut RunState, name: String, growth: Growth) -> Option<Segment> {
-    let span = state.segments.entry(name.clone()).or_default();
+/// The canonical text of a list, and where its elements end in it.
+#[derive(Debug)]
+struct Elements {
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Elements {
+    fn of(elements: &[Value]) -> Self {
+        let mut text = Vec::with_capacity(128);
+        let mut ends = Vec::with_capacity(elements.len());
+        text.push(b'[');
+        for element in elements {
+            if !ends.is_empty() {
+                text.push(b',');
+            }
+            append_canonical_json(element, &mut text);
+            ends.push(text.len());
+        }
+        text.push(b']');
+        Self { text, ends }
+    }
+
+    /// The texts of the elements.
+    fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(1).chain(self.ends.iter().map(|end| end + 1));
+        starts.zip(&self.ends).filter_map(|(start, end)| self.text.get(start..*end))
+    }
+
+    fn into_body(self) -> String {
+        String::from_utf8(self.text).unwrap_or_default()
+    }
+}
+
+fn grow(state: &mut RunState, name: String, growth: Growth, text: Elements) -> Option<Segment> {
+    if !state.segments.contains_key(&name) {
+        state.segments.insert(name.clone(), Span::default());
+    }
+    let span = state.segments.get_mut(&name)?;
     if growth.reset {
         span.base = span.end;
         state.values.remove(&name);
@@ -164,41 +210,39 @@ fn grow(state: &mut RunState, name: String, growth: Growth) -> Option<Segment> {
     }
     let number = span.end;
     span.end += 1;
-    let body = list_text(&growth.added);
-    extend(state, name.clone(), growth.added);
-    Some(Segment { channel: name, number, body })
+    extend(state, &name, growth.added);
+    Some(Segment { channel: name, number, body: text.into_body() })
 }
 
 /// The whole list as one piece, behind every number that was used before the thread was set
 /// back: states that were dropped keep theirs. A checkpoint adds one piece at most, so no
 /// number was used beyond the seq of the last.
 fn rewrite(state: &mut RunState, name: String, added: Vec<Value>, number: u64) -> Segment {
-    extend(state, name.clone(), added);
+    extend(state, &name, added);
     state.segments.insert(name.clone(), Span { base: number, end: number + 1 });
     let body = match state.values.get(&name).map(|value| &**value) {
-        Some(Value::Array(elements)) => list_text(elements),
+        Some(Value::Array(elements)) => Elements::of(elements).into_body(),
         _ => "[]".to_owned(),
     };
     Segment { channel: name, number, body }
 }
 
-fn extend(state: &mut RunState, name: String, added: Vec<Value>) {
+fn extend(state: &mut RunState, name: &str, added: Vec<Value>) {
     if added.is_empty() {
         return;
     }
-    let held = state.values.entry(name).or_insert_with(|| Arc::new(Value::Array(Vec::new())));
-    if let Value::Array(elements) = Arc::make_mut(held) {
-        elements.extend(added);
+    match state.values.get_mut(name) {
+        Some(held) => {
+            if let Value::Array(elements) = held.make_mut() {
+                elements.extend(added);
+            }
+        }
+        None => _ = state.values.insert(name.to_owned(), Value::Array(added).into()),
     }
 }
 
-fn list_text(elements: &[Value]) -> String {
-    let texts: Vec<String> = elements.iter().map(canonical_json).collect();
-    format!("[{}]", texts.join(","))
-}
-
-fn weight(name: &str, value: Option<&Value>) -> u64 {
-    let bytes = value.map_or(4, |value| canonical_json(value).len());
+fn weight(name: &str, value: Option<&Shared>) -> u64 {
+    let bytes = value.map_or(4, Shared::canonical_bytes);
     (name.len() + bytes) as u64
 }
 

@@ -4,18 +4,18 @@
 //! [`super::checkpoint`].
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use baton_common::NodePath;
+use baton_common::{NodePath, Shared};
 use serde_json::Value;
 
 use super::reducers::{Change, Current};
+use crate::state::Values;
 
 /// What a superstep writes so far.
 #[derive(Debug, Default)]
 pub(super) struct Delta {
     /// Replace-like channels; `None` unsets.
-    pub(super) set: BTreeMap<String, Option<Value>>,
+    pub(super) set: BTreeMap<String, Option<Shared>>,
     /// Append-like channels.
     pub(super) lists: BTreeMap<String, Growth>,
     /// Who wrote last.
@@ -33,15 +33,20 @@ pub(super) struct Growth {
 
 impl Delta {
     /// What a channel holds after the writes so far.
-    pub(super) fn current<'a>(&'a self, values: &'a BTreeMap<String, Arc<Value>>, name: &str) -> Current<'a> {
+    pub(super) fn current<'a>(&'a self, values: &'a Values, name: &str) -> Current<'a> {
         if let Some(set) = self.set.get(name) {
-            return Current::of(set.as_ref());
+            return Current::of(set.as_deref());
         }
         let head = values.get(name).map(|value| &**value);
         let Some(growth) = self.lists.get(name) else { return Current::of(head) };
         let before = if growth.reset { None } else { head.and_then(Value::as_array) };
         let before = before.map(Vec::as_slice).unwrap_or_default();
         if before.is_empty() && growth.added.is_empty() { Current::Unset } else { Current::List(before, &growth.added) }
+    }
+
+    /// Whether nobody wrote a channel yet.
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        !self.set.contains_key(name) && !self.lists.contains_key(name)
     }
 
     /// Adds a node's write.

@@ -60,7 +60,7 @@ fn replaced(name: &str, channel: &Channel, value: Value) -> Result<Change, Failu
     let reducer = if is_list { channel.reducer } else { Reducer::Replace };
     let default = if is_list { Value::Null } else { channel.default.clone() };
     let channel = Channel { reducer, default, ..channel.clone() };
-    reduce(name, &channel, Current::Unset, value)
+    reduce(name, &channel, Current::Unset, value.into())
 }
 
 fn unknown(graph: &Graph, name: &str) -> Failure {

@@ -41,6 +41,8 @@ pub(super) struct Known {
     turns: BTreeMap<NodePath, BTreeSet<(NodePath, NodePath)>>,
     /// Whether a success of it may have to be taken back.
     pub(super) owes: bool,
+    /// Whether an expression of it, or of a graph within it, says who the run is.
+    pub(super) names_run: bool,
     /// How deep graphs lie within it, if it and they have local nodes only.
     pub(super) local_depth: Option<u32>,
 }
@@ -85,6 +87,7 @@ impl Known {
             toward,
             turns,
             owes: graph.nodes.values().any(|node| owes(graph, node)),
+            names_run: references::names_run(graph) || graph.children.values().any(|child| child.known().names_run),
             local_depth: local_depth(graph),
         }
     }

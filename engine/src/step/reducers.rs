@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use baton_common::{Failure, canonical_json};
+use baton_common::{Failure, Shared, canonical_json};
 use serde_json::{Map, Number, Value};
 
 use super::messages;
-use super::types::{conform, name_of};
+use super::types::{conform, conform_shared, name_of};
 use crate::graph::{Channel, Reducer};
 
 /// What a channel holds at the moment of a write.
@@ -39,7 +39,7 @@ pub(super) enum Change {
     /// It is unset.
     Reset,
     /// It holds this.
-    Set(Value),
+    Set(Shared),
     /// Its list grows by these.
     Extend(Vec<Value>),
     /// Its list is this now.
@@ -50,13 +50,16 @@ pub(super) enum Change {
 ///
 /// # Errors
 /// `type_mismatch`, or `overflow` where a sum leaves its range.
-pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write: Value) -> Result<Change, Failure> {
+pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write: Shared) -> Result<Change, Failure> {
     if write.is_null() {
         return Ok(Change::Reset);
     }
+    if matches!(channel.reducer, Reducer::Replace | Reducer::Last) {
+        return conform_shared(name, &channel.schema, write).map(Change::Set);
+    }
+    let write = Value::from(write);
     match channel.reducer {
-        Reducer::Replace | Reducer::Last => conform(name, &channel.schema, write).map(Change::Set),
-        Reducer::Append => extend(name, channel, current, write, false),
+        Reducer::Replace | Reducer::Last | Reducer::Append => extend(name, channel, current, write, false),
         Reducer::Messages => messages::reduce(name, channel, current, write),
         Reducer::Union => extend(name, channel, current, write, true),
         Reducer::Sum => {
@@ -65,10 +68,14 @@ pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write:
                 _ => &channel.default,
             };
             let sum = add(name, before, &write)?;
-            conform(name, &channel.schema, sum).map(Change::Set)
+            conform(name, &channel.schema, sum).map(set)
         }
         Reducer::Merge => merge(name, channel, current, write),
     }
+}
+
+fn set(value: Value) -> Change {
+    Change::Set(value.into())
 }
 
 fn extend(
@@ -129,7 +136,7 @@ fn merge(name: &str, channel: &Channel, current: Current<'_>, write: Value) -> R
     };
     let mut merged: Map<String, Value> = before.cloned().unwrap_or_default();
     merged.extend(members);
-    conform(name, &channel.schema, Value::Object(merged)).map(Change::Set)
+    conform(name, &channel.schema, Value::Object(merged)).map(set)
 }
 
 #[cfg(test)]
@@ -143,7 +150,7 @@ mod tests {
 
     #[track_caller]
     fn check(channel: &Channel, current: Value, write: Value, expected: Result<Change, &str>) {
-        let found = reduce("c", channel, Current::of(Some(&current)), write);
+        let found = reduce("c", channel, Current::of(Some(&current)), write.into());
         assert_eq!(found.map_err(|failure| failure.code), expected.map_err(str::to_owned));
     }
 
@@ -177,7 +184,7 @@ mod tests {
     #[test]
     fn a_sum_starts_from_its_default_and_refuses_to_overflow() {
         let sum = channel("integer", Reducer::Sum, json!(5));
-        check(&sum, json!(null), json!(2), Ok(Change::Set(json!(7))));
+        check(&sum, json!(null), json!(2), Ok(set(json!(7))));
         check(&sum, json!(i64::MAX), json!(1), Err("overflow"));
         check(&sum, json!(1), json!(0.5), Err("type_mismatch"));
         check(&sum, json!(1), json!("1"), Err("type_mismatch"));
@@ -186,7 +193,7 @@ mod tests {
     #[test]
     fn a_merge_stores_null_members() {
         let merge = channel("object", Reducer::Merge, json!(null));
-        check(&merge, json!({"a": 1, "b": 1}), json!({"b": null}), Ok(Change::Set(json!({"a": 1, "b": null}))));
+        check(&merge, json!({"a": 1, "b": 1}), json!({"b": null}), Ok(set(json!({"a": 1, "b": null}))));
         check(&merge, json!({}), json!([1]), Err("type_mismatch"));
     }
 }

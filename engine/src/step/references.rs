@@ -11,7 +11,11 @@ pub(super) type Names = BTreeSet<String>;
 /// What is read when the node is activated: its list, arguments and question.
 pub(super) fn at_activation(graph: &Graph, node: &Node) -> Names {
     let mut names = Names::new();
-    let mut read = |paths: &Paths| add(graph, paths, &mut names);
+    activation(node, &mut |paths| add(graph, paths, &mut names));
+    names
+}
+
+fn activation(node: &Node, mut read: &mut dyn FnMut(&Paths)) {
     if let Some(each) = &node.each {
         read(each.list.paths());
         each.by.iter().chain(&each.after).for_each(|expression| read(expression.paths()));
@@ -35,14 +39,17 @@ pub(super) fn at_activation(graph: &Graph, node: &Node) -> Names {
     if let Some(approve) = &node.approve {
         read(approve.when.paths());
     }
-    names
 }
 
 /// What is read while its tasks are under way, of the state it was activated on: what is
 /// kept of items, whether a signal is the one, and whether a job is done.
 pub(super) fn under_way(graph: &Graph, node: &Node) -> Names {
     let mut names = Names::new();
-    let mut read = |paths: &Paths| add(graph, paths, &mut names);
+    under_way_of(node, &mut |paths| add(graph, paths, &mut names));
+    names
+}
+
+fn under_way_of(node: &Node, read: &mut dyn FnMut(&Paths)) {
     if let Some(each) = &node.each {
         read(each.list.paths());
         each.keep.iter().chain(&each.by).for_each(|expression| read(expression.paths()));
@@ -53,14 +60,17 @@ pub(super) fn under_way(graph: &Graph, node: &Node) -> Names {
     if let Some(poll) = &node.poll {
         read(poll.until.paths());
     }
-    names
 }
 
 /// What is read when it is folded: `save`, `then`, `on_error`, what is kept of items, and
 /// the arguments of its compensation.
 pub(super) fn at_fold(graph: &Graph, node: &Node) -> Names {
     let mut names = Names::new();
-    let mut read = |paths: &Paths| add(graph, paths, &mut names);
+    folding(node, &mut |paths| add(graph, paths, &mut names));
+    names
+}
+
+fn folding(node: &Node, mut read: &mut dyn FnMut(&Paths)) {
     node.save.values().for_each(|save| read(save.paths()));
     of_route(&node.then, &mut read);
     node.on_error.iter().for_each(|route| of_route(route, &mut read));
@@ -71,7 +81,6 @@ pub(super) fn at_fold(graph: &Graph, node: &Node) -> Names {
     if let Some(undo) = &node.undo {
         of_call(undo, &mut read);
     }
-    names
 }
 
 /// What the graph's output reads.
@@ -81,6 +90,18 @@ pub(super) fn at_end(graph: &Graph) -> Names {
         add(graph, output.paths(), &mut names);
     }
     names
+}
+
+/// Whether an expression or template of the graph itself says who the run is.
+pub(super) fn names_run(graph: &Graph) -> bool {
+    let mut found = graph.output.values().any(|output| output.paths().roots().contains("run"));
+    for node in graph.nodes.values() {
+        let mut read = |paths: &Paths| found |= paths.roots().contains("run");
+        activation(node, &mut read);
+        folding(node, &mut read);
+        under_way_of(node, &mut read);
+    }
+    found
 }
 
 fn of_call(call: &ToolCall, read: &mut impl FnMut(&Paths)) {

@@ -25,9 +25,9 @@ pub(super) fn follow<'a>(route: &'a Route, scope: &Scope<'_>) -> Result<Way<'a>,
     for arm in &route.arms {
         let holds = match &arm.when {
             None => true,
-            Some(when) => match when.eval(scope)? {
-                Value::Bool(holds) => holds,
-                other => {
+            Some(when) => match when.holds(scope)? {
+                Ok(holds) => holds,
+                Err(other) => {
                     let why = format!("`when: {}` gives {}, not true or false", when.text(), canonical_json(&other));
                     return Err(Failure::invalid("expression_failed", why));
                 }

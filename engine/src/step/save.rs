@@ -1,41 +1,46 @@
 //! What a node writes: all of its `save` on one snapshot, through the reducers, all of it
 //! or nothing.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use baton_common::Failure;
+use baton_common::{Failure, Shared};
 use serde_json::Value;
 
 use super::delta::Delta;
 use super::reducers::{Change, Current, reduce};
-use super::scope::unset;
-use crate::expr::Scope;
-use crate::graph::{Graph, Node};
+use super::scope::{Base, unset};
+use crate::expr::{Expr, Scope};
+use crate::graph::{Channel, Graph, Node};
+use crate::state::Values;
 
 /// Adds a node's writes to the superstep's, and to the snapshot `then` will see.
 ///
 /// # Errors
 /// When an expression fails or a value does not fit its channel; nothing is written then.
-pub(super) fn save(
-    graph: &Graph,
-    node: &Node,
+pub(super) fn save<'n>(
+    (graph, base): (&Graph, &Base),
+    node: &'n Node,
     scope: &Scope<'_>,
-    values: &BTreeMap<String, Arc<Value>>,
+    values: &Values,
     delta: &mut Delta,
-) -> Result<Vec<(String, Value)>, Failure> {
+) -> Result<Vec<(&'n str, Shared)>, Failure> {
     let mut changes = Vec::with_capacity(node.save.len());
     let mut seen = Vec::new();
     for (name, expression) in &node.save {
         let Some(channel) = graph.channels.get(name) else {
             return Err(Failure::invalid("unknown_channel", format!("no channel {name}")));
         };
-        let write = expression.eval(scope)?;
-        if let Some(before) = scope.state.and_then(|state| state.get(name)) {
+        let write = written(base, expression, scope)?;
+        let before = scope.state.and_then(|state| state.get(name));
+        let alone = before.is_some_and(|before| is_alone(channel, before, values.get(name), delta, name));
+        if let Some(before) = before.filter(|_| !alone) {
             let own = reduce(name, channel, Current::of(Some(before)), write.clone())?;
-            seen.push((name.clone(), after(before, own).unwrap_or_else(|| unset(channel))));
+            seen.push((name.as_str(), after(channel, before, own)));
         }
         let change = reduce(name, channel, delta.current(values, name), write)?;
+        if let Some(before) = before.filter(|_| alone) {
+            seen.push((name.as_str(), after(channel, before, change.clone())));
+        }
         changes.push((name, channel.reducer.is_append_like(), change));
     }
     for (name, is_append_like, change) in changes {
@@ -44,15 +49,33 @@ pub(super) fn save(
     Ok(seen)
 }
 
-fn after(before: &Value, change: Change) -> Option<Value> {
+/// What an expression gives; of the input, each part once.
+fn written(base: &Base, expression: &Expr, scope: &Scope<'_>) -> Result<Shared, Failure> {
+    Ok(match (expression.view(scope)?, expression.pointed()) {
+        (Cow::Borrowed(value), Some(path)) if path[0] == "input" => base.part(path, value),
+        (value, _) => value.into_owned().into(),
+    })
+}
+
+/// Whether what a node sees of a channel is what the superstep writes on: a write comes out
+/// alike for both then.
+fn is_alone(channel: &Channel, before: &Value, head: Option<&Shared>, delta: &Delta, name: &str) -> bool {
+    let same = match head {
+        Some(head) => std::ptr::eq(before, &**head),
+        None => !channel.reducer.is_append_like() && std::ptr::eq(before, unset(channel)),
+    };
+    same && delta.lacks(name)
+}
+
+fn after(channel: &Channel, before: &Value, change: Change) -> Shared {
     match change {
-        Change::Reset => None,
-        Change::Set(value) => Some(value),
-        Change::Rewrite(elements) => Some(Value::Array(elements)),
+        Change::Reset => unset(channel).clone().into(),
+        Change::Set(value) => value,
+        Change::Rewrite(elements) => Value::Array(elements).into(),
         Change::Extend(added) => {
             let mut elements = before.as_array().cloned().unwrap_or_default();
             elements.extend(added);
-            Some(Value::Array(elements))
+            Value::Array(elements).into()
         }
     }
 }

@@ -3,76 +3,95 @@
 //! `state` is built of the channels a node reads, from one of two views: the head, or the
 //! snapshot a node was activated on.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use baton_common::Failure;
-use serde_json::{Map, Value, json};
+use baton_common::{Failure, Shared};
+use serde_json::{Value, json};
 
 use super::references::Names;
-use crate::expr::Scope;
+use crate::expr::{Members, Path, Scope};
 use crate::graph::{Channel, Graph};
-use crate::state::{Kept, Open, RunState};
+use crate::state::{Kept, Open, RunState, Values};
 
 /// The names every expression of a run sees.
 #[derive(Debug)]
 pub(super) struct Base {
-    input: Value,
+    input: Arc<Value>,
+    /// Null where no expression asks for it.
     run: Value,
+    /// Parts of the input that channels hold, by their paths.
+    parts: RefCell<BTreeMap<Path, Shared>>,
 }
 
 impl Base {
     /// The input with its defaults, and `run`.
     pub(super) fn new(graph: &Graph, state: &RunState) -> Self {
-        Self {
-            input: with_defaults(&graph.input, &state.input),
-            run: json!({
+        let run = || {
+            json!({
                 "id": state.run.to_string(),
                 "thread": state.thread.thread.as_str(),
                 "request_id": state.request_id,
                 "graph": graph.name,
-            }),
+            })
+        };
+        Self {
+            input: with_defaults(&graph.input, &state.input),
+            run: if graph.known().names_run { run() } else { Value::Null },
+            parts: RefCell::default(),
         }
     }
 
+    /// A part of the input that an expression points at, once for all channels that hold it.
+    pub(super) fn part(&self, path: &Path, value: &Value) -> Shared {
+        let mut parts = self.parts.borrow_mut();
+        if let Some(part) = parts.get(path) {
+            return part.clone();
+        }
+        let part = Shared::from(value.clone());
+        parts.insert(path.clone(), part.clone());
+        part
+    }
+
     /// A scope with these channels.
-    pub(super) fn scope<'a>(&'a self, state: &'a Value) -> Scope<'a> {
+    pub(super) fn scope<'a>(&'a self, state: &'a Members<'a>) -> Scope<'a> {
         Scope { input: Some(&self.input), state: Some(state), run: Some(&self.run), ..Scope::default() }
     }
 }
 
-fn with_defaults(schema: &Value, input: &Value) -> Value {
-    let (Some(properties), Value::Object(members)) = (schema.get("properties").and_then(Value::as_object), input)
+fn with_defaults(schema: &Value, input: &Arc<Value>) -> Arc<Value> {
+    let (Some(properties), Value::Object(members)) = (schema.get("properties").and_then(Value::as_object), &**input)
     else {
         return input.clone();
     };
-    let mut members = members.clone();
-    for (name, property) in properties {
-        if !members.contains_key(name)
-            && let Some(default) = property.get("default")
-        {
-            members.insert(name.clone(), default.clone());
-        }
+    let absent = properties.iter().filter(|(name, _)| !members.contains_key(*name));
+    let mut defaults = absent.filter_map(|(name, property)| Some((name, property.get("default")?))).peekable();
+    if defaults.peek().is_none() {
+        return input.clone();
     }
-    Value::Object(members)
+    let mut members = members.clone();
+    members.extend(defaults.map(|(name, default)| (name.clone(), default.clone())));
+    Arc::new(Value::Object(members))
 }
 
 /// These channels as they are at the head.
-pub(super) fn at_head(graph: &Graph, values: &BTreeMap<String, Arc<Value>>, names: &Names) -> Value {
-    object(graph, names, |name| values.get(name).map(|value| Value::clone(value)))
+pub(super) fn at_head<'a>(graph: &'a Graph, values: &'a Values, names: &Names) -> Members<'a> {
+    members(graph, names, |name| values.get(name).map(|value| Cow::Borrowed(&**value)))
 }
 
 /// These channels as they were when the node was activated.
-pub(super) fn at_snapshot(
-    graph: &Graph,
-    values: &BTreeMap<String, Arc<Value>>,
-    open: Option<&Open>,
+pub(super) fn at_snapshot<'a>(
+    graph: &'a Graph,
+    values: &'a Values,
+    open: Option<&'a Open>,
     names: &Names,
-) -> Value {
-    object(graph, names, |name| match open.and_then(|open| open.kept.get(name)) {
-        Some(Kept::Value(value)) => Some(value.clone()),
-        Some(Kept::Length(length)) => values.get(name).map(|value| first(value, *length)),
-        None => values.get(name).map(|value| Value::clone(value)),
+) -> Members<'a> {
+    members(graph, names, |name| match open.and_then(|open| open.kept.get(name)) {
+        Some(Kept::Value(value)) => Some(Cow::Borrowed(&**value)),
+        Some(Kept::Length(length)) => values.get(name).map(|value| Cow::Owned(first(value, *length))),
+        None => values.get(name).map(|value| Cow::Borrowed(&**value)),
     })
 }
 
@@ -83,18 +102,19 @@ pub(super) fn first(list: &Value, length: u64) -> Value {
 }
 
 /// How an unset channel reads.
-pub(super) fn unset(channel: &Channel) -> Value {
-    let is_array = channel.schema.get("type").and_then(Value::as_str) == Some("array");
-    if channel.default.is_null() && is_array { json!([]) } else { channel.default.clone() }
+pub(super) fn unset(channel: &Channel) -> &Value {
+    static NO_ELEMENTS: Value = Value::Array(Vec::new());
+    let is_array = || channel.schema.get("type").and_then(Value::as_str) == Some("array");
+    if channel.default.is_null() && is_array() { &NO_ELEMENTS } else { &channel.default }
 }
 
-fn object(graph: &Graph, names: &Names, value_of: impl Fn(&str) -> Option<Value>) -> Value {
-    let mut members = Map::new();
+fn members<'a>(graph: &'a Graph, names: &Names, value_of: impl Fn(&str) -> Option<Cow<'a, Value>>) -> Members<'a> {
+    let mut members = Members::default();
     for (name, channel) in names.iter().filter_map(|name| graph.channels.get_key_value(name)) {
-        let value = value_of(name).filter(|value| !value.is_null()).unwrap_or_else(|| unset(channel));
-        members.insert(name.clone(), value);
+        let value = value_of(name).filter(|value| !value.is_null()).unwrap_or_else(|| Cow::Borrowed(unset(channel)));
+        members.push(name, value);
     }
-    Value::Object(members)
+    members
 }
 
 /// What `error` reads as.

@@ -3,10 +3,6 @@
 //! Nothing is changed until all of it is known to go on: a superstep that fails leaves the
 //! state as it was.
 
-use baton_common::commit::{NewGroup, NodeFailure};
-use baton_common::{Failure, GroupId, NodePath};
-use serde_json::Value;
-
 use super::activate::{Activated, Place, owner};
 use super::advance::Surroundings;
 use super::arrivals::{Arrival, Arrivals, Next};
@@ -19,9 +15,11 @@ use super::save::save;
 use super::scope::{at_snapshot, error_value};
 use super::undo::{Compensation, owed_by};
 use super::{Error, approve, checkpoint, limits, snapshot, undo};
-use crate::expr::Scope;
+use crate::expr::{Members, Scope};
 use crate::graph::{Node, OnItemError};
 use crate::state::{Control, Open, RunState};
+use baton_common::commit::{NewGroup, NodeFailure};
+use baton_common::{Failure, GroupId, NodePath};
 
 /// What a superstep begins with.
 #[derive(Debug, Default)]
@@ -169,16 +167,17 @@ impl Folding<'_, '_> {
     /// Folds one activation: writes and goes on, or follows `on_error`, or fails the run.
     /// Behind a failure only what is to be taken back counts.
     fn settle(&mut self, ended: Ended) -> Result<(), Stop> {
-        let graph = self.around.graph;
+        let (around, state) = (self.around, self.state);
+        let graph = around.graph;
         let path = owner(&ended.id.node);
-        let node = self.around.node(&path)?;
-        let mut open = self.control.open.remove(&ended.id);
-        let recorded = owed_by(self.around, self.state, node, &ended, open.as_ref(), &mut self.owed);
+        let node = around.node(&path)?;
+        let open = self.control.open.remove(&ended.id);
+        let recorded = owed_by(around, state, node, &ended, open.as_ref(), &mut self.owed);
         if self.failure.is_some() {
             return Ok(());
         }
-        let values = at_snapshot(graph, &self.state.values, open.as_ref(), &graph.known().reads(&path).at_fold);
-        let scope = self.around.base.scope(&values);
+        let values = at_snapshot(graph, &state.values, open.as_ref(), &graph.known().reads(&path).at_fold);
+        let scope = around.base.scope(&values);
         let late = open.as_ref().map(|open| open.late.clone()).unwrap_or_default();
         let went = if path == ended.id.node {
             let Folded { result, errors, used } = fold(node, ended.how, open.as_ref(), &scope);
@@ -190,7 +189,7 @@ impl Folding<'_, '_> {
                 Err(failure) => on_error(node, failure, &scope),
             }
         } else {
-            match self.approve(node, &ended.id, ended.how, open.take()) {
+            match self.approve(node, &ended.id, ended.how, open.clone()) {
                 Ok(()) => Ok(&[][..]),
                 Err(failure) => on_error(node, failure, &scope),
             }
@@ -204,9 +203,15 @@ impl Folding<'_, '_> {
         Ok(())
     }
 
-    fn go_on<'n>(&mut self, node: &'n Node, values: &Value, scope: &Scope<'_>) -> Result<&'n [NodePath], Failure> {
-        match save(self.around.graph, node, scope, &self.state.values, &mut self.delta) {
-            Ok(seen) => then(node, &Scope { state: Some(&with_own(values, seen)), ..*scope }),
+    fn go_on<'n>(
+        &mut self,
+        node: &'n Node,
+        values: &Members<'_>,
+        scope: &Scope<'_>,
+    ) -> Result<&'n [NodePath], Failure> {
+        let around = (self.around.graph, &self.around.base);
+        match save(around, node, scope, &self.state.values, &mut self.delta) {
+            Ok(seen) => then(node, &Scope { state: Some(&values.with(&seen)), ..*scope }),
             Err(failure) => on_error(node, failure, &Scope { output: None, ..*scope }),
         }
     }
@@ -241,15 +246,11 @@ impl Folding<'_, '_> {
     }
 }
 
-fn with_own(values: &Value, seen: Vec<(String, Value)>) -> Value {
-    let mut values = values.clone();
-    if let Value::Object(members) = &mut values {
-        members.extend(seen);
-    }
-    values
-}
-
-fn then<'g>(node: &'g Node, scope: &Scope<'_>) -> Result<&'g [NodePath], Failure> {
+/// Where a node's branch goes.
+///
+/// # Errors
+/// What a `fail` arm says, and what goes wrong in a condition or message.
+pub(super) fn then<'g>(node: &'g Node, scope: &Scope<'_>) -> Result<&'g [NodePath], Failure> {
     match follow(&node.then, scope)? {
         Way::Nodes(nodes) => Ok(nodes),
         Way::Unmatched => Err(Failure::permanent("no_route", "no condition of `then` holds")),

@@ -4,7 +4,7 @@
 //! Plain types are looked at here, without compiling a schema on every write; all else is
 //! [`crate::expr::schema`]'s.
 
-use baton_common::Failure;
+use baton_common::{Failure, Shared};
 use serde_json::{Number, Value};
 
 use crate::expr::schema::accept;
@@ -25,6 +25,17 @@ pub(super) fn conform(channel: &str, schema: &Value, value: Value) -> Result<Val
         other => other,
     };
     if is_of(kind, &value) { Ok(value) } else { Err(mismatch(format!("takes {kind}, not {}", name_of(&value)))) }
+}
+
+/// As [`conform`], for a value that others may hold too.
+///
+/// # Errors
+/// As there.
+pub(super) fn conform_shared(channel: &str, schema: &Value, value: Shared) -> Result<Shared, Failure> {
+    match plain(schema) {
+        Some(kind) if kind != "number" && is_of(kind, &value) => Ok(value),
+        _ => conform(channel, schema, value.into()).map(Shared::from),
+    }
 }
 
 /// A graph's output as its schema has it.

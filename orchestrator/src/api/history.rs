@@ -3,10 +3,9 @@
 //! Nothing here writes; going on from the past is [`super::rewind`]'s.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use baton_common::records::{Checkpoint, Run};
-use baton_common::{RunId, Seq};
+use baton_common::{RunId, Seq, Shared};
 use baton_engine::state::Control;
 use serde_json::Value;
 
@@ -47,7 +46,7 @@ pub struct StateView {
     /// The checkpoint it is of.
     pub checkpoint: CheckpointView,
     /// Values of the channels.
-    pub values: BTreeMap<String, Arc<Value>>,
+    pub values: BTreeMap<String, Shared>,
 }
 
 /// One channel that differs between two states.
@@ -56,9 +55,9 @@ pub struct ChannelChange {
     /// The channel.
     pub channel: String,
     /// Its value before.
-    pub before: Option<Arc<Value>>,
+    pub before: Option<Shared>,
     /// Its value after.
-    pub after: Option<Arc<Value>>,
+    pub after: Option<Shared>,
     /// For a list that only grew: how many of its first elements are the same.
     pub kept: Option<u64>,
 }
@@ -157,7 +156,7 @@ impl Inner {
     }
 
     /// The values of the channels at a checkpoint; none at 0.
-    async fn values_at(&self, run: &Run, seq: Seq) -> Result<BTreeMap<String, Arc<Value>>, ApiError> {
+    async fn values_at(&self, run: &Run, seq: Seq) -> Result<BTreeMap<String, Shared>, ApiError> {
         if seq == Seq(0) {
             return Ok(BTreeMap::new());
         }
@@ -188,7 +187,7 @@ fn view(checkpoint: Checkpoint) -> CheckpointView {
     }
 }
 
-fn changes(before: &BTreeMap<String, Arc<Value>>, after: &BTreeMap<String, Arc<Value>>) -> Vec<ChannelChange> {
+fn changes(before: &BTreeMap<String, Shared>, after: &BTreeMap<String, Shared>) -> Vec<ChannelChange> {
     let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
     names.sort_unstable();
     names.dedup();
@@ -216,7 +215,7 @@ mod tests {
     #[test]
     fn a_list_that_grew_tells_what_it_kept() {
         let state =
-            |list: Value| BTreeMap::from([("log".to_owned(), Arc::new(list)), ("same".to_owned(), Arc::new(json!(1)))]);
+            |list: Value| BTreeMap::from([("log".to_owned(), list.into()), ("same".to_owned(), json!(1).into())]);
         let found = changes(&state(json!([1, 2])), &state(json!([1, 2, 3])));
         assert_eq!((found.len(), found[0].channel.as_str(), found[0].kept), (1, "log", Some(2)));
         assert_eq!(changes(&state(json!([1])), &state(json!([2])))[0].kept, None);

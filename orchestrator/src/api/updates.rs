@@ -1,10 +1,8 @@
 //! State updates beside the events of a watch: what each step changed, read from its
 //! checkpoint. They are as durable as the checkpoints are, and cost nobody who did not ask.
 
-use std::sync::Arc;
-
 use baton_common::records::{Event, EventKind};
-use baton_common::{RunId, Seq};
+use baton_common::{RunId, Seq, Shared};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,7 +19,7 @@ pub struct Update {
     pub channel: String,
     /// Its value now; `None` where it has none any more, or only `added` is told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Arc<Value>>,
+    pub after: Option<Shared>,
     /// For a list that only grew: how many of its first elements are the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<u64>,

@@ -187,7 +187,7 @@ impl<'a> Next<'a> {
             superstep: record.superstep + 1,
             at: record.ready_at,
             full: true,
-            writes: BTreeMap::from([("log".to_owned(), serde_json::Value::String(self.hash.to_string()))]),
+            writes: BTreeMap::from([("log".to_owned(), serde_json::Value::String(self.hash.to_string()).into())]),
             segments: BTreeMap::new(),
             wrote: BTreeMap::new(),
             control: serde_json::to_value(&self.control).unwrap_or_default(),
