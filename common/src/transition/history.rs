@@ -4,7 +4,7 @@
 use crate::commit::Segment;
 use crate::ids::{Actor, Gen, GraphHash, RunId, Seq, ThreadKey, Version};
 use crate::records::{Checkpoint, SetBack};
-use crate::{Digest, Hasher};
+use crate::{Digest, Hasher, Timestamp};
 
 /// Writes a checkpoint of its own.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,8 @@ pub struct Retry {
     /// An earlier checkpoint to go on from. `None`: the failure itself is retried, what had
     /// succeeded beside it stays.
     pub from: Option<SetBack>,
+    /// When the run's time is over from now on. `None`: as before.
+    pub deadline: Option<Timestamp>,
     /// Who asks.
     pub actor: Actor,
 }

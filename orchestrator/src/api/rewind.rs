@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use baton_common::records::{Origin, Run, RunInfo, SetBack};
 use baton_common::transition::{Edit, EditAnswer, Fork, OnBusy, Retry, RetryAnswer, Submit, SubmitAnswer};
-use baton_common::{Gen, Hasher, RequestId, RunId, Seq, ThreadId, ThreadKey, canonical_json};
+use baton_common::{Gen, Hasher, RequestId, RunId, Seq, ThreadId, ThreadKey, Timestamp, canonical_json};
 use baton_engine::step;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -143,12 +143,13 @@ impl Orchestrator {
             Some(seq) => Some(inner.set_back_to(&found, seq).await?),
             None => None,
         };
-        let retry = Retry { run, seen: found.state.r#gen, from, actor: caller.actor.clone() };
+        let deadline = inner.time_again(&found).await?;
+        let retry = Retry { run, seen: found.state.r#gen, from, deadline, actor: caller.actor.clone() };
         let settled = inner.settle(|| inner.retry_op(retry.clone())).await?;
         let conflict = |code: &str, cause: String, cure: &str| ApiError::new(ErrorKind::Conflict, code, cause, cure);
         match settled.answer {
             RetryAnswer::Retried(tail) => {
-                inner.states.forget(run);
+                inner.states.forget_run(run);
                 inner.inflight.ended(run);
                 inner.follow(run, tail);
                 inner.advance_soon(run, Cue::Look);
@@ -169,6 +170,20 @@ impl Orchestrator {
 }
 
 impl Inner {
+    /// When the time of a run that is taken up again is over: one whose time has passed has
+    /// as long as it had before. `None`: nothing changes.
+    async fn time_again(&self, run: &Run) -> Result<Option<Timestamp>, ApiError> {
+        let Some(deadline) = run.info.deadline else { return Ok(None) };
+        let now = self.store.now().await?;
+        if deadline > now {
+            return Ok(None);
+        }
+        let compiled = self.graph(&run.info.thread.tenant, run.info.graph).await?;
+        let limit = compiled.and_then(|compiled| compiled.graph.limits.duration_ms);
+        let had = || u64::try_from(deadline.0 - run.state.created_at.0).unwrap_or(0);
+        Ok(Some(now.plus_ms(limit.unwrap_or_else(had))))
+    }
+
     /// The checkpoint that an edit of a run's thread would be; as part of another run, for a
     /// fork.
     async fn edited_at(&self, of: &Run, into: &Run, at: Seq, set: Map<String, Value>) -> Result<Edit3, ApiError> {

@@ -137,6 +137,24 @@ async fn a_failure_names_its_node() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_whose_time_was_over_has_as_long_again_when_it_is_retried() {
+    let mut slow = hello();
+    slow.graph.limits.duration_ms = Some(60_000);
+    let rig = Rig::new(vec![slow], Settings::default()).await;
+    let works = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let worker = works.clone();
+    rig.work(move |grant| if worker.load(std::sync::atomic::Ordering::Relaxed) { echo(grant) } else { None });
+    let run = rig.submit("hello", json!({"name": "Ada"})).await;
+    let view = rig.end(run).await;
+    assert_eq!(view.failure.map(|failed| failed.failure.code).as_deref(), Some("limit_exceeded"));
+    works.store(true, std::sync::atomic::Ordering::Relaxed);
+    rig.orchestrator.retry(&Caller::local(), run, None).await.unwrap();
+    let view = rig.until(run, |view| view.summary.status.is_terminal()).await;
+    assert_eq!(view.output, Some(json!({"out": "hi Ada"})), "{:?}", view.failure);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_message_is_sent_again() {
     let rig = Rig::new(vec![hello()], Settings::default()).await;
     let lost = std::sync::atomic::AtomicU32::new(0);

@@ -15,7 +15,7 @@ use super::{Machine, Outcome};
 impl Machine<'_> {
     pub(super) fn retry(&mut self, op: &Retry) -> Outcome<RetryAnswer> {
         let run = op.run;
-        let (Some(info), Some(mut state)) = (self.rows.run_info(run)?, self.rows.run_state(run)?) else {
+        let (Some(mut info), Some(mut state)) = (self.rows.run_info(run)?, self.rows.run_state(run)?) else {
             return Ok(RetryAnswer::Unknown);
         };
         if state.r#gen == op.seen.next() {
@@ -37,6 +37,10 @@ impl Machine<'_> {
             state.head = back.seq;
         }
         self.rows.put_thread(&thread)?;
+        if op.deadline.is_some() {
+            info.deadline = op.deadline;
+            self.rows.put_run_info(&info)?;
+        }
         self.revive(&info, &mut state)?;
         let tail = self.take_up(&info, &mut state, op.from.as_ref())?;
         self.rows.put_run_state(run, &state)?;

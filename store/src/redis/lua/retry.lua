@@ -1,6 +1,6 @@
 -- RETRY: a run that ended or is stuck goes on in a new generation, from an earlier state or from
 -- its failure: groups that were kept at its end are opened again.
-local uuid, gen, from, actor, subject, names = unrow(ARGV[1])
+local uuid, gen, from, actor, subject, deadline, names = unrow(ARGV[1])
 enter(uuid)
 local text = get('s')
 if not text then return pack('unknown') end
@@ -123,7 +123,15 @@ if s.status == STUCK then
 end
 R.e = false
 due[due_run('g')], due[due_run('c')] = false, false
-local deadline = fixed().deadline
+if deadline then
+  -- What is fixed is JSON, in which this word stands unescaped as a name only, at most once.
+  local info, many = string.gsub(get('i'), '"deadline":%-?[%dnul]+', '"deadline":' .. string.format('%d', deadline), 1)
+  if many == 0 then info = string.sub(info, 1, -2) .. ',"deadline":' .. string.format('%d', deadline) .. '}' end
+  local row = { unrow(get('f')) }
+  row[3] = deadline
+  R.i, R.f = info, pack(unpack(row))
+end
+deadline = fixed().deadline
 if deadline and deadline > now then due[due_run('t')] = deadline end
 s.status, s.undoing, s.gen, s.ver, s.ended = RUNNING, false, s.gen + 1, s.ver + 1, false
 s.attempts, s.closed, s.ready = 0, 0, now

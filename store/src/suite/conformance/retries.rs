@@ -15,13 +15,14 @@ impl Story<'_> {
     pub(super) async fn retries(&mut self) {
         self.a_retry_does_again_what_failed_and_keeps_what_succeeded().await;
         self.a_retry_from_an_earlier_state_drops_what_was_open().await;
+        self.a_retry_gives_a_run_whose_time_was_over_time_again().await;
         self.a_retried_child_is_another_run().await;
         self.only_what_has_ended_is_retried_and_once().await;
         self.a_busy_thread_refuses_a_retry().await;
     }
 
     async fn retry(&mut self, run: RunId, seen: Gen, from: Option<SetBack>) -> RetryAnswer {
-        let op = Retry { run, seen, from, actor: Actor::local() };
+        let op = Retry { run, seen, from, deadline: None, actor: Actor::local() };
         match self.apply(Op::Retry(Box::new(op))).await {
             Reply::Retry(answer) => answer,
             other => panic!("RETRY answered {other:?}"),
@@ -88,6 +89,17 @@ impl Story<'_> {
         assert!(detail.run.state.resumed && detail.run.state.head == Seq(0));
         let known = self.subject.thread(&detail.run.info.thread).await.expect("a read").expect("the thread");
         assert_eq!((known.head, known.next_seq(), known.active), (Seq(0), Seq(2), Some(run)));
+    }
+
+    async fn a_retry_gives_a_run_whose_time_was_over_time_again(&mut self) {
+        let run = self.broken().await;
+        let before = self.run(run).await.info;
+        let deadline = Some(self.subject.now().await.expect("the time").plus_ms(86_400_000_000));
+        let op = Retry { run, seen: Gen(0), from: None, deadline, actor: Actor::local() };
+        let answer = self.apply(Op::Retry(Box::new(op))).await;
+        assert!(matches!(answer, Reply::Retry(RetryAnswer::Retried(_))), "{answer:?}");
+        assert!(self.due(run).await.contains(&DueKind::Timer));
+        assert_eq!(self.run(run).await.info, baton_common::records::RunInfo { deadline, ..before });
     }
 
     async fn a_retried_child_is_another_run(&mut self) {

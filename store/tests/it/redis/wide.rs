@@ -186,7 +186,7 @@ async fn ten_thousand_are_taken_up_again_at_once() {
     let mut end = world::commit(&info, 1, Vec::new(), Vec::new());
     end.end = Some(RunEnd { status: RunStatus::Failed, output: None, failure: None, owed: None });
     bench.timed("ADVANCE that fails", world::advance(&bench.store, end)).await;
-    let retry = Retry { run: info.id, seen: Gen(0), from: None, actor: Actor::local() };
+    let retry = Retry { run: info.id, seen: Gen(0), from: None, deadline: None, actor: Actor::local() };
     let answer = bench.timed("RETRY", bench.store.apply(Op::Retry(Box::new(retry)))).await.unwrap();
     let Reply::Retry(RetryAnswer::Retried(tail)) = answer else { panic!("{answer:?}") };
     assert_eq!(tail.released.len(), 100);
