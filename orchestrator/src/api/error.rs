@@ -144,7 +144,9 @@ impl From<baton_blobs::Error> for ApiError {
             baton_blobs::Error::Failed { .. } => {
                 Self::new(ErrorKind::Unavailable, "blobs_unavailable", cause, "repeat the same request")
             }
-            baton_blobs::Error::Changed { .. } | baton_blobs::Error::UnknownStore(_) => Self::internal(cause),
+            baton_blobs::Error::Changed { .. }
+            | baton_blobs::Error::UnknownStore(_)
+            | baton_blobs::Error::Setting(_) => Self::internal(cause),
         }
     }
 }
