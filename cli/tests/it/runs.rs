@@ -34,6 +34,36 @@ fn hello_runs_to_its_end_and_tells_of_its_jobs() {
     }
 }
 
+const CALLS: &str = "\
+baton: 1
+graph: calls
+output: { done: state.done }
+state: { done: integer }
+start: each
+nodes:
+  each: { for_each: '[7, 8]', graph: { name: echoes, args: { n: '{{ item }}' } }, save: { done: size(output) }, then: end }
+graphs:
+  echoes:
+    input: { n: integer }
+    output: { n: state.n }
+    state: { n: integer }
+    start: echo
+    nodes:
+      echo: { tool: { name: debug.echo, args: { n: '{{ input.n }}' } }, save: { n: output.n }, then: end }
+";
+
+#[test]
+fn jobs_of_called_graphs_are_told_beneath_the_call() {
+    let baton = Baton::new();
+    let graph = baton.write("calls.yaml", CALLS);
+    let value = baton.run(&["run", &graph, "--json"]).json(0);
+    let jobs = value["jobs"].as_array().expect("jobs");
+    let names: Vec<&str> = jobs.iter().filter_map(|job| job["job"].as_str()).collect();
+    assert_eq!(names, ["each#1/0", "each#1/1", "each#1/0/echo#1/0", "each#1/1/echo#1/0"]);
+    assert!(jobs.iter().all(|job| job["resumes"][0]["result"] == "ok"), "{value}");
+    assert_eq!(value["nodes"], serde_json::json!([]), "nothing is under way any more");
+}
+
 #[test]
 fn people_get_the_output_alone_and_progress_beside_it() {
     let ended = Baton::new().run(&["run", &example("hello.yaml")]);
