@@ -9,6 +9,7 @@
 mod parts;
 mod plan;
 mod review;
+mod skills;
 mod supervisor;
 mod tools;
 

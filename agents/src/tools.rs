@@ -11,7 +11,7 @@ use baton_engine::builder::{Channel, Each, GraphBuilder, Node, Route, Type};
 use baton_engine::spec::{AgentSpec, AgentTool, GraphTool};
 use serde_json::{Value, json};
 
-use crate::parts;
+use crate::{parts, skills};
 
 /// Something a model may call.
 pub(crate) struct Callable {
@@ -30,7 +30,7 @@ pub(crate) fn graph(spec: &AgentSpec) -> GraphBuilder {
     with(spec, of_tools(spec))
 }
 
-/// The tools of an agent.
+/// The tools of an agent, that which reads its skills among them.
 pub(crate) fn of_tools(spec: &AgentSpec) -> Vec<Callable> {
     let callable = |tool: &AgentTool| match tool {
         AgentTool::Worker(name) => {
@@ -39,7 +39,7 @@ pub(crate) fn of_tools(spec: &AgentSpec) -> Vec<Callable> {
         }
         AgentTool::Graph(tool) => of_graph(spec, tool),
     };
-    spec.tools.iter().map(callable).collect()
+    spec.tools.iter().map(callable).chain(skills::callable(spec)).collect()
 }
 
 /// A graph as a tool.
@@ -55,7 +55,7 @@ pub(crate) fn with(spec: &AgentSpec, callables: Vec<Callable>) -> GraphBuilder {
     // Enough for all rounds: these end first.
     let steps = 1 + spec.rounds * (2 + calls.len() as u64);
     let offers: Vec<Value> = callables.iter().map(|callable| callable.offer.clone()).collect();
-    let mut graph = parts::graph(spec, "state.said")
+    let mut graph = skills::with(spec, parts::graph(spec, "state.said"))
         .channel("said", Channel::of(Type::array()).reduce("append"))
         .channel("calls", Channel::of(Type::array()))
         .channel("rounds", Channel::of(Type::integer()).reduce("sum").default(0))
@@ -76,8 +76,8 @@ pub(crate) fn with(spec: &AgentSpec, callables: Vec<Callable>) -> GraphBuilder {
 fn model(spec: &AgentSpec, calls: &[String], offers: Vec<Value>) -> Node {
     // Without any it can still be wrong about that, and is told so.
     let mut own = json!({"route": spec.route, "messages": parts::said(spec), "tools": offers});
-    if spec.system {
-        own["system"] = json!("{{ input.system }}");
+    if let Some(system) = skills::system(spec) {
+        own["system"] = system;
     }
     let turn = "'role': 'assistant', 'content': output.text";
     let next = if calls.is_empty() { Route::to("results") } else { Route::all(calls.iter().map(String::as_str)) };

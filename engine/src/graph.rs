@@ -138,6 +138,18 @@ pub struct Node {
     pub approve: Option<Approve>,
 }
 
+impl Node {
+    /// The calls of tools in it: its work, what tells of its questions, what takes it back.
+    pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
+        let work = match &self.work {
+            Work::Tool(call) | Work::Notify(call) => Some(call),
+            Work::Ask(ask) => ask.via.as_ref(),
+            Work::Wait(_) | Work::Graph(_) | Work::Local => None,
+        };
+        work.into_iter().chain(&self.undo)
+    }
+}
+
 /// A job that is called again until its output says that it is done.
 #[derive(Debug, Clone)]
 pub struct Poll {
@@ -253,6 +265,8 @@ pub struct Ask {
     pub form: AskForm,
     /// How long it stays open, in milliseconds.
     pub expires_ms: Option<u64>,
+    /// The call that tells people where to answer, in a scope with `ask`.
+    pub via: Option<ToolCall>,
 }
 
 /// What an answer must look like.

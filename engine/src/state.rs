@@ -12,7 +12,7 @@ use baton_common::commit::NodeFailure;
 use baton_common::records::{Body, Checkpoint, RunInfo, Span};
 use baton_common::tool::Priority;
 use baton_common::{
-    Actor, Digest, Failure, Gen, GroupId, NodePath, RequestId, RunId, Seq, Shared, ThreadKey, Timestamp,
+    Actor, Digest, Failure, Gen, GroupId, InterruptId, NodePath, RequestId, RunId, Seq, Shared, ThreadKey, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -118,6 +118,9 @@ pub struct Control {
     /// was set back.
     #[serde(skip_serializing_if = "is_zero")]
     pub floor: u64,
+    /// The run's input, where its record does not hold it: [`baton_common::records::Parent::needs`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
     /// That the run takes back what it did, once it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Box<Undo>>,
@@ -149,6 +152,9 @@ pub struct Open {
     /// How its calls stand with who approves them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Box<Approval>>,
+    /// The first of its questions, where people were told of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<InterruptId>,
 }
 
 impl Open {
@@ -283,15 +289,26 @@ impl RunState {
     /// # Errors
     /// When the input or a record is no JSON of its form.
     pub fn restore(info: &RunInfo, r#gen: Gen, checkpoint: &Checkpoint, channels: Channels) -> Result<Self, Error> {
+        let control = Control::read(checkpoint)?;
+        let blank = Self::blank(info, r#gen)?;
         Ok(Self {
             head: checkpoint.seq,
             hash: checkpoint.hash,
             superstep: checkpoint.superstep,
             values: channels.join()?,
             segments: checkpoint.segments.clone(),
-            control: Control::read(checkpoint)?,
-            ..Self::blank(info, r#gen)?
+            input: control.input.clone().map_or(blank.input, Arc::new),
+            control,
+            ..blank
         })
+    }
+
+    /// It with the input that its record does not hold.
+    #[must_use]
+    pub(crate) fn begun(mut self, input: Value) -> Self {
+        self.input = Arc::new(input.clone());
+        self.control.input = Some(input);
+        self
     }
 
     /// The checkpoints that its open activations were made from: what

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use baton_common::tool::ToolSpec;
 use baton_common::{GraphHash, TenantId};
-use baton_engine::graph::{Graph, Work};
+use baton_engine::graph::Graph;
 use baton_engine::spec::{self, Known, Problem};
 use baton_engine::step::Tools;
 use baton_store::StoredGraph;
@@ -189,12 +189,7 @@ impl Inner {
         let known = self.catalogue().await?;
         let mut tools = Tools::new();
         for node in graph.nodes.values() {
-            let work = match &node.work {
-                Work::Tool(call) | Work::Notify(call) => Some(call),
-                _ => None,
-            };
-            let calls = work.into_iter().chain(&node.undo);
-            for name in calls.flat_map(|call| call.offers().chain([call.name.as_str()])) {
+            for name in node.calls().flat_map(|call| call.offers().chain([call.name.as_str()])) {
                 let Some(tool) = known.get(name) else {
                     let cause = format!("node {}: no worker that was seen lately has the tool {name}", node.path);
                     return Err(ApiError::invalid("unknown_tool", cause, nearest(name, &known)));

@@ -9,7 +9,7 @@ use baton_common::records::RunInfo;
 use baton_common::settings::Timings;
 use baton_common::tool::{Effect, QueueClass, ToolSpec};
 use baton_common::{GraphHash, JobId, NodePath, RequestId, RunId};
-use baton_engine::graph::{Graph, ToolCall, Work};
+use baton_engine::graph::{Graph, ToolCall};
 use baton_engine::spec::Source;
 use baton_engine::spec::cases::{Case, Segment};
 use baton_orchestrator::api::{ApiError, Caller, GraphRef, GraphSource, SubmitRequest};
@@ -200,13 +200,7 @@ pub(super) fn plain(path: &NodePath) -> &str {
 }
 
 fn calls(graph: &Graph) -> impl Iterator<Item = &ToolCall> {
-    graph.nodes.values().flat_map(|node| {
-        let work = match &node.work {
-            Work::Tool(call) | Work::Notify(call) => Some(call),
-            _ => None,
-        };
-        work.into_iter().chain(&node.undo)
-    })
+    graph.nodes.values().flat_map(baton_engine::graph::Node::calls)
 }
 
 /// A tool of that name that takes anything.

@@ -232,6 +232,13 @@ impl Ask {
         self
     }
 
+    /// What tells people that it is open: a tool and its arguments, which see `ask`.
+    #[must_use]
+    pub fn via(mut self, tool: &str, args: Value) -> Self {
+        self.0.insert("via".to_owned(), call(tool, args));
+        self
+    }
+
     /// How long it stays open.
     #[must_use]
     pub fn expires(mut self, duration: &str) -> Self {

@@ -59,6 +59,8 @@ pub struct Scope<'a> {
     pub event: Option<&'a Value>,
     /// In `when` of an `approve`: the arguments of the call.
     pub args: Option<&'a Value>,
+    /// In `via` of a question: `{id, run, path, title, expires_at}`.
+    pub ask: Option<&'a Value>,
 }
 
 /// Whether CEL has a type of that name.
@@ -84,6 +86,7 @@ impl<'a> Scope<'a> {
             "deps" => self.deps,
             "event" => self.event,
             "args" => self.args,
+            "ask" => self.ask,
             _ => None,
         };
         value.map(Named::Value)

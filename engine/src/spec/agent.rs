@@ -169,7 +169,8 @@ fn names(node: Option<&Node>) -> Vec<String> {
     }
 }
 
-fn member<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
+/// A member that may be changed.
+pub(super) fn member<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
     match &mut node.content {
         Content::Map(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value),
         _ => None,
@@ -177,7 +178,7 @@ fn member<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
 }
 
 /// What is wrong with what was made is said of the agent.
-fn place_all(node: &mut Node, at: Place) {
+pub(super) fn place_all(node: &mut Node, at: Place) {
     node.at = at;
     match &mut node.content {
         Content::Scalar { .. } => {}

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::call;
 use super::code::{expression, template};
 use super::problem::Report;
 use super::reader::{Members, duration, kind, members, text, word};
@@ -9,7 +10,7 @@ use super::types::{fields, json_schema, object};
 use super::view::{View, closed};
 use super::yaml::{Content, Node};
 use crate::expr::Expr;
-use crate::graph::{Ask, AskForm};
+use crate::graph::{Ask, AskForm, ToolCall};
 
 const ACTIONS: [&str; 4] = ["approve", "edit", "reject", "respond"];
 const KEYS: [&str; 8] = ["title", "show", "edit", "allow", "fields", "schema", "expires", "via"];
@@ -17,11 +18,6 @@ const KEYS: [&str; 8] = ["title", "show", "edit", "allow", "fields", "schema", "
 /// The question and what its answer looks like.
 pub(super) fn ask(report: &mut Report, node: &Node, view: &View<'_>) -> (Option<Ask>, Value) {
     let Some(members) = members(report, node, "ask", &KEYS, &[]) else { return (None, json!({})) };
-    if let Some(entry) = members.entry("via") {
-        report
-            .add("unsupported_yet", entry.key_at, "via is not supported yet")
-            .help("tell people by a node before it: notify: { name: slack.post, args: … } with then: this node");
-    }
     let title = match members.get("title") {
         Some(title) => text(report, title, "title").and_then(|_| template(report, title, "title", view, false)),
         None => {
@@ -31,9 +27,20 @@ pub(super) fn ask(report: &mut Report, node: &Node, view: &View<'_>) -> (Option<
     };
     let show = members.get("show").map_or(Some(Vec::new()), |node| show(report, node, view));
     let expires_ms = members.get("expires").and_then(|node| duration(report, node, "expires"));
+    let via = members.get("via").map(|node| via(report, node, view));
     let (form, output) = form(report, &members, view);
-    let question = title.zip(show).zip(form).map(|((title, show), form)| Ask { title, show, form, expires_ms });
-    (question, output)
+    let sound = via.as_ref().is_none_or(Option::is_some);
+    let via = via.flatten();
+    let question = title.zip(show).zip(form).filter(|_| sound);
+    (question.map(|((title, show), form)| Ask { title, show, form, expires_ms, via }), output)
+}
+
+/// The call that tells people of the question: it sees what the question sees, and `ask`.
+fn via(report: &mut Report, node: &Node, view: &View<'_>) -> Option<ToolCall> {
+    let text = || json!({"type": "string"});
+    let until = json!({"type": ["string", "null"]});
+    let asked = [("id", text()), ("run", text()), ("path", text()), ("title", text()), ("expires_at", until)];
+    call::told(report, node, &view.at("via of an ask").with("ask", closed(asked)))
 }
 
 fn show(report: &mut Report, node: &Node, view: &View<'_>) -> Option<Vec<(String, Expr)>> {

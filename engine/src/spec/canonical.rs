@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{Place, Report};
 use super::scalar::{Scalar, scalar};
+use super::skills;
 use super::yaml::{Content, Entry, Node};
 
 /// What a graph names outside of its own text, beside graphs that are defined in it.
@@ -17,13 +18,15 @@ pub(super) struct References {
     pub(super) graphs: Vec<String>,
     /// Names of applied graphs.
     pub(super) applied: Vec<String>,
+    /// Folders that skills may be, relative to the first file.
+    pub(super) skills: Vec<String>,
 }
 
 /// What a graph in that folder names.
 pub(super) fn references(root: &Node, folder: &str) -> References {
     let mut found = References::default();
     gather(root, folder, &mut Vec::new(), &mut found);
-    for names in [&mut found.texts, &mut found.graphs, &mut found.applied] {
+    for names in [&mut found.texts, &mut found.graphs, &mut found.applied, &mut found.skills] {
         names.sort();
         names.dedup();
     }
@@ -38,6 +41,7 @@ fn gather<'n>(root: &'n Node, folder: &str, defined: &mut Vec<&'n str>, found: &
             found.texts.extend(path.filter(|path| is_inside(path)));
         });
     });
+    found.skills.extend(skills::folders(root, folder));
     let before = defined.len();
     let graphs = match root.get("graphs").map(|graphs| &graphs.content) {
         Some(Content::Map(entries)) => entries.as_slice(),
@@ -131,7 +135,8 @@ pub(super) fn is_inside(path: &str) -> bool {
         && path.split('/').all(|part| !part.is_empty() && part != ".." && part != ".")
 }
 
-fn nodes_of(root: &mut Node, visit: &mut impl FnMut(&mut Node)) {
+/// Visits the nodes of a graph.
+pub(super) fn nodes_of(root: &mut Node, visit: &mut impl FnMut(&mut Node)) {
     let nodes = member(root, "nodes").map(|nodes| &mut nodes.content);
     let Some(Content::Map(nodes)) = nodes else { return };
     nodes.iter_mut().for_each(|entry| visit(&mut entry.value));
@@ -195,7 +200,8 @@ pub(super) fn load(source: &str, report: &mut Report) -> Option<Node> {
     }
 }
 
-fn from_json(value: &Value) -> Node {
+/// A value as a tree that stands nowhere.
+pub(super) fn from_json(value: &Value) -> Node {
     let plain = |text: String| Content::Scalar { text, quoted: false };
     let content = match value {
         Value::Null => plain(String::new()),

@@ -11,12 +11,13 @@ use super::view::View;
 use super::yaml::{Content, Node};
 use crate::graph::ToolCall;
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "route",
     "system",
     "user",
     "messages",
     "passages",
+    "images",
     "tools",
     "fields",
     "output_schema",
@@ -24,14 +25,14 @@ const KEYS: [&str; 10] = [
     "max_tokens",
 ];
 /// Arguments that are templates.
-const TEMPLATES: [&str; 4] = ["system", "user", "messages", "passages"];
+const TEMPLATES: [&str; 5] = ["system", "user", "messages", "passages", "images"];
 /// Arguments that are taken as they are.
 const LITERALS: [&str; 5] = ["route", "tools", "output_schema", "temperature", "max_tokens"];
 const TOKENS_MAX: u64 = 10_000_000;
 
 /// The call, and the schema of `output.json` where one is asked for.
 pub(super) fn chat(report: &mut Report, node: &Node, view: &View<'_>) -> (Option<ToolCall>, Option<Value>) {
-    let Some(members) = members(report, node, "chat", &KEYS, &["images"]) else { return (None, None) };
+    let Some(members) = members(report, node, "chat", &KEYS, &[]) else { return (None, None) };
     let mut args = Map::new();
     let mut sound = true;
     match members.get("route") {
@@ -103,12 +104,12 @@ fn output_schema(report: &mut Report, fields_node: Option<&Node>, schema: Option
     }
 }
 
-/// `system` and `user` are texts; `messages` and `passages` lists or one expression.
+/// `system` and `user` are texts; `messages`, `passages` and `images` lists or one expression.
 fn is_of_shape(report: &mut Report, key: &str, node: &Node) -> bool {
     let fits = match (&node.content, key) {
         (Content::Scalar { .. }, "system" | "user") => text(report, node, key).is_some(),
         (Content::Scalar { text, .. }, _) => text.starts_with("{{") && text.ends_with("}}"),
-        (Content::List(_), "messages" | "passages") => true,
+        (Content::List(_), "messages" | "passages" | "images") => true,
         _ => false,
     };
     if !fits && !matches!((&node.content, key), (Content::Scalar { .. }, "system" | "user")) {

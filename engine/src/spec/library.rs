@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::problem::{Place, Report};
 use super::yaml::{Content, Entry, Node};
-use super::{Known, Source, agent, canonical, document, yaml};
+use super::{Known, Source, agent, canonical, document, skills, yaml};
 use crate::graph::Graph;
 
 const GRAPHS_MAX: usize = 64;
@@ -165,6 +165,7 @@ impl<'k> Library<'k> {
         let back = report.enter(&self.source.place_of(path));
         let graph = yaml::load(text, report).and_then(|mut root| {
             canonical::inline(&mut root, folder(path), &self.source.includes, report);
+            skills::inline(&mut root, folder(path), self.source, report, &mut Report::default());
             agent::expand(&mut root, self.known.agents, report);
             let home = Home::file(path, &root);
             document::graph(report, self, &root, &home)

@@ -27,6 +27,7 @@ mod reader;
 mod retry;
 mod route;
 mod scalar;
+mod skills;
 mod types;
 mod view;
 mod wait;
@@ -38,6 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use agent::{AgentKind, AgentSpec, AgentTool, Agents, GraphTool, Member, Reviewer};
 use baton_common::tool::ToolSpec;
 pub use problem::{CODES, Problem};
+pub use skills::{SKILL_FILE_BYTES_MAX, SKILL_FILES_MAX, Skill};
 
 use crate::graph::Graph;
 use library::{Home, Library};
@@ -91,7 +93,7 @@ pub struct Known {
 #[must_use]
 pub fn includes(source: &Source) -> Vec<String> {
     let mut paths = BTreeSet::new();
-    walk(source, &mut |found| {
+    walk(source, &mut |_, _, found| {
         paths.extend(found.texts.iter().cloned());
         paths.extend(found.graphs.iter().cloned());
     });
@@ -102,12 +104,37 @@ pub fn includes(source: &Source) -> Vec<String> {
 #[must_use]
 pub fn calls(source: &Source) -> Vec<String> {
     let mut names = BTreeSet::new();
-    walk(source, &mut |found| names.extend(found.applied.iter().cloned()));
+    walk(source, &mut |_, _, found| names.extend(found.applied.iter().cloned()));
     names.into_iter().collect()
 }
 
+/// The folders that the skills of its agents may be, relative to its folder, as far as the
+/// texts given tell. What lies in them goes to [`Source::includes`] by its path: texts, up to
+/// [`SKILL_FILES_MAX`] and [`SKILL_FILE_BYTES_MAX`] and a little more, so that what is beyond
+/// is seen, and `"\0"` for what is no text.
+#[must_use]
+pub fn skill_folders(source: &Source) -> Vec<String> {
+    let mut folders = BTreeSet::new();
+    walk(source, &mut |_, _, found| folders.extend(found.skills.iter().cloned()));
+    folders.into_iter().collect()
+}
+
+/// What is odd about a graph and does no harm: of its skills, so far.
+#[must_use]
+pub fn notes(source: &Source) -> Vec<Problem> {
+    let mut notes = Report::new(&source.file);
+    walk(source, &mut |path, root, _| {
+        let file = if path.is_empty() { source.file.clone() } else { source.place_of(path) };
+        let back = notes.enter(&file);
+        let folder = library::folder(path);
+        skills::inline(&mut root.clone(), folder, source, &mut Report::default(), &mut notes);
+        notes.back(back);
+    });
+    notes.finish()
+}
+
 /// What each file of a graph names.
-fn walk(source: &Source, visit: &mut impl FnMut(&canonical::References)) {
+fn walk(source: &Source, visit: &mut impl FnMut(&str, &yaml::Node, &canonical::References)) {
     let mut read: BTreeSet<String> = BTreeSet::new();
     let mut work = vec![(String::new(), &source.text)];
     while let Some((path, text)) = work.pop() {
@@ -116,7 +143,7 @@ fn walk(source: &Source, visit: &mut impl FnMut(&canonical::References)) {
         }
         let Some(root) = yaml::load(text, &mut Report::default()) else { continue };
         let found = canonical::references(&root, library::folder(&path));
-        visit(&found);
+        visit(&path, &root, &found);
         work.extend(found.graphs.into_iter().filter_map(|path| Some((path.clone(), source.includes.get(&path)?))));
     }
 }
@@ -138,6 +165,7 @@ pub fn parse_with(source: &Source, known: &Known) -> Result<Graph, Vec<Problem>>
     let mut report = Report::new(&source.file);
     let graph = yaml::load(&source.text, &mut report).and_then(|mut root| {
         canonical::inline(&mut root, "", &source.includes, &mut report);
+        skills::inline(&mut root, "", source, &mut report, &mut Report::default());
         agent::expand(&mut root, known.agents, &mut report);
         document::graph(&mut report, &mut Library::new(source, known, false), &root, &Home::file("", &root))
     });

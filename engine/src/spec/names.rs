@@ -1,8 +1,8 @@
 //! Names: those every graph may use, and the nearest to one that is misspelt.
 
 /// Top-level names of expressions and templates.
-pub(crate) const SCOPE: [&str; 11] =
-    ["args", "deps", "error", "errors", "event", "input", "item", "output", "run", "secret", "state"];
+pub(crate) const SCOPE: [&str; 12] =
+    ["args", "ask", "deps", "error", "errors", "event", "input", "item", "output", "run", "secret", "state"];
 
 /// The name most like `name`, if one is like enough to have been meant.
 pub(crate) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {

@@ -160,6 +160,7 @@ impl<'d> View<'d> {
                 ("item", None) => _ = problem.help("only work and keep of a node with for_each see it"),
                 ("deps", _) => _ = problem.help("only work and keep of a map with after see it"),
                 ("event", _) => _ = problem.help("only match of a wait sees it"),
+                ("ask", _) => _ = problem.help("only via of an ask sees it"),
                 ("args", _) => _ = problem.help("only when of an approve sees it"),
                 ("secret", _) => _ = problem.help("secrets stand in the arguments of tools only"),
                 _ => _ = problem.help(format!("visible are {}", self.visible().join(", "))),

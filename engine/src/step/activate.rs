@@ -19,7 +19,7 @@ use super::items::{Items, dependency_failed, of_item};
 use super::outcomes::Outcomes;
 use super::scope::at_snapshot;
 use super::tasks::{self, Draft, Keeps, Origin};
-use super::{approve, child};
+use super::{approve, child, via};
 use crate::expr::Scope;
 use crate::graph::{Node, OnItemError, ToolCall, Work};
 use crate::state::{Open, RunState, Values};
@@ -43,6 +43,8 @@ pub(super) struct Place<'a> {
 pub(super) enum Activated {
     /// It waits for this group: its own, or the one that asks for approval first.
     Waits(NewGroup),
+    /// It waits for this group of questions, which the other tells people of.
+    Asks(NewGroup, NewGroup),
     /// It goes on at once, leaving this group behind.
     GoesOn(Option<NewGroup>),
     /// Its children were computed.
@@ -105,8 +107,8 @@ impl Making<'_> {
                 let group = group(self.node, self.id.clone(), kind, tasks, opening, true)?;
                 Ok(Activated::GoesOn(Some(group).filter(|group| group.info.count > 0)))
             }
-            Work::Ask(_) => self.simple(TaskKind::Ask, open),
-            Work::Wait(_) => self.simple(TaskKind::Wait, open),
+            Work::Ask(_) => self.ask(open),
+            Work::Wait(_) => self.wait(open),
             Work::Graph(call) => child::activate(self, &call.name, open),
         }
     }
@@ -126,19 +128,34 @@ impl Making<'_> {
         self.waits(kind, tasks, open)
     }
 
-    fn simple(&self, kind: TaskKind, open: &mut Open) -> Result<Activated, Failure> {
+    /// Questions, and the calls that tell people of them.
+    fn ask(&self, open: &mut Open) -> Result<Activated, Failure> {
+        let drafts = self.drafts(open)?;
+        let numbers = numbers(&drafts);
+        let mut made = Vec::with_capacity(drafts.len());
+        let mut asked = Vec::with_capacity(drafts.len());
+        for (item, draft) in drafts {
+            let Draft::Question(question, expires_ms) = draft else { continue };
+            let task = self.origin().question(&question, expires_ms)?;
+            made.push(NewTask { needs: self.needs(item, &numbers).into_values().collect(), ..task });
+            asked.push((item, *question, expires_ms));
+        }
+        let told = via::calls(self, &asked, open)?;
+        match (self.waits(Kind::without_worker(TaskKind::Ask), made, open)?, told) {
+            (Activated::Waits(questions), Some(told)) => Ok(Activated::Asks(questions, told)),
+            (activated, _) => Ok(activated),
+        }
+    }
+
+    fn wait(&self, open: &mut Open) -> Result<Activated, Failure> {
         let drafts = self.drafts(open)?;
         let numbers = numbers(&drafts);
         let mut made = Vec::with_capacity(drafts.len());
         for (item, draft) in drafts {
-            let task = match draft {
-                Draft::Question(question, expires_ms) => self.origin().question(&question, expires_ms)?,
-                Draft::Wait(task) => task,
-                Draft::Call { .. } | Draft::Child(_) => continue,
-            };
+            let Draft::Wait(task) = draft else { continue };
             made.push(NewTask { needs: self.needs(item, &numbers).into_values().collect(), ..task });
         }
-        self.waits(Kind::without_worker(kind), made, open)
+        self.waits(Kind::without_worker(TaskKind::Wait), made, open)
     }
 
     fn jobs(&self, spec: &ToolSpec, drafts: BTreeMap<u32, Draft>) -> Result<Vec<NewTask>, Failure> {
@@ -174,7 +191,7 @@ impl Making<'_> {
         group(self.node, self.id.clone(), kind, tasks, opening, false)
     }
 
-    fn opening(&self, open: &Open) -> Opening {
+    pub(super) fn opening(&self, open: &Open) -> Opening {
         let window = window(self.node.each.as_ref(), self.place.run.lineage.parallel);
         Opening { base: open.base, now: self.place.around.now, window }
     }
@@ -240,7 +257,7 @@ impl Making<'_> {
             Work::Ask(ask) => tasks::question(ask, &scope),
             Work::Wait(wait) => self.origin().wait(wait, &scope).map(Draft::Wait),
             Work::Graph(call) => match self.place.around.graph.children.get(&call.name) {
-                Some(graph) => tasks::child(call, graph, &scope),
+                Some(graph) => tasks::child(call, graph, &scope, needs_others),
                 None => Err(Failure::invalid("unknown_graph", format!("there is no graph {}", call.name))),
             },
             Work::Local => Ok(Draft::Child(Value::Null)),
@@ -264,7 +281,7 @@ impl Making<'_> {
         Origin { hash: self.place.hash }
     }
 
-    fn spec(&self, call: &ToolCall) -> Result<&ToolSpec, Failure> {
+    pub(super) fn spec(&self, call: &ToolCall) -> Result<&ToolSpec, Failure> {
         let unknown = || Failure::invalid("unknown_tool", format!("no worker announced the tool {}", call.name));
         self.place.around.tools.get(&call.name).ok_or_else(unknown)
     }

@@ -16,7 +16,7 @@ use super::scope::{Base, at_head};
 use super::superstep::{Stop, Turn, enter, superstep};
 use super::undo::owed_by;
 use super::undoing::end_of;
-use super::{ClosedGroup, Effects, Error, Step, Tools, checkpoint, limits, types, undo};
+use super::{ClosedGroup, Effects, Error, Step, Tools, checkpoint, limits, types, undo, via};
 use crate::graph::{Graph, Node};
 use crate::state::{Control, Open, RunState};
 
@@ -146,8 +146,8 @@ impl<'a> Advance<'a> {
             Activated::GoesOn(_) => Activated::GoesOn(None),
             activated => activated,
         };
-        let (group, ended) = enter(&mut self.state.control, own, open, activated);
-        self.effects.open.extend(group);
+        let (groups, ended) = enter(&mut self.state.control, own, open, activated);
+        self.effects.open.extend(groups);
         Ok(ended)
     }
 
@@ -226,6 +226,11 @@ impl<'a> Advance<'a> {
         self.turn_back(None, late)
     }
 
+    /// It cannot begin.
+    pub(super) fn fail(self, failure: Failure) -> Result<Step, Error> {
+        self.turn_back(Some(NodeFailure { node: String::new(), failure }), Vec::new())
+    }
+
     /// Its duration is over.
     pub(super) fn out_of_time(self) -> Result<Step, Error> {
         if self.state.control.undo.is_some() {
@@ -275,7 +280,9 @@ impl<'a> Advance<'a> {
             if self.theirs.contains(id) {
                 self.effects.cancelled.push(id.clone());
             } else {
-                self.effects.open.retain(|group| group.info.detached || group.info.id != *id);
+                self.effects
+                    .open
+                    .retain(|group| !via::tells_of(group, id) && (group.info.detached || group.info.id != *id));
             }
         }
     }
@@ -318,9 +325,15 @@ impl<'a> Advance<'a> {
         let open = self.state.control.open.keys();
         let theirs = open.filter(|id| self.theirs.contains(id) && !ended.contains(id));
         self.effects.cancelled.extend(theirs.cloned().collect::<Vec<_>>());
-        self.effects.open.retain(|group| group.info.detached);
+        self.keep_detached();
         self.effects.end = Some(end);
         self.done()
+    }
+
+    /// Lets go what this call would have opened, but for calls that outlive the run: those
+    /// that tell of questions go with them.
+    pub(super) fn keep_detached(&mut self) {
+        self.effects.open.retain(|group| group.info.detached && via::asker(&group.info.id.node).is_none());
     }
 
     /// Notes what this call activated, and never opens because it fails, as having no group:

@@ -37,6 +37,7 @@ mod tasks;
 pub(crate) mod types;
 mod undo;
 mod undoing;
+mod via;
 mod while_open;
 
 use std::collections::BTreeMap;
@@ -46,13 +47,13 @@ use baton_common::commit::{NewGroup, RunEnd, Segment};
 use baton_common::job::Outcome;
 use baton_common::records::{Checkpoint, GroupInfo, GroupState};
 use baton_common::tool::ToolSpec;
-use baton_common::{GroupId, Seq, Timestamp};
+use baton_common::{Failure, GroupId, Seq, Timestamp};
 use serde_json::Value;
 
 use crate::graph::Graph;
 use crate::state::RunState;
 
-pub use arguments::{Recipe, render_args};
+pub use arguments::{Recipe, render_args, render_input};
 pub use child::child_outcome;
 pub use edit::edit;
 pub use facts::Facts;
@@ -65,6 +66,9 @@ pub use while_open::{poll_done, poll_pause_ms, signal_matches};
 pub enum Event {
     /// It was submitted, or its thread became free.
     Started,
+    /// It starts, a child whose input was made of what others gave: the input, or why there
+    /// is none.
+    Begun(Result<Value, Failure>),
     /// It goes on from a checkpoint: it was forked or retried. The states at the checkpoints
     /// that [`RunState::bases`] names, but for the head itself. Before a run's first
     /// superstep it is [`Event::Started`].
@@ -132,9 +136,14 @@ pub type Tools = BTreeMap<String, ToolSpec>;
 /// When state and event do not fit the graph: a fault of the program, not of the run. What
 /// a run does wrong ends it with a failure instead.
 pub fn step(graph: &Graph, tools: &Tools, state: RunState, event: Event, now: Timestamp) -> Result<Step, Error> {
+    let (state, event) = match event {
+        Event::Begun(Ok(input)) => (state.begun(input), Event::Started),
+        event => (state, event),
+    };
     let advance = advance::Advance::new(graph, tools, state, now);
     match event {
-        Event::Started => advance.start(),
+        Event::Started | Event::Begun(Ok(_)) => advance.start(),
+        Event::Begun(Err(failure)) => advance.fail(failure),
         Event::Resumed(bases) => advance.resume(&bases),
         Event::Closed(groups) => advance.fold(groups),
         Event::Cancelled(groups) => advance.cancel(groups),

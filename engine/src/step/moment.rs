@@ -21,6 +21,23 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     Some(Timestamp(days * 86_400_000 + millis - offset * 60_000))
 }
 
+/// The moment as such a text, in UTC: with parts of a second where it has any.
+pub(super) fn text(at: Timestamp) -> String {
+    let (days, millis) = (at.0.div_euclid(86_400_000), at.0.rem_euclid(86_400_000));
+    // As in `days`, years begin with March and four centuries are one era.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    let (month, year) = if month < 10 { (month + 3, year) } else { (month - 9, year + 1) };
+    let (seconds, rest) = (millis / 1_000, millis % 1_000);
+    let clock = format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    let part = if rest == 0 { String::new() } else { format!(".{rest:03}") };
+    format!("{:04}-{month:02}-{of_month:02}T{clock}{part}Z", year + era * 400)
+}
+
 /// Days since the first of January 1970.
 fn days(date: &str) -> Option<i64> {
     let mut parts = date.split('-');
@@ -71,6 +88,13 @@ mod tests {
             ("1969-12-31 23:59:59.999z", -1),
         ] {
             assert_eq!(parse(text), Some(Timestamp(ms)), "{text}");
+            assert_eq!(parse(&super::text(Timestamp(ms))), Some(Timestamp(ms)), "{text}");
+        }
+        assert_eq!(super::text(Timestamp(951_827_415_250)), "2000-02-29T12:30:15.250Z");
+        assert_eq!(super::text(Timestamp(1_795_242_600_000)), "2026-11-21T06:30:00Z");
+        for day in (-700_000..2_900_000).step_by(97) {
+            let at = Timestamp(day * 86_400_000);
+            assert_eq!(parse(&super::text(at)), Some(at), "day {day}");
         }
         for text in [
             "",

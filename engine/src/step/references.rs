@@ -28,6 +28,7 @@ fn activation(node: &Node, mut read: &mut dyn FnMut(&Paths)) {
             if let AskForm::Approval { edit, .. } = &ask.form {
                 read(edit.paths());
             }
+            ask.via.iter().for_each(|call| of_call(call, &mut read));
         }
         Work::Wait(Wait::Until(moment)) => read(moment.paths()),
         Work::Graph(call) => read(call.args.paths()),

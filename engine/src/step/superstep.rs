@@ -109,8 +109,8 @@ pub(super) fn superstep(around: &Surroundings<'_>, state: &mut RunState, turn: T
 
 impl Made {
     /// Adds what an activation left.
-    pub(super) fn add(&mut self, (group, ended): (Option<NewGroup>, Option<Ended>)) {
-        self.groups.extend(group);
+    pub(super) fn add(&mut self, (groups, ended): (Vec<NewGroup>, Option<Ended>)) {
+        self.groups.extend(groups);
         self.ended.extend(ended);
     }
 }
@@ -124,7 +124,7 @@ fn activate(
     mut open: Open,
     hash: baton_common::Digest,
     pauses: bool,
-) -> (Option<NewGroup>, Option<Ended>) {
+) -> (Vec<NewGroup>, Option<Ended>) {
     let place = Place { around, run: state, values: &state.values, hash, pauses };
     let activated = place.activate(node, &id, &mut open);
     enter(&mut state.control, id, open, activated)
@@ -136,13 +136,14 @@ pub(super) fn enter(
     id: GroupId,
     mut open: Open,
     activated: Activated,
-) -> (Option<NewGroup>, Option<Ended>) {
-    open.at_once = !matches!(activated, Activated::Waits(_));
+) -> (Vec<NewGroup>, Option<Ended>) {
+    open.at_once = !matches!(activated, Activated::Waits(_) | Activated::Asks(..));
     let (id, made) = match activated {
-        Activated::Waits(group) => (group.info.id.clone(), (Some(group), None)),
-        Activated::GoesOn(group) => (id.clone(), (group, Some(Ended { id, how: How::Inline }))),
-        Activated::Computed(outcomes) => (id.clone(), (None, Some(Ended { id, how: How::Computed(outcomes) }))),
-        Activated::Failed(failure) => (id.clone(), (None, Some(Ended { id, how: How::Failed(failure) }))),
+        Activated::Waits(group) => (group.info.id.clone(), (vec![group], None)),
+        Activated::Asks(group, told) => (group.info.id.clone(), (vec![group, told], None)),
+        Activated::GoesOn(group) => (id.clone(), (group.into_iter().collect(), Some(Ended { id, how: How::Inline }))),
+        Activated::Computed(outcomes) => (id.clone(), (Vec::new(), Some(Ended { id, how: How::Computed(outcomes) }))),
+        Activated::Failed(failure) => (id.clone(), (Vec::new(), Some(Ended { id, how: How::Failed(failure) }))),
     };
     control.open.insert(id, open);
     made

@@ -22,6 +22,7 @@ use super::items::{Items, of_item};
 use super::outcomes::{Ended, How, Outcomes, value_of};
 use super::scope::at_snapshot;
 use super::tasks::{Origin, body};
+use super::via;
 use crate::expr::{Scope, SecretRef};
 use crate::graph::{Graph, Node, ToolCall, Work};
 use crate::state::{Open, RunState};
@@ -251,7 +252,11 @@ pub fn secrets_of(graph: &Graph, group: &GroupInfo) -> Vec<SecretRef> {
         let node = graph.nodes.get(&group.id.node);
         return match node.map(|node| &node.work) {
             Some(Work::Tool(call) | Work::Notify(call)) => call.args.secrets().to_vec(),
-            _ => Vec::new(),
+            Some(_) => Vec::new(),
+            None => {
+                let asks = via::asker(&group.id.node).and_then(|node| graph.nodes.get(&node));
+                asks.and_then(via::call_of).map(|call| call.args.secrets().to_vec()).unwrap_or_default()
+            }
         };
     }
     let node = group.id.node.as_str().strip_suffix(SUFFIX).unwrap_or_default();

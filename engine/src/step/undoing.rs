@@ -31,7 +31,7 @@ impl Advance<'_> {
         if late.is_empty() && undo::count(&self.state) == 0 && !pending {
             return Ok(self.end(end_of(failure, &[])));
         }
-        self.effects.open.retain(|group| group.info.detached);
+        self.keep_detached();
         let from = self.state.head;
         let recorded = undo::count(&self.state);
         let control = &mut self.state.control;

@@ -42,7 +42,7 @@ impl Names {
     }
 
     /// The tool a model means; a name nobody told it stays as it is.
-    pub(super) fn from_wire(&self, name: &str) -> String {
+    pub(super) fn meant_by(&self, name: &str) -> String {
         self.from_wire.get(name).map_or(name, String::as_str).to_owned()
     }
 
@@ -102,10 +102,10 @@ mod tests {
             let wire = names.to_wire(name);
             assert!(is_fine(wire), "{name} became {wire}");
             assert!(seen.insert(wire.to_owned()), "{wire} stands for two");
-            assert_eq!(names.from_wire(wire), *name);
+            assert_eq!(names.meant_by(wire), *name);
         }
         assert_eq!((names.to_wire("doc_extract"), names.to_wire("doc.extract")), ("doc_extract", "doc_extract_2"));
-        assert_eq!(names.from_wire("never.told"), "never.told");
+        assert_eq!(names.meant_by("never.told"), "never.told");
     }
 
     #[test]

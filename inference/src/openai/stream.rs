@@ -224,7 +224,7 @@ impl Answer {
         }
         let Some(function) = call.function else { return Ok(()) };
         if let Some(name) = function.name.filter(|name| !name.is_empty()) {
-            let name = self.names.from_wire(&name);
+            let name = self.names.meant_by(&name);
             if partial.name.is_empty() {
                 sink.delta(Delta::ToolCall(name.clone()));
             }

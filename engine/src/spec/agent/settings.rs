@@ -6,16 +6,17 @@ use super::super::canonical::to_json;
 use super::super::problem::Report;
 use super::super::reader::{Members, count, entries, kind, members, text, word};
 use super::super::yaml::{Content, Entry, Node};
-use super::super::{call, offer};
+use super::super::{call, offer, skills};
 use super::told::{AgentKind, AgentSpec, AgentTool, Member, Reviewer};
 
 /// Settings of agents; those that follow belong to one kind or two.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "kind",
     "route",
     "user",
     "system",
     "tools",
+    "skills",
     "history",
     "rounds",
     "fields",
@@ -36,12 +37,11 @@ const OF_KINDS: [(&str, &[&str]); 5] = [
     ("reviews", &["review"]),
     ("reviewer", &["review"]),
 ];
-const LATER: [&str; 1] = ["skills"];
 const KINDS: [&str; 4] = ["tools", "plan", "supervisor", "review"];
 const CHAT: [&str; 4] = ["fields", "output_schema", "temperature", "max_tokens"];
 /// Settings that an agent within takes over as they stand.
-const INNER: [&str; 2] = ["tools", "rounds"];
-const MEMBER: [&str; 6] = ["about", "graph", "route", "system", "tools", "rounds"];
+const INNER: [&str; 3] = ["tools", "skills", "rounds"];
+const MEMBER: [&str; 7] = ["about", "graph", "route", "system", "tools", "skills", "rounds"];
 const ROUNDS: u64 = 10;
 const ROUNDS_MAX: u64 = 1_000;
 const PLANS: u64 = 3;
@@ -53,7 +53,7 @@ const TEAM_MAX: usize = 32;
 
 /// The settings of an agent, with known keys.
 pub(super) fn of<'n>(report: &mut Report, agent: &'n Node) -> Option<Members<'n>> {
-    members(report, agent, "agent", &KEYS, &LATER)
+    members(report, agent, "agent", &KEYS, &[])
 }
 
 /// What is fixed about an agent; `None` where something is wrong.
@@ -72,6 +72,7 @@ pub(super) fn spec(report: &mut Report, settings: &Members<'_>, outer: &Members<
     }
     let route = settings.get("route").and_then(|node| text(report, node, "route"));
     let tools = settings.get("tools").map_or(Some(Vec::new()), |node| tools(report, node));
+    let skills = settings.get("skills").map_or(Some(Vec::new()), |node| skills::read(report, node));
     let number = |report: &mut Report, key: &'static str, most| {
         settings.get(key).and_then(|node| count(report, node, key, (1, most)))
     };
@@ -94,6 +95,7 @@ pub(super) fn spec(report: &mut Report, settings: &Members<'_>, outer: &Members<
         system: settings.get("system").is_some(),
         history: settings.get("history").is_some(),
         tools: tools?,
+        skills: skills?,
         rounds,
         max_parallel,
         inner: given(settings, &INNER),
@@ -212,7 +214,7 @@ fn member(report: &mut Report, entry: &Entry, route: Option<&str>) -> Option<Mem
             .help("names are made of letters, digits, _ and -");
         return None;
     }
-    let own = members(report, &entry.value, "a member of a team", &MEMBER, &LATER)?;
+    let own = members(report, &entry.value, "a member of a team", &MEMBER, &[])?;
     let Some(about) = own.get("about") else {
         report
             .add("missing_key", own.at, format!("{name} needs about: what the model is told of it"))
@@ -232,6 +234,7 @@ fn member(report: &mut Report, entry: &Entry, route: Option<&str>) -> Option<Mem
     own.get("system").map(|node| text(report, node, "system"));
     let own_route = own.get("route").map(|node| text(report, node, "route"));
     let sound = own.get("tools").is_none_or(|node| tools(report, node).is_some());
+    let sound = own.get("skills").is_none_or(|node| skills::read(report, node).is_some()) && sound;
     own.get("rounds").map(|node| count(report, node, "rounds", (1, ROUNDS_MAX)));
     let route = own_route.unwrap_or(route)?.to_owned();
     let system = own.get("system").is_some();

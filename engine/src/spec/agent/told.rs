@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use super::super::skills::Skill;
+
 /// What an agent is told to do, as far as it is fixed by the graph's text. The graph made of it
 /// takes the input `user`; `system`, `history` (the conversation so far), `team` (an object:
 /// instructions by the name of a member) and `reviewer` (instructions) where they are given;
@@ -21,11 +23,13 @@ pub struct AgentSpec {
     pub history: bool,
     /// The tools its model may ask for, none of one name twice.
     pub tools: Vec<AgentTool>,
+    /// What it may read up on, none of one name twice.
+    pub skills: Vec<Skill>,
     /// Calls of the model, at most.
     pub rounds: u64,
     /// What runs at once of what it hands out, at most; the language's own unless given.
     pub max_parallel: Option<u64>,
-    /// Settings as they stand that an agent within it takes over: `tools`, `rounds`.
+    /// Settings as they stand that an agent within it takes over: `tools`, `skills`, `rounds`.
     pub inner: Map<String, Value>,
     /// Further keys of its model calls: `fields`, `output_schema`, `temperature`, `max_tokens`.
     pub chat: Map<String, Value>,
@@ -94,7 +98,7 @@ pub enum Member {
         system: bool,
         /// The route of its model calls.
         route: String,
-        /// Its other settings as they stand: `tools`, `rounds`.
+        /// Its other settings as they stand: `tools`, `skills`, `rounds`.
         settings: Map<String, Value>,
     },
 }

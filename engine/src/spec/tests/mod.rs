@@ -4,6 +4,7 @@ mod bad;
 mod good;
 mod mutations;
 mod schema;
+mod skills;
 mod whole;
 
 use std::path::Path;

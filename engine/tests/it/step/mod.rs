@@ -18,6 +18,7 @@ mod restoring;
 mod resuming;
 mod snapshots;
 mod talking;
+mod telling;
 mod undoing;
 mod waiting;
 mod world;

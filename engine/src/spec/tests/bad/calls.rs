@@ -367,9 +367,6 @@ fn keys_stand_where_they_are_of_use() {
         (
             "ask: { title: t, edit: state.text, via: { name: mail.send } }\n    undo: { tool: { name: x } }\n    poll: { until: output.ok }\n    then: end",
             expect![[r#"
-                8:40 unsupported_yet `via`
-                    via is not supported yet
-                    help: tell people by a node before it: notify: { name: slack.post, args: … } with then: this node
                 9:5 no_use `undo`
                     a node that asks has no use for undo
                     help: leave it out

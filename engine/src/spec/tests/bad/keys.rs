@@ -143,6 +143,76 @@ fn codes_of_failures_and_offers_of_chats_are_checked() {
 }
 
 #[test]
+fn pictures_of_a_chat_are_a_list() {
+    node(
+        "chat: { route: w, user: u, images: ['{{ input.q }}', logo.png] }\n    then: end",
+        expect![[r#"
+        fine
+    "#]],
+    );
+    node(
+        "chat: { route: w, user: u, images: \"{{ state.l }}\" }\n    then: end",
+        expect![[r#"
+        fine
+    "#]],
+    );
+    node(
+        "chat: { route: w, user: u, images: logo.png }\n    then: end",
+        expect![[r#"
+        8:40 wrong_type `logo.png`
+            images is a list or one {{ expression }}, not a text
+            help: write it in the form that is named
+    "#]],
+    );
+    node(
+        "chat: { route: w, user: u, images: ['{{ state.gone }}'] }\n    then: end",
+        expect![[r#"
+        8:41 unknown_channel `'{{ state.gone }}'`
+            state has no channel gone
+            help: there are l, n, o, text, x
+    "#]],
+    );
+}
+
+#[test]
+fn what_tells_of_a_question_is_a_call() {
+    node(
+        "ask: { title: t, via: { name: slack.post, args: { text: '{{ ask.id }} {{ ask.run }} {{ ask.path }} {{ ask.title }} {{ ask.expires_at }} {{ state.text }}', token: '{{ secret.x }}' } } }\n    then: end",
+        expect![[r#"
+            fine
+        "#]],
+    );
+    node(
+        "ask: { title: '{{ ask.id }}', via: slack.post }\n    then: end",
+        expect![[r#"
+        8:19 not_visible `'{{ ask.id }}'`
+            ask is not visible in the work of a node
+            help: only via of an ask sees it
+        8:40 wrong_type `slack.post`
+            via is a map, not a text
+            help: its keys are name, args
+    "#]],
+    );
+    node(
+        "ask: { title: t, via: { args: { text: '{{ ask.link }}', by: '{{ item }}' }, key: x } }\n    then: end",
+        expect![[r#"
+            8:27 missing_key `{`
+                via needs a name
+                help: name: file.list
+            8:43 unknown_name `'{{ ask.link }}'`
+                ask has no link
+                help: there are expires_at, id, path, run, title
+            8:65 not_visible `'{{ item }}'`
+                item is not visible in via of an ask
+                help: only work and keep of a node with for_each see it
+            8:81 unknown_key `key`
+                via has no key key
+                help: there are name, args
+        "#]],
+    );
+}
+
+#[test]
 fn keys_of_the_full_language_are_named() {
     node(
         "agent: { kind: tools }\n    save: { text: output.text }\n    then: end",
@@ -171,14 +241,6 @@ fn keys_of_the_full_language_are_named() {
         expect![[r#"
             7:1 unsupported_yet `triggers`
                 triggers is not supported yet
-                help: docs/graphs.md lists what this version supports
-        "#]],
-    );
-    node(
-        "chat: { route: w, user: u, images: [] }\n    then: end",
-        expect![[r#"
-            8:32 unsupported_yet `images`
-                images is not supported yet
                 help: docs/graphs.md lists what this version supports
         "#]],
     );
