@@ -1,5 +1,7 @@
 //! Runs: one execution on a thread, from submit to end.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Body;
@@ -166,6 +168,10 @@ pub struct Parent {
     pub root: RunId,
     /// That run's thread: signals are sent to it.
     pub root_thread: ThreadKey,
+    /// Where its input is made of what tasks beside it gave: their indexes by name. It is
+    /// made when the child starts, and [`RunInfo::input`] is null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<BTreeMap<String, u32>>,
 }
 
 /// What changes about a run.

@@ -71,9 +71,7 @@ fn deps(
     scope: &Scope<'_>,
 ) -> Result<Map<String, Value>, Failure> {
     let items = Items::of(each, scope)?;
-    let open = state.control.open.get(&group.id);
-    let has_task = |item: &u32| open.is_none_or(|open| !open.failed.contains_key(item));
-    let numbers: BTreeMap<u32, u32> = (0..items.len()).filter(has_task).zip(0..).collect();
+    let numbers: BTreeMap<u32, u32> = with_task(&items, state, group).zip(0..).collect();
     let mut kept: BTreeMap<u32, Value> = BTreeMap::new();
     for item in items.order() {
         let Some(outcome) = numbers.get(&item).and_then(|index| recipe.outcomes.get(index)) else { continue };
@@ -88,6 +86,38 @@ fn deps(
         by_number.get(index).map(|kept| (name.clone(), Value::clone(kept))).ok_or_else(missing)
     });
     found.collect()
+}
+
+/// The input of a child that needs what tasks beside it gave, made when it starts from the
+/// state its group was opened on.
+///
+/// # Errors
+/// When a template fails, what it needs is not there, or `invalid_input`.
+pub fn render_input(
+    graph: &Graph,
+    state: &RunState,
+    group: &GroupInfo,
+    index: u32,
+    (needs, outcomes): (&BTreeMap<String, u32>, &BTreeMap<u32, Outcome>),
+) -> Result<Value, Failure> {
+    let unknown = || Failure::invalid("unknown_node", format!("no map {} that calls a graph", group.id.node));
+    let node = graph.nodes.get(&group.id.node).ok_or_else(unknown)?;
+    let (Work::Graph(call), Some(each)) = (&node.work, &node.each) else { return Err(unknown()) };
+    let child = graph.children.get(&call.name).ok_or_else(unknown)?;
+    let base = Base::new(graph, state);
+    let values = at_head(graph, &state.values, &graph.known().reads(&node.path).at_all);
+    let scope = base.scope(&values);
+    let deps = Value::Object(deps(each, state, group, Recipe { item: None, needs, outcomes }, &scope)?);
+    let items = Items::of(each, &scope)?;
+    let item = with_task(&items, state, group).nth(index as usize).ok_or_else(unknown)?;
+    let scope = Scope { deps: Some(&deps), ..items.scope(each, item, &scope) };
+    child.check_input(&object(&call.name, &call.args, &scope)?)
+}
+
+/// The items that have a task, in the order of the tasks.
+fn with_task<'a>(items: &Items, state: &'a RunState, group: &GroupInfo) -> impl Iterator<Item = u32> + use<'a> {
+    let open = state.control.open.get(&group.id);
+    (0..items.len()).filter(move |item| open.is_none_or(|open| !open.failed.contains_key(item)))
 }
 
 /// A call's arguments: an object.

@@ -44,17 +44,26 @@ pub(super) fn activate(making: &Making<'_>, name: &str, open: &mut Open) -> Resu
     let drafts = making.drafts(open)?;
     let numbers = numbers(&drafts);
     let share = share(making, drafts.len());
+    let all_given = drafts.values().all(|draft| matches!(draft, Draft::Child(_)));
     let mut made = Vec::with_capacity(drafts.len());
     for (item, draft) in drafts {
-        let (Draft::Child(input), Some(index)) = (draft, numbers.get(&item)) else { continue };
-        made.push((item, info(making, graph, *index, &input, share)));
+        let Some(index) = numbers.get(&item) else { continue };
+        let (input, needs) = match draft {
+            Draft::Child(input) => (input, None),
+            Draft::LaterChild => (Value::Null, Some(making.needs(item, &numbers))),
+            _ => continue,
+        };
+        made.push((item, info(making, graph, (*index, share), &input, needs)));
     }
-    if graph.known().local_depth.is_some_and(|depth| depth < DEPTH_MAX) {
+    if all_given && graph.known().local_depth.is_some_and(|depth| depth < DEPTH_MAX) {
         return Ok(Activated::Computed(computed(making, graph, made)));
     }
     let mut tasks = Vec::with_capacity(made.len());
     for (item, info) in made {
-        let digest = making.origin().digest(&info.input, &graph.hash.to_string(), 0);
+        let later = info.parent.as_ref().is_some_and(|parent| parent.needs.is_some());
+        let of_item = making.items.as_ref().filter(|_| later).and_then(|items| items.list.get(item as usize));
+        let given = of_item.map_or_else(|| info.input.clone(), canonical_json);
+        let digest = making.origin().digest(&given, &graph.hash.to_string(), 0);
         let needs = making.needs(item, &numbers).into_values().collect();
         tasks.push(NewTask { needs, ..NewTask::new(digest, body(&info)?) });
     }
@@ -69,7 +78,13 @@ fn share(making: &Making<'_>, children: usize) -> u32 {
     (cap / at_once).max(1)
 }
 
-fn info(making: &Making<'_>, graph: &Graph, index: u32, input: &Value, parallel: u32) -> RunInfo {
+fn info(
+    making: &Making<'_>,
+    graph: &Graph,
+    (index, parallel): (u32, u32),
+    input: &Value,
+    needs: Option<BTreeMap<String, u32>>,
+) -> RunInfo {
     let run = making.place.run;
     let job = JobId { run: run.run, r#gen: run.r#gen, group: making.id.clone(), index };
     let id = RunId::for_child(&job);
@@ -90,7 +105,7 @@ fn info(making: &Making<'_>, graph: &Graph, index: u32, input: &Value, parallel:
         priority: making.node.priority.unwrap_or(run.priority),
         traceparent: run.lineage.traceparent.clone(),
         input,
-        parent: Some(Box::new(Parent { job, root, root_thread })),
+        parent: Some(Box::new(Parent { job, root, root_thread, needs })),
         record: run.lineage.record,
         parallel: Some(parallel),
         before: Vec::new(),

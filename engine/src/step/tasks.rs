@@ -32,6 +32,8 @@ pub(super) enum Draft {
     Wait(NewTask),
     /// A child with this input.
     Child(Value),
+    /// A child whose input is made when it starts: it needs what other items give.
+    LaterChild,
 }
 
 /// What of a call is kept for its claim.
@@ -171,11 +173,14 @@ pub(super) fn question(ask: &Ask, scope: &Scope<'_>) -> Result<Draft, Failure> {
     Ok(Draft::Question(Box::new(question), ask.expires_ms))
 }
 
-/// The input of a child, complete and checked.
+/// The input of a child, complete and checked, where nothing of it is missing yet.
 ///
 /// # Errors
 /// When its template fails, or `invalid_input`.
-pub(super) fn child(call: &GraphCall, graph: &Graph, scope: &Scope<'_>) -> Result<Draft, Failure> {
+pub(super) fn child(call: &GraphCall, graph: &Graph, scope: &Scope<'_>, needs_others: bool) -> Result<Draft, Failure> {
+    if needs_others && call.args.roots().contains("deps") {
+        return Ok(Draft::LaterChild);
+    }
     graph.check_input(&arguments::object(&call.name, &call.args, scope)?).map(Draft::Child)
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use baton_common::commit::Segment;
 use baton_common::job::Outcome;
 use baton_common::records::{GroupInfo, GroupState};
-use baton_common::{Gen, RunId, Seq, Timestamp};
+use baton_common::{Failure, Gen, RunId, Seq, Timestamp};
 use baton_engine::state::RunState;
 use baton_engine::step::{ClosedGroup, Event};
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,7 @@ pub(crate) struct Entry {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Happened {
     Started,
+    Begun(Result<Value, Failure>),
     Resumed,
     Closed(Vec<Group>),
     Cancelled(Vec<Group>),
@@ -59,6 +60,7 @@ impl Happened {
     fn of(event: &Event) -> Self {
         match event {
             Event::Started => Self::Started,
+            Event::Begun(input) => Self::Begun(input.clone()),
             Event::Resumed(_) => Self::Resumed,
             Event::Closed(groups) => Self::Closed(groups.iter().map(Group::of).collect()),
             Event::Cancelled(groups) => Self::Cancelled(groups.iter().map(Group::of).collect()),
@@ -71,6 +73,7 @@ impl Happened {
         let again = |groups: Vec<Group>| groups.into_iter().map(Group::again).collect();
         match self {
             Self::Started => Event::Started,
+            Self::Begun(input) => Event::Begun(input),
             Self::Resumed => Event::Resumed(bases),
             Self::Closed(groups) => Event::Closed(again(groups)),
             Self::Cancelled(groups) => Event::Cancelled(again(groups)),

@@ -3,6 +3,7 @@
 //! Any replica may advance any run; the compare-and-set of the commit decides. Whatever is
 //! given up here has a due entry, so that a sweeper comes back to it.
 
+mod begin;
 mod commit;
 mod inflight;
 pub(crate) mod journal;

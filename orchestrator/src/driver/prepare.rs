@@ -10,7 +10,7 @@ use baton_common::commit::RunEnd;
 use baton_common::job::Outcome;
 use baton_common::records::{self, Body, RunInfo, RunStatus, TaskKind, TaskState};
 use baton_common::transition::{Closed, ClosedGroup};
-use baton_common::{RunId, Seq};
+use baton_common::{GraphHash, RunId, Seq};
 use baton_engine::state::RunState;
 use baton_engine::step::{self, Event};
 use baton_store::Loaded;
@@ -32,7 +32,7 @@ impl Work {
     /// Names the kind of event in the operation's id.
     pub(super) fn reason(&self) -> &'static str {
         match self.event {
-            Event::Started => "started",
+            Event::Started | Event::Begun(_) => "started",
             Event::Closed(_) => "closed",
             Event::Resumed(_) => "resumed",
             Event::Cancelled(_) => "cancelled",
@@ -46,13 +46,8 @@ impl Inner {
     pub(super) async fn prepare(&self, run: RunId, cue: Cue) -> Result<Option<Work>, Trouble> {
         let Some(mut work) = self.found(run, cue).await? else { return Ok(None) };
         let tenant = work.info.thread.tenant.clone();
-        match self.whole_event(&tenant, &mut work.event).await {
-            Ok(()) => Ok(Some(work)),
-            Err(error @ baton_blobs::Error::Failed { .. }) => {
-                Err(Trouble::Store(baton_store::Error::Unavailable(error.to_string())))
-            }
-            Err(error) => Err(Trouble::Run { code: "record_unreadable", why: error.to_string() }),
-        }
+        self.whole_event(&tenant, &mut work.event).await.map_err(of_blobs)?;
+        Ok(Some(work))
     }
 
     async fn found(&self, run: RunId, cue: Cue) -> Result<Option<Work>, Trouble> {
@@ -103,7 +98,11 @@ impl Inner {
         self.states.put_info(&info);
         let graph = self.graph_of(&info).await?;
         let state = self.state_of(&loaded, &thread).await?;
-        let event = match event {
+        let begun = match event {
+            Event::Started | Event::Resumed(_) if state.superstep == 0 => self.begun(&info).await?,
+            _ => None,
+        };
+        let event = match begun.unwrap_or(event) {
             Event::Resumed(_) => Event::Resumed(self.bases_of(&info, &state).await?),
             event => event,
         };
@@ -136,14 +135,27 @@ impl Inner {
     }
 
     async fn graph_of(&self, info: &RunInfo) -> Result<Arc<Compiled>, Trouble> {
-        match self.graph(&info.thread.tenant, info.graph).await {
+        self.graph_at(info, info.graph).await
+    }
+
+    /// A version of a run's graph.
+    pub(super) async fn graph_at(&self, info: &RunInfo, version: GraphHash) -> Result<Arc<Compiled>, Trouble> {
+        match self.graph(&info.thread.tenant, version).await {
             Ok(Some(graph)) => Ok(graph),
-            Ok(None) => Err(Trouble::Run { code: "graph_missing", why: info.graph.to_string() }),
+            Ok(None) => Err(Trouble::Run { code: "graph_missing", why: version.to_string() }),
             Err(error) if error.kind == crate::api::ErrorKind::Unavailable => {
                 Err(Trouble::Store(baton_store::Error::Unavailable(error.cause)))
             }
             Err(error) => Err(Trouble::Run { code: "graph_unreadable", why: error.to_string() }),
         }
+    }
+}
+
+/// Why a result that lies elsewhere cannot be had.
+pub(super) fn of_blobs(error: baton_blobs::Error) -> Trouble {
+    match error {
+        error @ baton_blobs::Error::Failed { .. } => Trouble::Store(baton_store::Error::Unavailable(error.to_string())),
+        error => Trouble::Run { code: "record_unreadable", why: error.to_string() },
     }
 }
 
@@ -188,7 +200,7 @@ fn read_group(group: &ClosedGroup) -> Result<step::ClosedGroup, Trouble> {
 
 /// How a child ended, and the compensations it left to its caller. A child whose caller gave
 /// it up has an outcome of the store's own.
-fn read_end(body: &Body) -> Result<(Outcome, Option<serde_json::Value>), Trouble> {
+pub(super) fn read_end(body: &Body) -> Result<(Outcome, Option<serde_json::Value>), Trouble> {
     match serde_json::from_str::<RunEnd>(body) {
         Ok(end) => Ok((step::child_outcome(&end), end.owed)),
         Err(_) => Ok((read_outcome(body)?, None)),

@@ -169,7 +169,7 @@ impl GroupPlan {
             Some(above) => (above.root, above.root_thread.clone()),
             None => (parent.id, parent.thread.clone()),
         };
-        let above = Parent { job, root, root_thread };
+        let above = Parent { job, root, root_thread, needs: None };
         Some(RunInfo { id, parent: Some(Box::new(above)), ..run_info(&thread, u64::from(index), None) })
     }
 

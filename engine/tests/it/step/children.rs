@@ -2,7 +2,7 @@
 
 use baton_common::records::{RunInfo, RunStatus, TaskKind};
 use baton_common::{RunId, ThreadId};
-use baton_engine::step::child_outcome;
+use baton_engine::step::{Event, child_outcome, render_input};
 use serde_json::{Value, json};
 
 use super::world::{World, failed};
@@ -115,6 +115,68 @@ fn a_childs_error_is_one_of_the_node_that_called_it() {
     let message = world.end.as_ref().unwrap().failure.as_ref().unwrap().failure.message.clone();
     assert_eq!(message, "item 1: work: it failed");
     assert_eq!(world.end.unwrap().status, RunStatus::Failed);
+}
+
+/// The steps of a plan, each done by a graph that is told what those it needs kept.
+const STEPS: &str = "
+baton: 1
+graph: plan
+input: { steps: array }
+output: { got: state.got, errors: state.errors }
+state: { got: object, errors: array, by: { type: string, default: me } }
+start: each
+graphs:
+  step:
+    input: { of: object, by: string, n: { type: integer, default: 7 } }
+    output: { text: state.text }
+    state: { text: string }
+    start: work
+    nodes:
+      work: { tool: { name: t.echo, args: { } }, save: { text: \"input.by + string(input.n) + ('a' in input.of ? input.of.a : '')\" }, then: end }
+nodes:
+  each:
+    for_each: { in: input.steps, as: step, by: step.id, after: step.needs, keep: output.text }
+    on_item_error: collect
+    graph: { name: step, args: { of: '{{ deps }}', by: '{{ step.by | default(state.by) }}' } }
+    save: { got: output, errors: errors }
+    then: end
+";
+
+#[test]
+fn a_child_is_told_what_those_it_needs_kept() {
+    let step = |id: &str, needs: &[&str]| json!({"id": id, "needs": needs});
+    let wrong = json!({"id": "bad", "needs": ["a"], "by": 3});
+    let steps = json!([{"id": "none", "needs": [], "by": 3}, step("b", &["a"]), step("a", &[]), wrong]);
+    let mut world = World::started(STEPS, json!({"steps": steps}));
+    let group = world.open.values().next().unwrap().clone();
+    // The first has failed by now, so it has no task and the others' numbers are lower.
+    let needs: Vec<_> = group.tasks.iter().map(|task| task.needs.clone()).collect();
+    assert_eq!(needs, [vec![1], vec![], vec![1]]);
+    let run = |mut child: World, event: Event| {
+        child.apply(event);
+        if child.end.is_none() {
+            child.close(&["work#1"]);
+        }
+        child
+    };
+    let first = run(world.child("each#1", 1), Event::Started);
+    let outcomes = [(1, child_outcome(first.end.as_ref().unwrap()))].into_iter().collect();
+    let begun = |index: u32| {
+        let info: RunInfo = serde_json::from_str(&group.tasks[index as usize].body).unwrap();
+        let needs = info.parent.unwrap().needs.unwrap();
+        assert_eq!((info.input.as_str(), needs.get("a")), ("null", Some(&1)));
+        Event::Begun(render_input(&world.graph, &world.load(group.info.base), &group.info, index, (&needs, &outcomes)))
+    };
+    let (second, third) = (run(world.child("each#1", 0), begun(0)), run(world.child("each#1", 2), begun(2)));
+    // Its record does not hold the input, so its checkpoints do.
+    assert_eq!(*second.load(second.state.head).input, json!({"of": {"a": "me7"}, "by": "me", "n": 7}));
+    assert_eq!(third.failure(), (String::new(), "invalid_input".to_owned()));
+    let closed = world.closed_child(&"each#1".parse().unwrap(), &[&second, &first, &third]);
+    world.apply(Event::Closed(vec![closed]));
+    let output = world.output();
+    assert_eq!(output["got"], json!({"none": null, "a": "me7", "b": "me7me7", "bad": null}));
+    let failed: Vec<_> = output["errors"].as_array().unwrap().iter().map(|one| one["error"]["code"].clone()).collect();
+    assert_eq!(failed, ["invalid_input", "invalid_input"]);
 }
 
 #[test]

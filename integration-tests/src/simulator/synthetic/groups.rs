@@ -173,7 +173,7 @@ impl Make<'_> {
             let thread = ThreadKey { tenant: info.thread.tenant.clone(), thread: ThreadId::beside(id) };
             let digest = self.digest("child", &json!([self.number, index]));
             let input = format!("{}", u64::from(digest.jitter()));
-            let parent = Some(Box::new(Parent { job, root, root_thread: root_thread.clone() }));
+            let parent = Some(Box::new(Parent { job, root, root_thread: root_thread.clone(), needs: None }));
             let body_digest = Digest::of(&input);
             NewTask::new(digest, text(&RunInfo { id, thread, input, body_digest, parent, ..super::info_of(info) }))
         };
