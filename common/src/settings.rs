@@ -38,6 +38,9 @@ pub struct Timings {
     pub infra_attempts_max: u32,
     /// Times a run may be taken for computing without an advance before it is parked.
     pub advance_attempts_max: u32,
+    /// Tasks of groups that one transition lets go, fails or stops at most beside the one it
+    /// is about; the others follow, so that no transition keeps its store from others for long.
+    pub share_max: u32,
 }
 
 impl Default for Timings {
@@ -59,6 +62,7 @@ impl Default for Timings {
             infra_backoff_ms: 500,
             infra_attempts_max: 3,
             advance_attempts_max: 5,
+            share_max: 256,
         }
     }
 }

@@ -13,6 +13,7 @@ use baton_common::records::{
 use baton_common::transition::{ClosedGroup, Due, DuePage, Op, PopDue, Reply};
 use baton_common::{JobId, Partition, TenantId, Timestamp};
 
+mod live;
 pub mod machine;
 pub mod memory;
 pub mod redis;
@@ -28,6 +29,7 @@ pub mod sqlite;
 pub mod suite;
 
 pub use self::redis::{RedisOptions, RedisStore};
+pub use live::Live;
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteOptions, SqliteStore};
 
@@ -66,6 +68,11 @@ pub trait Store: Reader + Registry + Send + Sync {
     /// Takes the lease to sweep a partition for `ms` milliseconds, or prolongs it. Only an
     /// optimisation: two sweepers on one partition do no harm.
     async fn lease_partition(&self, partition: Partition, owner: &str, ms: u64) -> Result<bool, Error>;
+
+    /// What passes between the processes on this store; `None` where there can be one only.
+    fn live(&self) -> Option<std::sync::Arc<dyn Live>> {
+        None
+    }
 
     /// Ends background work and connections.
     async fn close(&self);

@@ -93,6 +93,8 @@ pub enum GroupPhase {
     /// It has its outcome and waits to be folded; what had not ended counts as cancelled.
     /// Consumed groups leave no row.
     Closed,
+    /// It is gone for whoever looks. Its row stays until nothing wakes its tasks any more.
+    Dropped,
 }
 
 /// What changes about a group: counters that decide in O(1).
@@ -118,6 +120,16 @@ pub struct GroupState {
     /// need others, or the group was taken up again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub linked: bool,
+    /// Whether ends are left whose consequences for the indexes that need them follow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settling: bool,
+    /// Of a group that is not open any more: indexes from here on may still have something
+    /// that wakes them, or a run of their own that goes on.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub left_from: u32,
+    /// The index such indexes end before; none are left where it is not beyond `left_from`.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub left_until: u32,
 }
 
 impl GroupState {
@@ -125,6 +137,12 @@ impl GroupState {
     #[must_use]
     pub fn ended(&self) -> u32 {
         self.ok + self.failed + self.cancelled
+    }
+
+    /// Whether something of its indexes is left to be stopped.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.left_from < self.left_until
     }
 }
 
@@ -138,10 +156,18 @@ pub struct Group {
 }
 
 impl Group {
-    /// Whether nothing more is to come: enough successes, too many failures, or all ended.
+    /// Whether nothing more is to come: enough successes, too many failures with all that
+    /// these lead to, or all ended.
     #[must_use]
     pub fn is_decided(&self) -> bool {
-        let GroupState { ok, failed, .. } = self.state;
-        ok >= self.info.need_ok || failed > self.info.max_failed || self.state.ended() >= self.info.count
+        let GroupState { ok, failed, settling, .. } = self.state;
+        let failed = failed > self.info.max_failed && !settling;
+        ok >= self.info.need_ok || failed || self.state.ended() >= self.info.count
+    }
+
+    /// Whether it is there for whoever looks.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.state.phase != GroupPhase::Dropped
     }
 }

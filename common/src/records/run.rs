@@ -221,6 +221,9 @@ pub struct RunState {
     /// Whether it turned to its compensations: where a parked run goes back to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undoing: bool,
+    /// Groups with something left to be stopped, those that are gone among them.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub leaving: u32,
 }
 
 impl RunState {
@@ -247,6 +250,7 @@ impl RunState {
             waits: 0,
             children: 0,
             undoing: false,
+            leaving: 0,
         }
     }
 }

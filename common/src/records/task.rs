@@ -80,7 +80,7 @@ impl Task {
             || match group.state.phase {
                 GroupPhase::Open => false,
                 GroupPhase::Stopping => !self.is_at_work(group.info.kind),
-                GroupPhase::Closed => true,
+                GroupPhase::Closed | GroupPhase::Dropped => true,
             }
     }
 

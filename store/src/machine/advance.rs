@@ -5,7 +5,7 @@ use baton_common::records::{
     Checkpoint, DueKey, DueKind, EventKind, Group, GroupPhase, RunInfo, RunState, RunStatus, Thread,
 };
 use baton_common::transition::{AdvanceAnswer, Tail};
-use baton_common::{JobId, RunId};
+use baton_common::{GroupId, JobId, RunId};
 
 use super::{Guard, Machine, Outcome, ending};
 
@@ -28,7 +28,7 @@ impl Machine<'_> {
         self.rows.put_thread(&thread)?;
         for group in &op.consumed {
             if !op.end.as_ref().is_some_and(|end| ending::may_be_retried(end.status)) {
-                self.rows.delete_group(op.run, group)?;
+                self.consume_group(&info, &state, group)?;
             }
             state.closed = state.closed.saturating_sub(1);
         }
@@ -81,7 +81,7 @@ impl Machine<'_> {
             return Ok(Some(AdvanceAnswer::Conflict));
         }
         for id in &op.consumed {
-            let group = self.rows.group(op.run, id)?;
+            let group = self.group(op.run, id)?;
             let closed = group.is_some_and(|group| group.state.phase == GroupPhase::Closed);
             if !closed && self.guards.hold(Guard::Version) {
                 return Ok(Some(AdvanceAnswer::Conflict));
@@ -120,6 +120,16 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// Removes a group that was folded.
+    fn consume_group(&mut self, info: &RunInfo, state: &RunState, id: &GroupId) -> Outcome<()> {
+        if state.leaving == 0 {
+            return self.rows.delete_group(info.id, id);
+        }
+        let Some(group) = self.group(info.id, id)? else { return Ok(()) };
+        let job = self.first_job(info, state, &group);
+        self.remove_group(state, group, &job)
+    }
+
     /// Leaves the ready entry only where a closed group is left to fold, or where a run that
     /// turned to its compensations has nothing that would make it ready.
     fn rearm(&mut self, run: RunId, state: &mut RunState) -> Outcome<()> {
@@ -137,7 +147,7 @@ impl Machine<'_> {
 
     /// Whether a run has groups that it waits for or is to fold.
     pub(super) fn has_groups(&mut self, run: RunId) -> Outcome<bool> {
-        Ok(self.rows.groups(run)?.iter().any(|group| !group.info.detached))
+        Ok(self.groups(run)?.iter().any(|group| !group.info.detached))
     }
 
     /// The job of a group's first index, which names its run, generation and group.

@@ -17,7 +17,7 @@ impl Machine<'_> {
         let Some(mut interrupt) = self.rows.interrupt(job)?.filter(|known| known.id == op.interrupt) else {
             return Ok(AnswerVerdict::Unknown);
         };
-        let group = self.rows.group(job.run, &job.group)?;
+        let group = self.group(job.run, &job.group)?;
         let refused = state.status.is_terminal() || group.as_ref().is_some_and(|group| super::stopped(&state, group));
         let refused = refused && !group.as_ref().is_some_and(|group| group.info.detached);
         if let Some(verdict) = refuse_answer(op, &interrupt, refused, self.now) {
@@ -25,6 +25,9 @@ impl Machine<'_> {
         }
         let task = self.rows.task(job.run, &job.group, job.index)?;
         let (Some(mut group), Some(mut task)) = (group, task) else { return Ok(AnswerVerdict::Withdrawn) };
+        if task.is_over(&group) {
+            return Ok(AnswerVerdict::Withdrawn);
+        }
         interrupt.state =
             InterruptState::Answered { decision: op.decision.clone(), actor: op.actor.clone(), at: self.now };
         self.settle_question(&info.thread.tenant, &mut state, &interrupt, "answered")?;

@@ -69,7 +69,7 @@ impl Machine<'_> {
             return Ok(None);
         };
         state.children = state.children.saturating_sub(1);
-        let group = self.rows.group(job.run, &job.group)?;
+        let group = self.group(job.run, &job.group)?;
         let task = self.rows.task(job.run, &job.group, job.index)?;
         if let (Some(mut group), Some(mut task)) = (group, task)
             && !state.status.is_terminal()

@@ -15,7 +15,7 @@ impl Machine<'_> {
         let (Some(info), Some(mut state)) = (self.rows.run_info(job.run)?, self.rows.run_state(job.run)?) else {
             return Ok(ClaimVerdict::Unknown);
         };
-        let group = self.rows.group(job.run, &job.group)?;
+        let group = self.group(job.run, &job.group)?;
         let detached = group.as_ref().is_some_and(|group| group.info.detached);
         if !detached && !matches!(state.status, RunStatus::Running | RunStatus::Undoing | RunStatus::Stuck) {
             return Ok(ClaimVerdict::RunTerminal);

@@ -99,7 +99,7 @@ impl Machine<'_> {
             self.rows.delete_due(&entry)?;
             return Ok(false);
         }
-        if state.detached_open > 0 || state.children > 0 {
+        if state.detached_open > 0 || state.children > 0 || state.leaving > 0 {
             self.rows.put_due(&entry, self.now.plus_ms(self.timings.hide_ms))?;
             return Ok(false);
         }

@@ -16,14 +16,14 @@ pub(super) fn may_be_retried(status: RunStatus) -> bool {
 impl Machine<'_> {
     /// Ends whatever a group still has under way and removes it.
     pub(super) fn drop_group(&mut self, info: &RunInfo, state: &mut RunState, id: &GroupId) -> Outcome<()> {
-        let Some(mut group) = self.rows.group(info.id, id)? else { return Ok(()) };
+        let Some(mut group) = self.group(info.id, id)? else { return Ok(()) };
         if group.state.phase == GroupPhase::Closed {
             state.closed = state.closed.saturating_sub(1);
         }
         let job = self.first_job(info, state, &group);
         self.cancel_rest(info, state, &mut group, &job, true)?;
         self.drop_group_due(&job, &group)?;
-        self.rows.delete_group(info.id, id)
+        self.remove_group(state, group, &job)
     }
 
     /// Ends whatever a group still has under way and keeps it, for a retry: nothing wakes it.
@@ -46,7 +46,7 @@ impl Machine<'_> {
         end: &RunEnd,
         body: &Body,
     ) -> Outcome<Option<RunId>> {
-        for group in self.rows.groups(info.id)? {
+        for group in self.groups(info.id)? {
             if group.info.detached {
                 continue;
             }

@@ -15,7 +15,7 @@ impl Machine<'_> {
             self.rows.delete_due(&entry)?;
             return Ok(ExpireAnswer::Kept);
         };
-        let group = self.rows.group(job.run, &job.group)?;
+        let group = self.group(job.run, &job.group)?;
         let task = self.rows.task(job.run, &job.group, job.index)?;
         let (Some(mut group), Some(mut task)) = (group, task) else {
             self.rows.delete_due(&entry)?;

@@ -1,6 +1,8 @@
 //! FIRE: the times that end questions, waits, groups and runs.
 
-use baton_common::records::{DueKey, DueKind, Group, GroupPhase, InterruptState, RunStatus, TaskKind, TaskState};
+use baton_common::records::{
+    DueKey, DueKind, Group, GroupPhase, InterruptState, RunInfo, RunState, RunStatus, TaskKind, TaskState,
+};
 use baton_common::transition::{Fire, FireAnswer, Tail};
 use baton_common::{Gen, GroupId, JobId, RunId};
 
@@ -50,20 +52,18 @@ impl Machine<'_> {
             self.rows.delete_due(&entry)?;
             return Ok(FireAnswer::Kept);
         };
-        let open = |group: &Group| group.state.phase == GroupPhase::Open;
-        let Some(mut group) = self.rows.group(run, id)?.filter(open) else {
+        let at_hand = |group: &Group| group.state.phase == GroupPhase::Open || group.state.has_left();
+        let Some(mut group) = self.rows.group(run, id)?.filter(at_hand) else {
             self.rows.delete_due(&entry)?;
             return Ok(FireAnswer::Kept);
         };
-        match group.info.deadline {
-            Some(deadline) if deadline <= self.now => {}
-            Some(deadline) => {
-                self.rows.put_due(&entry, deadline)?;
-                return Ok(FireAnswer::Kept);
-            }
-            None => return Ok(FireAnswer::Kept),
-        }
         let job = self.first_job(&info, &state, &group);
+        if group.state.phase != GroupPhase::Open {
+            return self.fire_left(&info, state, group, &job);
+        }
+        if group.info.deadline.is_none_or(|deadline| deadline > self.now) {
+            return self.fire_open(&info, state, group, &job);
+        }
         if group.info.detached {
             // Nobody folds a detached group: it goes with its deadline.
             self.cancel_rest(&info, &mut state, &mut group, &job, true)?;
@@ -80,6 +80,34 @@ impl Machine<'_> {
         Ok(FireAnswer::Fired(Tail { closed, ..Tail::default() }))
     }
 
+    /// A group goes on with what a share was too small for.
+    fn fire_open(&mut self, info: &RunInfo, mut state: RunState, mut group: Group, job: &JobId) -> Outcome<FireAnswer> {
+        let (whole, mut tail) = ((self.share, self.going), Tail::default());
+        if group.state.settling {
+            self.settle_left(info, &mut state, &mut group, job)?;
+        }
+        let running = matches!(state.status, RunStatus::Running | RunStatus::Undoing);
+        if group.is_decided() {
+            self.close_group(info, &mut state, &mut group, job)?;
+            let closed = if running { Some(Box::new(self.closed(info, &state)?)) } else { None };
+            self.rows.put_run_state(info.id, &state)?;
+            return Ok(FireAnswer::Fired(Tail { closed, ..tail }));
+        }
+        let more = self.release_next(info, &mut state, &mut group, &mut tail)? || group.state.settling;
+        let entry = DueKey::group(DueKind::Timer, info.id, &group.info.id);
+        match group.info.deadline {
+            _ if more => self.rows.put_due(&entry, self.now)?,
+            Some(deadline) => self.rows.put_due(&entry, deadline)?,
+            None => self.rows.delete_due(&entry)?,
+        }
+        if (self.share, self.going) == whole {
+            return Ok(FireAnswer::Kept);
+        }
+        self.rows.put_group_state(info.id, &group.info.id, &group.state)?;
+        self.rows.put_run_state(info.id, &state)?;
+        Ok(FireAnswer::Fired(tail))
+    }
+
     /// A task's time is over: its question expires, its wait ends, or it goes on.
     fn fire_task(&mut self, run: RunId, id: &GroupId, index: u32) -> Outcome<FireAnswer> {
         let (Some(info), Some(mut state)) = (self.rows.run_info(run)?, self.rows.run_state(run)?) else {
@@ -89,7 +117,7 @@ impl Machine<'_> {
         };
         let job = JobId { run, r#gen: state.r#gen, group: id.clone(), index };
         let entry = DueKey::task(DueKind::Timer, &job);
-        let group = self.rows.group(run, id)?;
+        let group = self.group(run, id)?;
         let task = self.rows.task(run, id, index)?;
         let interrupt = self.rows.interrupt(&job)?.filter(|interrupt| interrupt.state == InterruptState::Open);
         let (Some(mut group), Some(mut task)) = (group, task) else {

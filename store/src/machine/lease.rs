@@ -14,7 +14,7 @@ impl Machine<'_> {
 
     fn renew_one(&mut self, op: &Renew, job: &JobId, fence: Fence) -> Outcome<RenewAnswer> {
         let Some(state) = self.rows.run_state(job.run)? else { return Ok(RenewAnswer::Lost) };
-        let group = self.rows.group(job.run, &job.group)?;
+        let group = self.group(job.run, &job.group)?;
         let detached = group.as_ref().is_some_and(|group| group.info.detached);
         if !detached && (state.status.is_terminal() || state.status == RunStatus::Cancelling) {
             return Ok(RenewAnswer::Cancel);

@@ -12,7 +12,7 @@ impl Machine<'_> {
     pub(super) fn mark(&mut self, op: &Mark) -> Outcome<bool> {
         let mut changed = false;
         for (id, index, seq) in &op.tasks {
-            let Some(mut group) = self.rows.group(op.run, id)? else { continue };
+            let Some(mut group) = self.group(op.run, id)? else { continue };
             let Some(mut task) = self.rows.task(op.run, id, *index)? else { continue };
             let publishable = matches!(task.state, TaskState::Publishable { .. }) && !task.is_over(&group);
             if !publishable || task.dispatch_seq != *seq {
@@ -38,7 +38,7 @@ impl Machine<'_> {
 
     pub(super) fn republish(&mut self, op: &Republish) -> Outcome<bool> {
         let job = &op.job;
-        let Some(mut group) = self.rows.group(job.run, &job.group)? else { return Ok(false) };
+        let Some(mut group) = self.group(job.run, &job.group)? else { return Ok(false) };
         let Some(mut task) = self.rows.task(job.run, &job.group, job.index)? else { return Ok(false) };
         let dispatched = matches!(task.state, TaskState::Dispatched { .. }) && !task.is_over(&group);
         if !dispatched || task.dispatch_seq != op.seq {
@@ -55,7 +55,7 @@ impl Machine<'_> {
 
     pub(super) fn recheck(&mut self, run: RunId, group: &GroupId, ms: u64) -> Outcome<bool> {
         let check = DueKey::group(DueKind::Check, run, group);
-        let open = self.rows.group(run, group)?.is_some_and(|group| group.state.phase == GroupPhase::Open);
+        let open = self.group(run, group)?.is_some_and(|group| group.state.phase == GroupPhase::Open);
         if open {
             self.rows.put_due(&check, self.now.plus_ms(ms))?;
         } else {

@@ -21,6 +21,7 @@ mod fire;
 mod guards;
 mod keys;
 mod lease;
+mod leave;
 mod mark;
 mod needs;
 mod open;
@@ -37,7 +38,7 @@ mod tail;
 mod wait;
 
 use baton_common::Timestamp;
-use baton_common::records::{Event, EventKind, RunState};
+use baton_common::records::{Event, EventKind, Group, RunState};
 use baton_common::settings::Timings;
 use baton_common::transition::{Op, Reply};
 use baton_common::{GroupId, JobId, Partition, RunId};
@@ -63,7 +64,9 @@ pub struct Context<'a> {
 /// # Errors
 /// When a row cannot be read or written; the adapter then undoes what was written.
 pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Reply> {
-    let mut machine = Machine { rows, now: context.now, timings: context.timings, guards: context.guards };
+    let share = context.timings.share_max.max(1);
+    let Context { now, timings, guards } = context;
+    let mut machine = Machine { rows, now, timings, guards, share, going: share };
     Ok(match op {
         Op::Submit(op) => Reply::Submit(machine.submit(op)?),
         Op::Stage(op) => Reply::Changed(machine.stage(op)?),
@@ -101,9 +104,25 @@ struct Machine<'a> {
     now: Timestamp,
     timings: &'a Timings,
     guards: Guards,
+    /// Tasks that it may still follow to or stop beside the one it is about.
+    share: u32,
+    /// Tasks that it may still let go.
+    going: u32,
 }
 
 impl Machine<'_> {
+    /// A group that is there for whoever looks.
+    fn group(&mut self, run: RunId, group: &GroupId) -> Outcome<Option<Group>> {
+        Ok(self.rows.group(run, group)?.filter(Group::is_there))
+    }
+
+    /// The groups of a run that are there, in order of their ids.
+    fn groups(&mut self, run: RunId) -> Outcome<Vec<Group>> {
+        let mut groups = self.rows.groups(run)?;
+        groups.retain(Group::is_there);
+        Ok(groups)
+    }
+
     /// Appends an event of the run itself.
     fn run_event(&mut self, run: RunId, state: &mut RunState, kind: EventKind, number: u64, text: &str) -> Outcome<()> {
         state.events += 1;

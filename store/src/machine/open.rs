@@ -35,6 +35,7 @@ impl Machine<'_> {
         tail: &mut Tail,
     ) -> Outcome<()> {
         let run = info.id;
+        self.make_room(info, state, &new.info.id)?;
         let staged;
         let tasks = if new.tasks.is_empty() {
             staged = self.rows.staged(run, op, &new.info.id)?;
@@ -45,8 +46,14 @@ impl Machine<'_> {
         let is_job = new.info.kind == TaskKind::Job;
         let linked = tasks.iter().any(|task| !task.needs.is_empty());
         let window = new.info.window.clamp(1, new.info.count);
-        let first = if linked { free_of_needs(tasks, window) } else { (0..window).collect() };
+        // Jobs that are let go at once cost nothing each: where they stand follows from the window.
+        let room = if is_job && !linked { window } else { window.min(self.going) };
+        let first = if linked { free_of_needs(tasks, room) } else { (0..room).collect() };
         let under_way = u32::try_from(first.len()).unwrap_or(u32::MAX);
+        if !is_job || linked {
+            self.going -= under_way;
+        }
+        let more = under_way == room && room < window;
         let publishable = if is_job { under_way } else { 0 };
         let fresh = GroupState { next_held: under_way, publishable, linked, ..GroupState::default() };
         let mut group = Group { info: new.info.clone(), state: fresh };
@@ -87,8 +94,9 @@ impl Machine<'_> {
             let entry = DueKey::group(DueKind::Publish, run, &new.info.id);
             self.rows.put_due(&entry, self.now.plus_ms(self.timings.publish_after_ms))?;
         }
-        if let Some(deadline) = new.info.deadline {
-            self.rows.put_due(&DueKey::group(DueKind::Timer, run, &new.info.id), deadline)?;
+        let timer = if more { Some(self.now) } else { new.info.deadline };
+        if let Some(timer) = timer {
+            self.rows.put_due(&DueKey::group(DueKind::Timer, run, &new.info.id), timer)?;
         }
         if new.info.detached {
             state.detached_open += 1;

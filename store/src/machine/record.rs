@@ -16,7 +16,7 @@ impl Machine<'_> {
         let (Some(info), Some(mut state)) = (self.rows.run_info(job.run)?, self.rows.run_state(job.run)?) else {
             return Ok(RecordVerdict::Unknown);
         };
-        let group = self.rows.group(job.run, &job.group)?;
+        let group = self.group(job.run, &job.group)?;
         let detached = group.as_ref().is_some_and(|group| group.info.detached);
         if state.status.is_terminal() && !detached {
             return Ok(RecordVerdict::RunTerminal);
@@ -36,7 +36,10 @@ impl Machine<'_> {
         let current = held && op.fence == task.fence;
         let stopped = super::stopped(&state, &group);
         match &op.outcome {
-            Recorded::Ok(_) if op.fence.0 == 0 || op.fence > task.fence => Ok(RecordVerdict::StaleFence),
+            // What is held was granted to nobody in this generation.
+            Recorded::Ok(_) if op.fence.0 == 0 || op.fence > task.fence || task.state == TaskState::Held => {
+                Ok(RecordVerdict::StaleFence)
+            }
             Recorded::Ok(body) => {
                 self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Done(body)).map(RecordVerdict::Ok)
             }

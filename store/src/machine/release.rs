@@ -10,22 +10,28 @@ use baton_common::{JobId, Timestamp};
 use super::{Machine, Outcome};
 
 impl Machine<'_> {
-    /// Lets the next indexes of an open group go, as many as its window has room for. Writes
-    /// what they need; the group's row is the caller's to write.
+    /// Lets the next indexes of an open group go, as many as its window and the share have room
+    /// for; whether more would. Writes what they need; the group's row is the caller's to write.
     pub(super) fn release_next(
         &mut self,
         info: &RunInfo,
         state: &mut RunState,
         group: &mut Group,
         tail: &mut Tail,
-    ) -> Outcome<()> {
+    ) -> Outcome<bool> {
         let window = group.info.window.clamp(1, group.info.count);
         while group.state.next_held < group.info.count && group.state.next_held - group.state.ended() < window {
             let mut index = group.state.next_held;
             if group.state.linked {
                 let Some(first) = self.rows.first_waiting(info.id, &group.info.id)? else { break };
-                self.rows.delete_waiting(info.id, &group.info.id, first)?;
                 index = first;
+            }
+            if self.going == 0 {
+                return Ok(true);
+            }
+            self.going -= 1;
+            if group.state.linked {
+                self.rows.delete_waiting(info.id, &group.info.id, index)?;
             }
             group.state.next_held += 1;
             let job = JobId { index, ..self.first_job(info, state, group) };
@@ -34,7 +40,7 @@ impl Machine<'_> {
                 tail.released.push(released);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Lets one task go. A job's publication has a due entry of its own.

@@ -41,7 +41,9 @@ impl Machine<'_> {
             info.deadline = op.deadline;
             self.rows.put_run_info(&info)?;
         }
+        self.stop_all_left(&info, &mut state)?;
         self.revive(&info, &mut state)?;
+        self.stop_all_left(&info, &mut state)?;
         let tail = self.take_up(&info, &mut state, op.from.as_ref())?;
         self.rows.put_run_state(run, &state)?;
         self.rows.append_audit(&Audit {
@@ -63,7 +65,7 @@ impl Machine<'_> {
         let run = info.id;
         if state.status == RunStatus::Stuck {
             self.rows.delete_parked(run)?;
-            for group in self.rows.groups(run)? {
+            for group in self.groups(run)? {
                 if !group.info.detached {
                     self.freeze_group(info, state, group)?;
                 }
@@ -92,7 +94,7 @@ impl Machine<'_> {
     fn take_up(&mut self, info: &RunInfo, state: &mut RunState, from: Option<&SetBack>) -> Outcome<Tail> {
         let mut tail = Tail::default();
         let mut reopened = false;
-        for group in self.rows.groups(info.id)? {
+        for group in self.groups(info.id)? {
             if group.info.detached {
                 continue;
             }
@@ -118,6 +120,9 @@ impl Machine<'_> {
     /// window.
     fn reopen(&mut self, info: &RunInfo, state: &mut RunState, mut group: Group, tail: &mut Tail) -> Outcome<()> {
         let tasks = self.rows.tasks(info.id, &group.info.id)?;
+        for (index, _) in self.rows.unsettled(info.id, &group.info.id, u32::MAX)? {
+            self.rows.delete_unsettled(info.id, &group.info.id, index)?;
+        }
         let done = tasks.iter().filter(|task| task.state == TaskState::Done).count();
         let ok = u32::try_from(done).unwrap_or(u32::MAX);
         group.state = GroupState { ok, next_held: ok, linked: true, ..GroupState::default() };
@@ -147,7 +152,9 @@ impl Machine<'_> {
         if let Some(deadline) = group.info.deadline.filter(|deadline| *deadline > self.now) {
             self.rows.put_due(&DueKey::group(DueKind::Timer, info.id, &group.info.id), deadline)?;
         }
-        self.release_next(info, state, &mut group, tail)?;
+        if self.release_next(info, state, &mut group, tail)? {
+            self.rows.put_due(&DueKey::group(DueKind::Timer, info.id, &group.info.id), self.now)?;
+        }
         self.rows.put_group_state(info.id, &group.info.id, &group.state)
     }
 

@@ -99,6 +99,14 @@ pub trait Rows {
     /// Notes that it went.
     fn delete_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()>;
 
+    /// The lowest indexes of a group that ended and were not followed to all that need them,
+    /// with how many of these were. No dump shows these.
+    fn unsettled(&mut self, run: RunId, group: &GroupId, limit: u32) -> Outcome<Vec<(u32, u32)>>;
+    /// Notes such an index.
+    fn put_unsettled(&mut self, run: RunId, group: &GroupId, index: u32, from: u32) -> Outcome<()>;
+    /// Notes that it was followed.
+    fn delete_unsettled(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()>;
+
     /// Writes staged tasks.
     fn put_staged(&mut self, run: RunId, op: Digest, group: &GroupId, first: u32, tasks: &[NewTask]) -> Outcome<()>;
     /// How many tasks are staged under an operation.

@@ -73,7 +73,7 @@ impl Machine<'_> {
         let (Some(info), Some(mut state)) = (self.rows.run_info(job.run)?, self.rows.run_state(job.run)?) else {
             return Ok(DeliverAnswer::Gone);
         };
-        let group = self.rows.group(job.run, &job.group)?;
+        let group = self.group(job.run, &job.group)?;
         let task = self.rows.task(job.run, &job.group, job.index)?;
         let (Some(mut group), Some(mut task)) = (group, task) else { return Ok(DeliverAnswer::Gone) };
         let waits = group.info.kind == TaskKind::Wait

@@ -53,7 +53,7 @@ impl Machine<'_> {
     /// Stops the open groups of a run; how many have something at work.
     fn stop_groups(&mut self, info: &RunInfo, state: &mut RunState, but: &[GroupId]) -> Outcome<u32> {
         let mut left = 0;
-        for mut group in self.rows.groups(info.id)? {
+        for mut group in self.groups(info.id)? {
             if group.info.detached || group.info.undo || but.contains(&group.info.id) {
                 continue;
             }
@@ -74,7 +74,7 @@ impl Machine<'_> {
 
     /// Makes a run that is being cancelled ready once nothing of it is at work.
     pub(super) fn hasten_cancel(&mut self, info: &RunInfo) -> Outcome<()> {
-        let groups = self.rows.groups(info.id)?;
+        let groups = self.groups(info.id)?;
         let mut waited = groups.iter().filter(|group| !group.info.detached && group.state.phase != GroupPhase::Closed);
         if waited.any(|group| group.state.at_work > 0) {
             return Ok(());
@@ -90,7 +90,7 @@ impl Machine<'_> {
             return Ok(false);
         }
         let mut forced = false;
-        for mut group in self.rows.groups(run)? {
+        for mut group in self.groups(run)? {
             if !stopped(&state, &group) || group.state.phase == GroupPhase::Closed {
                 continue;
             }

@@ -29,14 +29,13 @@ impl Machine<'_> {
         task: &mut Task,
         ending: Ending<'_>,
     ) -> Outcome<Tail> {
-        let succeeded = matches!(ending, Ending::Done(_));
         self.end_task(info, state, group, job, task, ending)?;
         let mut tail = Tail::default();
         if group.info.detached {
             state.detached_open = state.detached_open.saturating_sub(1);
             self.drop_group_due(job, group)?;
             self.rows.delete_group(job.run, &group.info.id)?;
-        } else if self.follow_group(info, state, group, job, succeeded, &mut tail)?
+        } else if self.follow_group(info, state, group, job, &mut tail)?
             && matches!(state.status, RunStatus::Running | RunStatus::Undoing)
         {
             tail.closed = Some(Box::new(self.closed(info, state)?));
@@ -55,24 +54,27 @@ impl Machine<'_> {
         state: &mut RunState,
         group: &mut Group,
         job: &JobId,
-        succeeded: bool,
         tail: &mut Tail,
     ) -> Outcome<bool> {
         let open = group.state.phase == GroupPhase::Open;
         if open && group.state.linked {
-            self.settle_needs(info, state, group, job, succeeded)?;
+            self.settle_needs(info, state, group, job)?;
         }
         let closes = match group.state.phase {
             GroupPhase::Open => group.is_decided(),
             GroupPhase::Stopping => group.state.at_work == 0,
-            GroupPhase::Closed => false,
+            GroupPhase::Closed | GroupPhase::Dropped => false,
         };
         if closes {
             self.close_group(info, state, group, job)?;
             return Ok(true);
         }
+        let mut more = open && group.state.settling;
         if open && !super::stopped(state, group) {
-            self.release_next(info, state, group, tail)?;
+            more |= self.release_next(info, state, group, tail)?;
+        }
+        if more {
+            self.rows.put_due(&DueKey::group(DueKind::Timer, job.run, &group.info.id), self.now)?;
         }
         self.rows.put_group_state(job.run, &group.info.id, &group.state)?;
         Ok(false)
@@ -216,18 +218,16 @@ impl Machine<'_> {
         if group.state.ended() >= group.info.count {
             return Ok(());
         }
-        for (index, task) in (0_u32..).zip(self.rows.tasks(job.run, &group.info.id)?) {
-            if task.is_over(group) || task.state == TaskState::Held {
-                continue;
-            }
-            let each = JobId { index, group: group.info.id.clone(), ..job.clone() };
-            let at_work = task.is_at_work(group.info.kind);
-            if at_work && group.info.kind == TaskKind::Child {
-                self.cancel_child(&each)?;
-            }
-            if at_work_too || !at_work {
-                self.clear_wakes(info, state, group, &each, &task)?;
-            }
+        if group.info.kind == TaskKind::Job {
+            self.stop_jobs(info, state, group, job, at_work_too)?;
+        } else if group.state.phase == GroupPhase::Open {
+            let last = if group.state.linked { group.info.count } else { group.state.next_held };
+            (group.state.left_from, group.state.left_until) = (0, last);
+            self.stop_left(info, state, group, job)?;
+            state.leaving += u32::from(group.state.has_left());
+        }
+        if at_work_too {
+            group.state.at_work = 0;
         }
         let rest = group.info.count.saturating_sub(group.state.ended() + group.state.at_work);
         group.state.cancelled += rest;
@@ -239,19 +239,43 @@ impl Machine<'_> {
         self.group_event(job.run, state, EventKind::Recorded, &group.info.id, u64::from(rest), "cancelled")
     }
 
-    /// Removes the due entries of a group as a whole.
-    pub(super) fn drop_group_due(&mut self, job: &JobId, group: &Group) -> Outcome<()> {
-        for kind in [DueKind::Publish, DueKind::Check, DueKind::Timer] {
-            self.rows.delete_due(&DueKey::group(kind, job.run, &group.info.id))?;
+    /// Takes the jobs of a group out of whatever would wake them, those at work only when
+    /// asked to.
+    fn stop_jobs(
+        &mut self,
+        info: &RunInfo,
+        state: &mut RunState,
+        group: &mut Group,
+        job: &JobId,
+        at_work_too: bool,
+    ) -> Outcome<()> {
+        for (index, task) in (0_u32..).zip(self.rows.tasks(job.run, &group.info.id)?) {
+            if task.is_over(group) || task.state == TaskState::Held {
+                continue;
+            }
+            let each = JobId { index, group: group.info.id.clone(), ..job.clone() };
+            if at_work_too || !task.is_at_work(group.info.kind) {
+                self.clear_wakes(info, state, group, &each, &task)?;
+            }
         }
         Ok(())
+    }
+
+    /// Removes the due entries of a group as a whole, but what goes on with it where something
+    /// is left.
+    pub(super) fn drop_group_due(&mut self, job: &JobId, group: &Group) -> Outcome<()> {
+        for kind in [DueKind::Publish, DueKind::Check] {
+            self.rows.delete_due(&DueKey::group(kind, job.run, &group.info.id))?;
+        }
+        let timer = DueKey::group(DueKind::Timer, job.run, &group.info.id);
+        if group.state.has_left() { self.rows.put_due(&timer, self.now) } else { self.rows.delete_due(&timer) }
     }
 
     /// The closed groups of a run with their outcomes, as long as these are small.
     pub(super) fn closed(&mut self, info: &RunInfo, state: &RunState) -> Outcome<Closed> {
         let mut groups = Vec::new();
         let mut bytes = 0;
-        for group in self.rows.groups(info.id)? {
+        for group in self.groups(info.id)? {
             if group.state.phase != GroupPhase::Closed {
                 continue;
             }

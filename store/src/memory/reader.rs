@@ -27,7 +27,7 @@ impl Reader for MemoryStore {
     async fn detail(&self, run: RunId) -> Result<Option<RunDetail>, Error> {
         Ok(self
             .read(run.partition, |rows| {
-                let groups = rows.groups_of(run).into_iter();
+                let groups = rows.seen_groups(run).into_iter();
                 let groups = groups.map(|group| {
                     let tasks = seen(rows, run, &group);
                     (group, tasks)
@@ -45,7 +45,7 @@ impl Reader for MemoryStore {
     async fn group(&self, run: RunId, group: &GroupId) -> Result<Option<(Group, Vec<Task>)>, Error> {
         Ok(self
             .read(run.partition, |rows| {
-                let found = rows.groups_of(run).into_iter().find(|known| known.info.id == *group)?;
+                let found = rows.seen_groups(run).into_iter().find(|known| known.info.id == *group)?;
                 let tasks = seen(rows, run, &found);
                 Some((found, tasks))
             })
@@ -176,7 +176,7 @@ fn seen(rows: &PartitionRows, run: RunId, group: &Group) -> Vec<Task> {
 fn waits(rows: &PartitionRows, run: RunId) -> Vec<OpenWait> {
     let Some(generation) = rows.states.get(&run).map(|state| state.r#gen) else { return Vec::new() };
     let mut waits = Vec::new();
-    for group in rows.groups_of(run).into_iter().filter(|group| group.info.kind == TaskKind::Wait) {
+    for group in rows.seen_groups(run).into_iter().filter(|group| group.info.kind == TaskKind::Wait) {
         for (index, task) in (0_u32..).zip(seen(rows, run, &group)) {
             let key = (run, group.info.id.clone(), index);
             let signal = rows.terms.get(&key).and_then(|terms| terms.signal.clone());
@@ -201,7 +201,7 @@ fn load(rows: &PartitionRows, run: RunId, now: Timestamp) -> Option<Loaded> {
     let whole = whole_run(rows, run)?;
     let thread = rows.threads.get(&whole.info.thread)?.clone();
     let (mut closed, mut open) = (Vec::new(), Vec::new());
-    for group in rows.groups_of(run) {
+    for group in rows.seen_groups(run) {
         if group.info.detached {
             continue;
         }

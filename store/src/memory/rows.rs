@@ -33,6 +33,7 @@ pub(super) struct PartitionRows {
     pub(super) continued: BTreeMap<TaskKey, Body>,
     pub(super) terms: BTreeMap<TaskKey, Terms>,
     pub(super) waiting: BTreeSet<TaskKey>,
+    pub(super) unsettled: BTreeMap<TaskKey, u32>,
     pub(super) signals: BTreeMap<(ThreadKey, u64), Signal>,
     pub(super) keys: BTreeMap<KeyName, KeyRow>,
     pub(super) staged: BTreeMap<(RunId, Digest, GroupId, u32), NewTask>,
@@ -64,8 +65,15 @@ impl PartitionRows {
         }
     }
 
+    /// The groups of a run that are there for whoever looks, in order of their ids.
+    pub(super) fn seen_groups(&self, run: RunId) -> Vec<Group> {
+        let mut groups = self.groups_of(run);
+        groups.retain(Group::is_there);
+        groups
+    }
+
     /// The groups of a run, in order of their ids.
-    pub(super) fn groups_of(&self, run: RunId) -> Vec<Group> {
+    fn groups_of(&self, run: RunId) -> Vec<Group> {
         // No node's path is before this one.
         let Ok(node) = NodePath::parse("-") else { return Vec::new() };
         self.groups
@@ -242,6 +250,7 @@ impl Rows for PartitionRows {
             self.continued.remove(&key);
             self.terms.remove(&key);
             self.waiting.remove(&key);
+            self.unsettled.remove(&key);
         }
         Ok(())
     }
@@ -320,6 +329,23 @@ impl Rows for PartitionRows {
     fn delete_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
         self.wrote(run);
         self.waiting.remove(&key(run, group, index));
+        Ok(())
+    }
+
+    fn unsettled(&mut self, run: RunId, group: &GroupId, limit: u32) -> Outcome<Vec<(u32, u32)>> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self.unsettled.range(span(run, group)).take(limit).map(|((_, _, index), from)| (*index, *from)).collect())
+    }
+
+    fn put_unsettled(&mut self, run: RunId, group: &GroupId, index: u32, from: u32) -> Outcome<()> {
+        self.wrote(run);
+        self.unsettled.insert(key(run, group, index), from);
+        Ok(())
+    }
+
+    fn delete_unsettled(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
+        self.wrote(run);
+        self.unsettled.remove(&key(run, group, index));
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use baton_common::transition::NARROW_TASKS_MAX;
 use baton_common::{Gen, JobId, RunId};
 
 use super::codes::{effect_code, status_code};
-use super::commands::run;
+use super::commands::{Guess, run};
 use super::history;
 use super::pack::Packer;
 use super::rows::{fresh_task_row, kind_code, needs_row, policy_row, terms_row, to_json};
@@ -22,16 +22,17 @@ pub(super) fn generation(op: &Commit) -> Gen {
 }
 
 /// Most advances need few of the scripts' parts.
-pub(super) fn script(op: &Commit) -> Script {
+pub(super) fn script(op: &Commit, more: bool) -> Script {
     let plain = |new: &NewGroup| {
         let jobs = new.info.kind == TaskKind::Job && !new.tasks.is_empty();
         jobs && new.tasks.iter().all(|task| task.needs.is_empty())
     };
     let few = op.end.is_none() && !op.undoing && op.cancelled.is_empty() && op.staged == 0;
-    if few && op.open.iter().all(plain) { Script::Advance } else { Script::AdvanceMore }
+    if few && !more && op.open.iter().all(plain) { Script::Advance } else { Script::AdvanceMore }
 }
 
-pub(super) fn command(op: &Commit, generation: Gen) -> Result<Vec<u8>, Error> {
+pub(super) fn command(op: &Commit, guess: &Guess) -> Result<Vec<u8>, Error> {
+    let generation = guess.generation;
     let mut packer = run(op.run)
         .number(op.seen.0)
         .bytes(op.op.0)
@@ -61,7 +62,7 @@ pub(super) fn command(op: &Commit, generation: Gen) -> Result<Vec<u8>, Error> {
             .bytes(serde_json::to_string(end).unwrap_or_default()),
         None => packer.flag(false),
     };
-    Ok(packer.finish())
+    Ok(packer.flag(script(op, guess.more) == Script::AdvanceMore).finish())
 }
 
 /// Fields of the thread's data, then its channels with the checkpoint that wrote each last.

@@ -41,7 +41,7 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Scri
     Ok(match op {
         Op::Submit(op) => (Script::Submit, submit(op)?),
         Op::Stage(op) => (Script::Stage, stage(op)),
-        Op::Advance(op) => (advance::script(op), advance::command(op, guess.generation)?),
+        Op::Advance(op) => (advance::script(op, guess.more), advance::command(op, guess)?),
         Op::Mark(op) => (Script::Mark, mark(op)),
         Op::Claim(op) if guess.more => (Script::ClaimMore, claim(op, timings, guess)),
         Op::Claim(op) => (Script::Claim, claim(op, timings, guess)),

@@ -124,7 +124,7 @@ impl Dumper<'_> {
             let JobId { group, index, .. } = &interrupt.job;
             self.row(format!("interrupt {id} {group} {index}"), to_json(&interrupt)?);
         }
-        for (group, group_row) in row.groups()? {
+        for (group, group_row) in row.all_groups()? {
             let name = &group.info.id;
             self.row(format!("group {id} {name} info"), to_json(&group.info)?);
             self.row(format!("group {id} {name} state"), to_json(&group.state)?);

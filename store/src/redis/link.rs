@@ -40,6 +40,11 @@ impl Links {
         Ok(links)
     }
 
+    /// A connection of its own, for what no script may wait behind, and how to make others.
+    pub(super) fn beside(&self) -> Result<(Client, ConnectionManager), Error> {
+        Ok((self.client.clone(), self.lazy()?))
+    }
+
     fn lazy(&self) -> Result<ConnectionManager, Error> {
         ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone()).map_err(|error| fault(&error))
     }

@@ -94,7 +94,7 @@ pub(super) fn better_guess(op: &Op, bytes: &[u8], guess: &Guess) -> Result<Optio
         ("phase", Op::Claim(_) | Op::Record(_) | Op::Expire(_)) => {
             Some(Guess { phase: fields.small()?, ..guess.clone() })
         }
-        ("more", Op::Claim(_) | Op::Record(_)) => Some(Guess { more: true, ..guess.clone() }),
+        ("more", Op::Claim(_) | Op::Record(_) | Op::Advance(_)) => Some(Guess { more: true, ..guess.clone() }),
         ("names", Op::Retry(op)) => {
             let (mut list, mut names) = (fields.list()?, guess.names.clone());
             while !list.is_empty() {

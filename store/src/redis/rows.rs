@@ -137,6 +137,7 @@ pub(super) fn state_row(bytes: &[u8]) -> Result<StateRow, Error> {
         waits: 0,
         children: 0,
         undoing: false,
+        leaving: 0,
     };
     let mut groups = Vec::new();
     let mut list = fields.list()?;
@@ -153,6 +154,9 @@ pub(super) fn state_row(bytes: &[u8]) -> Result<StateRow, Error> {
         state.waits = fields.small()?;
         state.children = fields.small()?;
         state.undoing = fields.flag()?;
+    }
+    if !fields.is_empty() {
+        state.leaving = fields.small()?;
     }
     Ok(StateRow { state, groups })
 }
@@ -183,7 +187,8 @@ pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
     let phase = match fields.small()? {
         0 => GroupPhase::Open,
         1 => GroupPhase::Closed,
-        _ => GroupPhase::Stopping,
+        2 => GroupPhase::Stopping,
+        _ => GroupPhase::Dropped,
     };
     let mut state = GroupState {
         phase,
@@ -210,6 +215,10 @@ pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
         state.linked = fields.flag()?;
         let _extra = fields.flag()?;
         (fresh, epoch) = (fields.small()?, fields.small()?);
+    }
+    if !fields.is_empty() {
+        state.settling = fields.flag()?;
+        (state.left_from, state.left_until) = (fields.small()?, fields.small()?);
     }
     Ok(GroupRow { state, kind, wide, fresh, epoch, opened_at })
 }

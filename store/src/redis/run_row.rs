@@ -48,17 +48,29 @@ impl RunRow {
         Ok((Run { info: rows::json(self.field("i")?)?, state, end }, groups))
     }
 
+    /// A group that is there for whoever looks.
     pub(super) fn group(&self, id: &GroupId) -> Result<Option<(Group, GroupRow)>, Error> {
+        Ok(self.any_group(id)?.filter(|(group, _)| group.is_there()))
+    }
+
+    fn any_group(&self, id: &GroupId) -> Result<Option<(Group, GroupRow)>, Error> {
         match (self.fields.get(&format!("G{id}")), self.fields.get(&format!("g{id}"))) {
             (Some(info), Some(row)) => rows::group(info, row).map(Some),
             _ => Ok(None),
         }
     }
 
-    /// The groups of the run, in their order.
+    /// The groups of the run that are there for whoever looks, in their order.
     pub(super) fn groups(&self) -> Result<Vec<(Group, GroupRow)>, Error> {
+        let mut groups = self.all_groups()?;
+        groups.retain(|(group, _)| group.is_there());
+        Ok(groups)
+    }
+
+    /// The groups of the run, in their order.
+    pub(super) fn all_groups(&self) -> Result<Vec<(Group, GroupRow)>, Error> {
         let (_, ids) = self.run()?;
-        ids.iter().filter_map(|id| self.group(id).transpose()).collect()
+        ids.iter().filter_map(|id| self.any_group(id).transpose()).collect()
     }
 
     /// The tasks of a group by index; those of a wide group are read.

@@ -224,6 +224,7 @@ fn constants(timings: &Timings, options: &RedisOptions) -> String {
         ("NARROW_TASKS_MAX", u64::from(NARROW_TASKS_MAX)),
         ("KEYS_REMOVED_MAX", 32),
         ("SIGNALS_MAX", u64::from(SIGNALS_MAX)),
+        ("SHARE_MAX", u64::from(timings.share_max.max(1))),
         ("CLOSED_BYTES_MAX", u64::try_from(CLOSED_BYTES_MAX).unwrap_or(u64::MAX)),
     ];
     let mut text = list.iter().fold(String::new(), |mut text, (name, value)| {

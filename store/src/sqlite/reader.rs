@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 
 use super::SqliteStore;
 use super::event;
-use super::rows::{decode, fault, groups, number, tasks, text, texts, value};
+use super::rows::{decode, fault, groups as all_groups, number, tasks, text, texts, value};
 use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
 
 #[async_trait]
@@ -166,6 +166,13 @@ pub(super) fn nearest_due(connection: &Connection) -> Result<BTreeMap<Partition,
     let mut statement = connection.prepare_cached("SELECT part, min(at) FROM due GROUP BY part").map_err(fault)?;
     let rows = statement.query_map([], |row| Ok((Partition(row.get(0)?), Timestamp(row.get(1)?)))).map_err(fault)?;
     rows.collect::<Result<_, _>>().map_err(fault)
+}
+
+/// The groups of a run that are there for whoever looks, in order of their ids.
+fn groups(connection: &Connection, run: RunId) -> Result<Vec<Group>, Error> {
+    let mut groups = all_groups(connection, run)?;
+    groups.retain(Group::is_there);
+    Ok(groups)
 }
 
 fn whole_run(connection: &Connection, run: RunId) -> Result<Option<Run>, Error> {

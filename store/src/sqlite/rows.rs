@@ -313,6 +313,26 @@ impl Rows for SqlRows<'_> {
         self.write(sql, params![run.to_string(), group.to_string(), index])
     }
 
+    fn unsettled(&mut self, run: RunId, group: &GroupId, limit: u32) -> Outcome<Vec<(u32, u32)>> {
+        let sql = "SELECT idx, CAST(body AS INTEGER) FROM beside WHERE run = ?1 AND grp = ?2 AND what = 'unsettled'
+                   ORDER BY idx LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
+        let rows = statement.query_map(params![run.to_string(), group.to_string(), limit], |row| {
+            Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?))
+        });
+        rows.map_err(fault)?.collect::<Result<_, _>>().map_err(fault)
+    }
+
+    fn put_unsettled(&mut self, run: RunId, group: &GroupId, index: u32, from: u32) -> Outcome<()> {
+        let sql = "INSERT OR REPLACE INTO beside (run, grp, idx, what, body) VALUES (?1, ?2, ?3, 'unsettled', ?4)";
+        self.put_beside(sql, run, group, index, &from.to_string())
+    }
+
+    fn delete_unsettled(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
+        let sql = "DELETE FROM beside WHERE run = ?1 AND grp = ?2 AND idx = ?3 AND what = 'unsettled'";
+        self.write(sql, params![run.to_string(), group.to_string(), index])
+    }
+
     fn put_staged(&mut self, run: RunId, op: Digest, group: &GroupId, first: u32, tasks: &[NewTask]) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO staged (run, op, grp, idx, row) VALUES (?1, ?2, ?3, ?4, ?5)";
         for (index, task) in (first..).zip(tasks) {

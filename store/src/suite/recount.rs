@@ -8,11 +8,12 @@ use baton_common::records::{DueKey, DueKind, Group, GroupPhase, InterruptState, 
 use crate::memory::MemoryStore;
 use crate::{Reader, RunDetail};
 
-/// Recounts these runs.
+/// Recounts these runs, and names what they have that a share was too small for.
 ///
 /// # Panics
 /// Where a count is wrong, or something is left that nothing would ever end.
-pub(super) async fn recount(store: &MemoryStore, runs: &[RunId], what: &str) {
+pub(super) async fn recount(store: &MemoryStore, runs: &[RunId], what: &str) -> Vec<&'static str> {
+    let mut later = Vec::new();
     for run in runs {
         let Some(detail) = store.detail(*run).await.expect("a read") else { continue };
         let due = store.due(run.partition).await.expect("a read");
@@ -23,7 +24,11 @@ pub(super) async fn recount(store: &MemoryStore, runs: &[RunId], what: &str) {
         }
         let wrong = wrong_run(store, &detail, &due).await;
         assert!(wrong.is_none(), "{what}: {run}: {}\n{:?}", wrong.unwrap_or(""), detail);
+        later.extend((detail.run.state.leaving > 0).then_some("something is left of a group"));
+        let settles = detail.groups.iter().any(|(group, _)| group.state.settling);
+        later.extend(settles.then_some("ends are left to be followed"));
     }
+    later
 }
 
 fn wrong_group(group: &Group, tasks: &[Task], due: &BTreeSet<DueKey>, detail: &RunDetail) -> Option<&'static str> {
@@ -53,7 +58,12 @@ fn wrong_group(group: &Group, tasks: &[Task], due: &BTreeSet<DueKey>, detail: &R
     if under_way > window {
         return Some("its window is exceeded");
     }
-    if state.phase == GroupPhase::Open && held > 0 && under_way == 0 {
+    let goes_on = due.contains(&DueKey::group(DueKind::Timer, detail.run.info.id, &group.info.id));
+    let settles = state.settling && state.phase == GroupPhase::Open;
+    if (state.has_left() || settles) && !goes_on {
+        return Some("something is left of it and nothing goes on with it");
+    }
+    if state.phase == GroupPhase::Open && held > 0 && under_way == 0 && !goes_on {
         return Some("nothing is under way that would release what is held");
     }
     let job = |index| baton_common::JobId {
@@ -74,6 +84,7 @@ fn wrong_group(group: &Group, tasks: &[Task], due: &BTreeSet<DueKey>, detail: &R
             TaskState::Parked if group.info.kind == TaskKind::Job => asked || timed,
             TaskState::Parked => !asked,
             TaskState::Claimed { .. } => leased && !asked,
+            _ if index >= state.left_from && index < state.left_until => !leased,
             _ => !asked && !timed && !leased,
         };
         if !fine {
@@ -93,16 +104,20 @@ async fn wrong_run(store: &MemoryStore, detail: &RunDetail, due: &BTreeSet<DueKe
     let here = |asked: &baton_common::records::Interrupt| {
         detail.groups.iter().any(|(group, _)| group.info.id == asked.job.group)
     };
-    if detail.interrupts.iter().any(|asked| asked.state == InterruptState::Open && !here(asked)) {
+    let gone = |asked: &baton_common::records::Interrupt| asked.state == InterruptState::Open && !here(asked);
+    if state.leaving == 0 && detail.interrupts.iter().any(gone) {
         return Some("a question of a group that is gone is open");
     }
     let waits = store.waits(info.id).await.expect("a read").len();
-    if usize::try_from(state.awaiting) != Ok(waits) {
+    if usize::try_from(state.awaiting).is_ok_and(|awaiting| {
+        // What is left to be stopped still counts.
+        awaiting < waits || awaiting > waits && state.leaving == 0
+    }) {
         return Some("waits for a signal are counted wrong");
     }
     let root = info.parent.as_ref().map_or(&info.thread, |parent| &parent.root_thread);
     let thread = store.thread(root).await.expect("a read");
-    if thread.is_some_and(|thread| thread.awaiting.contains(&info.id) != (waits > 0)) {
+    if thread.is_some_and(|thread| thread.awaiting.contains(&info.id) != (state.awaiting > 0)) {
         return Some("its thread does not know whether it waits for a signal");
     }
     let ready = due.contains(&DueKey::run(DueKind::Ready, info.id));

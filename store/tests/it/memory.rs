@@ -89,6 +89,8 @@ const WANTED: &[&str] = &[
     "an advance starts a child",
     "a child's end is recorded",
     "a queued run has its turn",
+    "something is left of a group",
+    "ends are left to be followed",
     "Gc true",
     "Gc false",
     "Park true",

@@ -1,9 +1,9 @@
 -- ADVANCE: one checkpointed superstep, compared and set on the run's version.
 --
 -- There are two scripts of it: one that only consumes groups and opens groups of jobs has none
--- of the parts that the rest needs.
+-- of the parts that the rest needs, and `more` says whether they are there.
 local uuid, seen_ver, op, op_name, gen, consumed, cancelled, parent, head, data, channels, groups, staged, undoing,
-  ending = unrow(ARGV[1])
+  ending, more = unrow(ARGV[1])
 enter(uuid)
 local fields = { 'f', 's' }
 for _, id in ipairs(consumed) do fields[#fields + 1] = 'g' .. id end
@@ -31,6 +31,7 @@ if staged > 0 then
   if count ~= staged then return pack('incomplete') end
 end
 if gen ~= s.gen then return pack('gen', s.gen) end
+if s.leaving > 0 and not more then return pack('more') end
 
 if #data > 0 then send('HSET', P .. 'x:' .. thread, data) end
 if head then
@@ -40,7 +41,7 @@ if head then
   send('HSET', TK, channels)
 end
 for _, g in ipairs(folded) do
-  if not (ending and may_be_retried(ending[1])) then delete_group(s, g) end
+  if not (ending and may_be_retried(ending[1])) then remove_group(s, g) end
   s.closed = math.max(0, s.closed - 1)
 end
 for _, id in ipairs(cancelled) do drop_group(s, id) end

@@ -16,7 +16,7 @@ local refused = terminal(s) or g and stopped(s, g)
 if refused and not (g and g.detached) then return pack('terminal') end
 if q.expires and q.expires <= now then return pack('expired') end
 local t = g and read_task(g, index)
-if not t then return pack('withdrawn') end
+if not t or t.state >= DONE then return pack('withdrawn') end
 q.state, q.decision, q.actor, q.at = 1, decision, actor, now
 settle_question(s, q, g, index, 'answered')
 audit(actor, 'answer', q.id, s.ver, s.ver, 'ok')

@@ -28,6 +28,9 @@ local runs, entered = {}, {}
 local W, ahead = {}, {}
 local due, unlink = {}, {}
 
+-- Tasks that it may still follow to or stop beside the one it is about, and that it may let go.
+local share, going = SHARE_MAX, SHARE_MAX
+
 local function enter(uuid)
   local run = runs[uuid]
   if not run then

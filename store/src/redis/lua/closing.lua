@@ -41,7 +41,7 @@ local function closed_reply(s)
   local groups, bytes = {}, 0
   for _, id in ipairs(s.groups) do
     local g = read_group(id)
-    if g.phase == CLOSED then
+    if g and g.phase == CLOSED then
       local list = false
       if g.count > NARROW_TASKS_MAX then
         bytes = bytes + #(get_wide(wide_key('wr:', g), 0) or '')
@@ -65,24 +65,29 @@ end
 local function hasten_cancel(s)
   for _, id in ipairs(s.groups) do
     local g = read_group(id)
-    if not g.detached and g.phase ~= CLOSED and g.work > 0 then return end
+    if g and not g.detached and g.phase ~= CLOSED and g.work > 0 then return end
   end
   due[due_run('r')] = now
 end
 
+-- Whether nothing more is to come.
+local function is_decided(g)
+  return g.ok >= g.need_ok or g.failed > g.max_failed and not g.settling or g.ok + g.failed + g.cancelled >= g.count
+end
+
 -- What the end of a task leads to in its group, which is written. Whether it closed.
-local function follow_group(s, g, index, succeeded, tail)
+local function follow_group(s, g, index, tail)
   local open = g.phase == OPEN
-  if open and g.linked then settle_needs(s, g, index, succeeded) end
+  if open and g.linked then settle_needs(s, g, index) end
   local closes = g.phase == STOPPING and g.work == 0
-  if open then
-    closes = g.ok >= g.need_ok or g.failed > g.max_failed or g.ok + g.failed + g.cancelled >= g.count
-  end
+  if open then closes = is_decided(g) end
   if closes then
     close_group(s, g)
     return true
   end
-  if open and not stopped(s, g) then release_next(s, g, tail) end
+  local more = open and g.settling
+  if open and not stopped(s, g) then more = release_next(s, g, tail) or more end
+  if more then due[due_group('t', g)] = now end
   write_group(g)
   return false
 end
@@ -97,7 +102,7 @@ local function finish(s, g, index, t, ending, body)
     s.detached = math.max(0, s.detached - 1)
     drop_group_due(g)
     delete_group(s, g)
-  elseif follow_group(s, g, index, ending == DONE, tail) and live(s) then
+  elseif follow_group(s, g, index, tail) and live(s) then
     tail[3] = closed_reply(s)
   end
   if s.status == CANCELLING and not g.detached then hasten_cancel(s) end

@@ -7,7 +7,7 @@ local function drop_group(s, id)
   if g.phase == CLOSED then s.closed = math.max(0, s.closed - 1) end
   cancel_rest(s, g, true)
   drop_group_due(g)
-  delete_group(s, g)
+  remove_group(s, g)
 end
 
 -- Ends whatever a group still has under way and keeps it, for a retry: nothing wakes it.
@@ -47,7 +47,7 @@ local function end_run(s, TK, ending)
   local status, name, body = unpack(ending)
   for _, id in ipairs({ unpack(s.groups) }) do
     local g = read_group(id)
-    if g.detached then
+    if not g or g.detached then
       -- It goes on.
     elseif may_be_retried(status) and not g.undo then
       freeze_group(s, g)

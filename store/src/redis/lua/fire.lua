@@ -28,13 +28,48 @@ local function fire_run()
   return pack('fired', tail)
 end
 
+-- Goes on with what is left of a group.
+local function fire_left(g, entry)
+  stop_left(s, g)
+  local left = g.from < g.until_
+  due[entry] = left and now
+  if not left then s.leaving = math.max(0, s.leaving - 1) end
+  if g.phase == DROPPED and not left then delete_group(s, g) else write_group(g) end
+  R.s = state_row(s)
+  flush()
+  return pack('fired', { s.gen, {}, false, {} })
+end
+
+-- A group goes on with what a share was too small for.
+local function fire_open(g, entry)
+  local whole, tail = share + going, { s.gen, {}, false, {} }
+  if g.settling then settle_left(s, g) end
+  if is_decided(g) then
+    close_group(s, g)
+    tail[3] = live(s) and closed_reply(s)
+    R.s = state_row(s)
+    flush()
+    return pack('fired', tail)
+  end
+  local more = release_next(s, g, tail) or g.settling
+  due[entry] = more and now or g.deadline
+  if share + going == whole then
+    flush()
+    return pack('kept')
+  end
+  write_group(g)
+  R.s = state_row(s)
+  flush()
+  return pack('fired', tail)
+end
+
 -- A group's deadline: it closes with what it has.
 local function fire_group()
   local entry = due_group('t', { id = id })
-  local g = s and read_group(id)
-  if not g or g.phase ~= OPEN then return kept(entry, false) end
-  if not g.deadline then return pack('kept') end
-  if g.deadline > now then return kept(entry, g.deadline) end
+  local g = s and read_any(id)
+  if not g or g.phase ~= OPEN and g.from >= g.until_ then return kept(entry, false) end
+  if g.phase ~= OPEN then return fire_left(g, entry) end
+  if not g.deadline or g.deadline > now then return fire_open(g, entry) end
   if g.detached then
     cancel_rest(s, g, true)
     s.detached = math.max(0, s.detached - 1)

@@ -8,7 +8,7 @@ if not s or s.status ~= CANCELLING and s.status ~= UNDOING then return pack(fals
 local forced = s.status == CANCELLING
 for _, id in ipairs(s.groups) do
   local g = read_group(id)
-  if stopped(s, g) and g.phase ~= CLOSED then
+  if g and stopped(s, g) and g.phase ~= CLOSED then
     cancel_rest(s, g, true)
     write_closed(s, g, 'cancelled')
     forced = true

@@ -4,7 +4,7 @@ enter(uuid)
 local entry = due_run('g')
 local text = get('s')
 local s = text and read_state(text)
-if s and terminal(s) and (s.detached > 0 or s.children > 0) then
+if s and terminal(s) and (s.detached > 0 or s.children > 0 or s.leaving > 0) then
   due[entry] = now + HIDE_MS
   flush()
   return pack(false)

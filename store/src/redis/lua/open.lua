@@ -25,9 +25,9 @@ local function place_narrow(lists)
   for at = 1, #bodies, 2 do B[bodies[at]] = bodies[at + 1] end
 end
 
--- Lets the first indexes of a group go whose indexes need one another; the others that need
--- none wait.
-local function open_linked(g)
+-- Lets the first indexes of a group go whose indexes need one another, as many as there is room
+-- for; the others that need none wait.
+local function open_linked(g, room)
   local bound = {}
   if g.wide then
     for _, index in ipairs(call('HKEYS', wide_key('wu:', g))) do bound[tonumber(index)] = true end
@@ -35,7 +35,7 @@ local function open_linked(g)
   local waiting = {}
   for index = 0, g.count - 1 do
     if not (bound[index] or not g.wide and R['u' .. g.id .. '/' .. index]) then
-      if g.next_held < g.window then
+      if g.next_held < room then
         g.next_held = g.next_held + 1
         local t = read_task(g, index)
         t.state, t.time = PARKED, 0
@@ -55,14 +55,16 @@ local function open_linked(g)
   if #waiting > 0 then send('ZADD', wide_key('wz:', g), waiting) end
 end
 
+-- One group of that name may be gone, with something left.
 local function open_group(s, new, op_name, tail)
+  if s.leaving > 0 then make_room(s, new[1]) end
   local id, kind, count, need_ok, max_failed, detached, effect, undo, wide, linked, extra, window, deadline, tool,
     lists, ids, info, policy = unpack(new)
   local g = {
     id = id, phase = OPEN, next_held = 0, ok = 0, failed = 0, cancelled = 0, publishable = 0, work = 0, kind = kind,
     count = count, need_ok = need_ok, max_failed = max_failed, detached = detached, effect = effect, wide = wide,
     window = window, opened = now, deadline = deadline, undo = undo, linked = linked, extra = extra,
-    fresh = 0, epoch = 0,
+    fresh = 0, epoch = 0, settling = false, from = 0, until_ = 0,
   }
   local place = 1
   while s.groups[place] and group_before(s.groups[place], id) do place = place + 1 end
@@ -75,24 +77,36 @@ local function open_group(s, new, op_name, tail)
   elseif ids then
     B['q' .. id] = ids
   end
+  -- Jobs that are let go at once cost nothing each: where they stand follows from the window.
+  local room = window
+  if kind ~= JOB or g.linked then room = math.min(window, going) end
   if g.linked then
-    open_linked(g)
+    open_linked(g, room)
   else
-    g.fresh, g.next_held, g.publishable = window, window, kind == JOB and window or 0
+    g.fresh, g.next_held, g.publishable = room, room, kind == JOB and room or 0
   end
+  if kind ~= JOB or g.linked then going = going - g.next_held end
+  local more = g.next_held == room and room < window
   if kind ~= JOB then
-    for index = 0, count - 1 do
-      if g.linked or index < window then
-        local t = read_task(g, index)
-        if t.state == PARKED then
-          if wide and not g.linked then put_wide(wide_key('ww:', g), index, '') end
-          begin(s, g, index, tail)
-        end
+    if wide and not g.linked then
+      local near = {}
+      for index = 0, room - 1 do near[index + 1] = index end
+      fetch_wide(wide_key('wt:', g), near)
+    end
+    for index = 0, g.linked and count - 1 or room - 1 do
+      local t = read_task(g, index)
+      if t.state == PARKED then
+        if wide and not g.linked then put_wide(wide_key('ww:', g), index, '') end
+        begin(s, g, index, tail)
       end
     end
   end
   write_group(g)
   if kind == JOB then due[due_group('p', g)] = now + PUBLISH_AFTER_MS end
-  if deadline then due[due_group('t', g)] = deadline end
+  if more then
+    due[due_group('t', g)] = now
+  elseif deadline then
+    due[due_group('t', g)] = deadline
+  end
   if detached then s.detached = s.detached + 1 end
 end

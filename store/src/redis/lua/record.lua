@@ -70,7 +70,8 @@ local function pause(goes_on, next_digest, ms, question, ids, first)
 end
 
 if kind == 'ok' then
-  if fence == 0 or fence > t.fence then return pack('stale_fence') end
+  -- What is held was granted to nobody in this generation.
+  if fence == 0 or fence > t.fence or t.state == HELD then return pack('stale_fence') end
   return finished(DONE)
 end
 local current = (t.state == CLAIMED or t.state == UNKNOWN and kind == 'error') and fence == t.fence

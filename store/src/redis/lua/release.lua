@@ -15,18 +15,22 @@ local function release(s, g, index, t, tail)
   end
 end
 
--- Lets the next indexes of an open group go, as many as its window has room for. The group's
--- row is the caller's to write.
+-- Lets the next indexes of an open group go, as many as its window and the share have room for;
+-- whether more would. The group's row is the caller's to write.
 local function release_next(s, g, tail)
   while g.next_held < g.count and g.next_held - (g.ok + g.failed + g.cancelled) < g.window do
     local index = g.next_held
+    if g.linked and going == 0 then return has_waiting(g) end
     if g.linked then
       index = take_waiting(g)
-      if not index then return end
+      if not index then return false end
     end
+    if going == 0 then return true end
+    going = going - 1
     g.next_held = g.next_held + 1
     local t = read_task(g, index)
-    if not t then return end
+    if not t then return false end
     release(s, g, index, t, tail)
   end
+  return false
 end

@@ -36,21 +36,82 @@ local function cancel_child(g, index)
   enter(parent)
 end
 
+-- Stops as many of a group's tasks as the share lets, from `from` on: questions, times and runs
+-- of its tasks. Groups of jobs leave nothing: few of their tasks have something of their own.
+local function stop_left(s, g)
+  local last, phase = math.min(g.until_, g.from + share), g.phase
+  share = share - (last - g.from)
+  -- Each as it stood before the group stopped.
+  g.phase = OPEN
+  if g.wide then
+    local near = {}
+    for index = g.from, last - 1 do near[#near + 1] = index end
+    fetch_wide(wide_key('wt:', g), near)
+  end
+  for index = g.from, last - 1 do
+    local t = read_task(g, index)
+    if t and t.state == PARKED then
+      if g.kind == CHILD then
+        cancel_child(g, index)
+      else
+        clear_wakes(s, g, index, t)
+      end
+    end
+  end
+  g.phase, g.from = phase, last
+  if g.from >= g.until_ then g.from, g.until_ = 0, 0 end
+end
+
+-- Takes the jobs of a group out of whatever would wake them, those at work only when asked to.
+local function stop_jobs(s, g, at_work_too)
+  for _, index in ipairs(woken(g)) do
+    local t = read_task(g, index)
+    if t and t.state < DONE and t.state ~= HELD and (at_work_too or t.state ~= CLAIMED) then
+      clear_wakes(s, g, index, t)
+    end
+  end
+end
+
 -- Cancels what has not ended of a group, and what is at work only when asked to; runs of
 -- children are cancelled either way. The tasks' rows stay as they are: the phase that the
 -- caller gives the group says it of them.
 local function cancel_rest(s, g, at_work_too)
   local ended = g.ok + g.failed + g.cancelled
   if ended >= g.count then return end
-  for _, index in ipairs(woken(g)) do
-    local t = read_task(g, index)
-    if t and t.state < DONE and t.state ~= HELD then
-      local child = g.kind == CHILD and t.state == PARKED
-      if child then cancel_child(g, index) end
-      if at_work_too or not (child or t.state == CLAIMED) then clear_wakes(s, g, index, t) end
-    end
+  if g.kind == JOB then
+    stop_jobs(s, g, at_work_too)
+  elseif g.phase == OPEN then
+    g.from, g.until_ = 0, g.linked and g.count or g.next_held
+    stop_left(s, g)
+    if g.from < g.until_ then s.leaving = s.leaving + 1 end
   end
+  if at_work_too then g.work = 0 end
   local rest = math.max(0, g.count - ended - g.work)
   g.next_held, g.cancelled, g.publishable = g.count, g.cancelled + rest, 0
   if rest > 0 then event(s, RECORDED, g.id, false, rest, 'cancelled') end
+end
+
+-- Stops all that is left of one group.
+local function stop_whole(s, g)
+  share = math.max(share, g.until_)
+  stop_left(s, g)
+  s.leaving = math.max(0, s.leaving - 1)
+  due[due_group('t', g)] = false
+  if g.phase == DROPPED then return delete_group(s, g) end
+  write_group(g)
+end
+
+-- Stops all that is left of a run's groups, for a retry.
+local function stop_all_left(s)
+  if s.leaving == 0 then return end
+  for _, id in ipairs({ unpack(s.groups) }) do
+    local g = read_any(id)
+    if g and g.from < g.until_ then stop_whole(s, g) end
+  end
+end
+
+-- Makes room for a group: one of its name may be gone, with something left.
+local function make_room(s, id)
+  local g = read_any(id)
+  if g and g.from < g.until_ then stop_whole(s, g) end
 end

@@ -17,7 +17,7 @@ local given, wanted = {}, {}
 for _, each in ipairs(names) do given[each[1]] = each[2] end
 for _, id in ipairs(s.groups) do
   local g = read_group(id)
-  local named = g.kind == ASK or g.kind == CHILD
+  local named = g and (g.kind == ASK or g.kind == CHILD)
   if named and not given[id] and not from and not g.detached and not g.undo then
     wanted[#wanted + 1] = { id, g.kind == ASK, g.count }
   end
@@ -74,10 +74,12 @@ local function reopen(g, tail)
   end
   local needs = g.linked and g.extra and open_needs(g, rows) or {}
   if g.wide then
-    call('UNLINK', wide_key('ww:', g), wide_key('wz:', g))
+    call('UNLINK', wide_key('ww:', g), wide_key('wz:', g), wide_key('wf:', g))
+  else
+    R['f' .. g.id] = false
   end
   g.phase, g.ok, g.failed, g.cancelled, g.publishable, g.work = OPEN, ok, 0, 0, 0, 0
-  g.next_held, g.linked, g.epoch = ok, true, g.epoch + 1
+  g.next_held, g.linked, g.epoch, g.settling = ok, true, g.epoch + 1, false
   local waiting, results = {}, {}
   for index = 0, g.count - 1 do
     local state = string.byte(rows[index])
@@ -107,19 +109,21 @@ local function reopen(g, tail)
   end
   if g.ok >= g.need_ok or g.ok >= g.count then return close_group(s, g) end
   if g.deadline and g.deadline > now then due[due_group('t', g)] = g.deadline end
-  release_next(s, g, tail)
+  if release_next(s, g, tail) then due[due_group('t', g)] = now end
   write_group(g)
 end
 
 local before = s.ver
 call('HSET', TK, 'a', U, 'h', row[2] or 0)
 if from then s.head = go_back(TK, from) end
+stop_all_left(s)
 if s.status == STUCK then
   call('HDEL', P .. 'k', U)
   for _, id in ipairs(s.groups) do
     local g = read_group(id)
-    if not g.detached then freeze_group(s, g) end
+    if g and not g.detached then freeze_group(s, g) end
   end
+  stop_all_left(s)
 end
 R.e = false
 due[due_run('g')], due[due_run('c')] = false, false

@@ -12,19 +12,19 @@ local function live(state) return state.status == RUNNING or state.status == UND
 
 local function read_state(text)
   local status, gen, ver, head, superstep, created, ready, ended, op, attempts, number, closed, detached, groups,
-    base, resumed, awaiting, waits, children, undoing = unrow(text)
+    base, resumed, awaiting, waits, children, undoing, leaving = unrow(text)
   return {
     status = status, gen = gen, ver = ver, head = head, superstep = superstep, created = created,
     ready = ready, ended = ended, op = op, attempts = attempts, events = number, closed = closed,
     detached = detached, groups = groups, base = base or 0, resumed = resumed or false, awaiting = awaiting or 0,
-    waits = waits or 0, children = children or 0, undoing = undoing or false,
+    waits = waits or 0, children = children or 0, undoing = undoing or false, leaving = leaving or 0,
   }
 end
 
 local function state_row(s)
   return pack(s.status, s.gen, s.ver, s.head, s.superstep, s.created, s.ready, s.ended, s.op,
     s.attempts, s.events, s.closed, s.detached, s.groups, s.base, s.resumed, s.awaiting,
-    s.waits, s.children, s.undoing)
+    s.waits, s.children, s.undoing, s.leaving)
 end
 
 -- A run at its submit.
@@ -32,7 +32,7 @@ local function new_state(status, base)
   return {
     status = status, gen = 0, ver = 1, head = 0, superstep = 0, created = now, ready = now, ended = false,
     op = '', attempts = 0, events = 0, closed = 0, detached = 0, groups = {}, base = base, resumed = false,
-    awaiting = 0, waits = 0, children = 0, undoing = false,
+    awaiting = 0, waits = 0, children = 0, undoing = false, leaving = 0,
   }
 end
 
@@ -45,36 +45,45 @@ local REPINNED = 17
 -- stands follows from the group's window.
 local FRESH, HELD, PUBLISHABLE, DISPATCHED, CLAIMED, PARKED, UNKNOWN = 0, 1, 2, 3, 4, 5, 6
 local DONE, FAILED, CANCELLED = 7, 8, 9
-local OPEN, CLOSED, STOPPING = 0, 1, 2
+local OPEN, CLOSED, STOPPING, DROPPED = 0, 1, 2, 3
 local JOB, ASK, WAIT, CHILD = 0, 1, 2, 3
 local ONCE = 2
 
 -- `work` counts what is at work: claimed jobs, and children that have not ended. `extra` says
 -- whether its tasks have rows beside the usual ones. Indexes below `fresh` went when it was
--- opened; `epoch` counts how often it was opened again.
-local function read_group(id)
+-- opened; `epoch` counts how often it was opened again. `settling`, `from` and `until_`: see
+-- needs.lua and rest.lua.
+local function read_any(id)
   local text = get('g' .. id)
   if not text then return nil end
   local phase, next_held, ok, failed, cancelled, publishable, work, kind, count, need_ok, max_failed,
-    detached, effect, wide, window, opened, deadline, undo, linked, extra, fresh, epoch = unrow(text)
+    detached, effect, wide, window, opened, deadline, undo, linked, extra, fresh, epoch, settling, from,
+    until_ = unrow(text)
   return {
     id = id, phase = phase, next_held = next_held, ok = ok, failed = failed, cancelled = cancelled,
     publishable = publishable, work = work, kind = kind, count = count, need_ok = need_ok,
     max_failed = max_failed, detached = detached, effect = effect, wide = wide, window = window,
     opened = opened, deadline = deadline, undo = undo or false,
     linked = linked or false, extra = extra or false, fresh = fresh or window, epoch = epoch or 0,
+    settling = settling or false, from = from or 0, until_ = until_ or 0,
   }
+end
+
+-- A group that is there for whoever looks.
+local function read_group(id)
+  local g = read_any(id)
+  if g and g.phase ~= DROPPED then return g end
 end
 
 local function write_group(g)
   R['g' .. g.id] = pack(g.phase, g.next_held, g.ok, g.failed, g.cancelled, g.publishable, g.work, g.kind,
     g.count, g.need_ok, g.max_failed, g.detached, g.effect, g.wide, g.window, g.opened, g.deadline, g.undo,
-    g.linked, g.extra, g.fresh, g.epoch)
+    g.linked, g.extra, g.fresh, g.epoch, g.settling, g.from, g.until_)
 end
 
 -- Keys of a wide group: its tasks ('wt:'), inputs ('wi:'), results ('wr:'), which indexes
 -- something wakes ('ww:'), and what few groups have: see beside.lua.
-local WIDE = { 'wt:', 'wi:', 'wr:', 'ww:', 'wh:', 'wu:', 'wn:', 'wk:', 'wq:', 'wz:' }
+local WIDE = { 'wt:', 'wi:', 'wr:', 'ww:', 'wh:', 'wu:', 'wn:', 'wk:', 'wq:', 'wz:', 'wf:' }
 local function wide_key(what, g) return P .. what .. U .. ':' .. g.id end
 
 -- States in which something of a task's own wakes it: a due entry or a question.
@@ -99,7 +108,7 @@ local function read_row(g, index, text)
   end
   -- What a group that closed or stops cancelled keeps its row.
   local at_work = state == CLAIMED or g.kind == CHILD and state == PARKED
-  if state < DONE and (g.phase == CLOSED or g.phase == STOPPING and not at_work) then
+  if state < DONE and (g.phase == CLOSED or g.phase == DROPPED or g.phase == STOPPING and not at_work) then
     state, time, worker, request = CANCELLED, 0, '', ''
   end
   return {
@@ -146,7 +155,7 @@ local function delete_group(s, g)
       unlink[#unlink + 1] = key
     end
   else
-    if g.linked then R['z' .. g.id] = false end
+    if g.linked then R['z' .. g.id], R['f' .. g.id] = false, false end
     if g.kind == ASK then B['q' .. g.id] = false end
     for index = 0, g.count - 1 do
       local place = g.id .. '/' .. index
@@ -160,6 +169,13 @@ local function delete_group(s, g)
       break
     end
   end
+end
+
+-- Removes a group, at once or once nothing is left of it.
+local function remove_group(s, g)
+  if s.leaving == 0 or g.from >= g.until_ then return delete_group(s, g) end
+  g.phase = DROPPED
+  write_group(g)
 end
 
 -- Members of the due index, in the words of the records.
@@ -191,7 +207,8 @@ end
 -- Whether a run has groups that it waits for or is to fold.
 local function has_groups(s)
   for _, id in ipairs(s.groups) do
-    if not read_group(id).detached then return true end
+    local g = read_group(id)
+    if g and not g.detached then return true end
   end
   return false
 end

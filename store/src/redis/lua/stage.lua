@@ -20,13 +20,16 @@ end
 
 -- Notes at each index who needs it, by what the indexes of a chunk need and needed.
 local function note_needs()
-  local fresh, by, key = {}, {}, staged_key('sn:', name)
+  local fresh, by, more, key = {}, {}, {}, staged_key('sn:', name)
   for at = 1, #missing, 2 do fresh[missing[at]] = missing[at + 1] end
   local function each(row, change)
     local _, needs = unrow(row)
     local done = {}
     for _, need in ipairs(needs) do
-      if not done[need] then by[need] = change(by[need] or call('HGET', key, need) or '') end
+      if not done[need] then
+        by[need] = by[need] or call('HGET', key, need) or ''
+        change(need)
+      end
       done[need] = true
     end
   end
@@ -34,17 +37,24 @@ local function note_needs()
     local index = rows[at]
     local old, new, four = call('HGET', staged_key('su:', name), index), fresh[index] or false, struct.pack('<I4', index)
     if old and old ~= new then
-      each(old, function(text)
+      each(old, function(need)
+        local text = by[need]
         for place = 1, #text, 4 do
           if string.sub(text, place, place + 3) == four then
-            return string.sub(text, 1, place - 1) .. string.sub(text, place + 4)
+            by[need] = string.sub(text, 1, place - 1) .. string.sub(text, place + 4)
+            return
           end
         end
-        return text
       end)
     end
-    if new and old ~= new then each(new, function(text) return text .. four end) end
+    if new and old ~= new then
+      each(new, function(need)
+        more[need] = more[need] or {}
+        table.insert(more[need], four)
+      end)
+    end
   end
+  for need, list in pairs(more) do by[need] = by[need] .. table.concat(list) end
   local list = {}
   for need, text in pairs(by) do
     list[#list + 1] = need

@@ -5,7 +5,7 @@ local function stop_groups(s, but)
   local left = 0
   for _, id in ipairs(s.groups) do
     local g = read_group(id)
-    if not g.detached and not g.undo and not but[id] then
+    if g and not g.detached and not g.undo and not but[id] then
       if g.phase == OPEN then
         cancel_rest(s, g, false)
         drop_group_due(g)

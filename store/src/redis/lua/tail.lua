@@ -34,9 +34,10 @@ local function end_task(s, g, index, t, ending, body)
   event(s, RECORDED, g.id, index, t.fence, text)
 end
 
+-- Removes the due entries of a group as a whole, but what goes on with it where something is left.
 local function drop_group_due(g)
   due[due_group('p', g)], due[due_group('k', g)] = false, false
-  if g.deadline then due[due_group('t', g)] = false end
+  due[due_group('t', g)] = g.from < g.until_ and now
 end
 
 -- Counts a group as closed.

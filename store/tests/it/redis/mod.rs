@@ -2,6 +2,7 @@
 
 mod cost;
 mod reading;
+mod shares;
 mod trouble;
 mod wide;
 mod world;
@@ -48,7 +49,8 @@ async fn does_what_the_machine_does() {
     let seeds = std::env::var("BATON_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(40);
     for seed in 0..seeds {
         empty(&url).await;
-        let store = RedisStore::connect(options(&url)).await.unwrap();
+        let options = RedisOptions { timings: differential::timings_of(seed), ..options(&url) };
+        let store = RedisStore::connect(options).await.unwrap();
         differential::differential(&store, seed, 250).await;
     }
 }

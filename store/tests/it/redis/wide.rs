@@ -16,18 +16,18 @@ use futures_util::{StreamExt as _, stream};
 use super::cost::{commands, cpu_usec};
 use super::world;
 
-const WIDE: u32 = 10_000;
+pub(super) const WIDE: u32 = 10_000;
 
 /// The longest a script may keep its server from others, in microseconds.
 const SCRIPT_USEC_MAX: f64 = 20_000.0;
 
-struct Bench {
-    server: Redis,
-    store: RedisStore,
+pub(super) struct Bench {
+    pub(super) server: Redis,
+    pub(super) store: RedisStore,
 }
 
 impl Bench {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let server = Redis::start(baton_testbed::RedisOptions::default()).unwrap();
         let store = RedisStore::connect(RedisOptions::new(server.url(), Timings::default())).await.unwrap();
         Self { server, store }
@@ -38,7 +38,7 @@ impl Bench {
     }
 
     /// What one call took of the server, in microseconds.
-    async fn timed<T>(&self, name: &str, call: impl Future<Output = T>) -> T {
+    pub(super) async fn timed<T>(&self, name: &str, call: impl Future<Output = T>) -> T {
         let before = cpu_usec(&self.server);
         let answer = call.await;
         let took = cpu_usec(&self.server) - before;
@@ -55,7 +55,7 @@ impl Bench {
     }
 
     /// The same with a say in each task.
-    async fn open_each(
+    pub(super) async fn open_each(
         &self,
         number: u64,
         change: impl FnOnce(&mut GroupInfo),
@@ -129,7 +129,7 @@ async fn cancels_drops_and_deadlines_of_ten_thousand_are_short() {
 }
 
 #[tokio::test]
-async fn ten_thousand_that_need_one_another_are_opened_and_fail_at_once() {
+async fn ten_thousand_that_need_one_another_are_opened_at_once() {
     let bench = Bench::start().await;
     // Each thousand needs its first, one after the other.
     let needs = |index: u32, task: &mut NewTask| {
@@ -145,13 +145,6 @@ async fn ten_thousand_that_need_one_another_are_opened_and_fail_at_once() {
     bench.commands();
     let ended = bench.timed("RECORD that lets one go", world::record(&bench.store, &job, Fence(1), world::ok()));
     assert!(matches!(ended.await, RecordVerdict::Ok(tail) if tail.released.len() == 1));
-    println!("{} commands", bench.commands());
-    let job = world::job(info.id, &group.id, 1_000);
-    world::claim(&bench.store, &job).await;
-    let failed = world::failed(baton_common::ErrorClass::Permanent);
-    bench.timed("RECORD that fails 1,000", world::record(&bench.store, &job, Fence(1), failed)).await;
-    let state = bench.store.group(info.id, &group.id).await.unwrap().unwrap().0.state;
-    assert_eq!((state.ok, state.failed), (1, 1_000));
 }
 
 #[tokio::test]
