@@ -9,6 +9,7 @@ use baton_proto::v1;
 
 use crate::exit::{Exit, Failed};
 use crate::problems::Source;
+use crate::skill_folder;
 
 /// A graph's text with all it includes.
 #[derive(Debug, Clone)]
@@ -18,8 +19,8 @@ pub(crate) struct GraphFile {
 }
 
 impl GraphFile {
-    /// Reads the file, the texts it includes by `{ file: … }`, and the graphs it calls in files
-    /// beside it, with what those include.
+    /// Reads the file, the texts it includes by `{ file: … }`, the graphs it calls in files
+    /// beside it, with what those include, and the skills of all of them.
     pub(crate) fn read(path: &Path) -> Result<Self, Failed> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| {
@@ -33,6 +34,9 @@ impl GraphFile {
             let new: Vec<String> =
                 spec::includes(&source).into_iter().filter(|path| tried.insert(path.clone())).collect();
             if new.is_empty() {
+                for skill in spec::skill_folders(&source) {
+                    source.includes.extend(skill_folder::read(folder, &skill));
+                }
                 return Ok(Self {
                     source,
                     known: spec::Known { agents: Some(baton_agents::graph), ..spec::Known::default() },
@@ -70,6 +74,11 @@ impl GraphFile {
     pub(crate) fn refused(&self) -> Failed {
         let cause = format!("the graph {} is not valid", self.source.file);
         Failed::usage("invalid_graph", cause, "correct the graph")
+    }
+
+    /// What is odd about it and does no harm.
+    pub(crate) fn notes(&self) -> Vec<v1::Problem> {
+        wire(spec::notes(&self.source))
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -16,6 +16,7 @@ mod paint;
 mod problems;
 mod progress;
 mod setup;
+mod skill_folder;
 mod view;
 
 use std::process::ExitCode;

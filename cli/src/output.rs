@@ -42,6 +42,15 @@ impl Output {
     }
 }
 
+impl Output {
+    /// Tells people what is odd about a graph.
+    pub(crate) fn notes(self, notes: &[baton_proto::v1::Problem], sources: &[problems::Source]) {
+        if !self.json {
+            eprint!("{}", problems::draw_notes(notes, sources, Paint::stderr()));
+        }
+    }
+}
+
 /// A table with as much room as its columns need.
 pub(crate) fn table(paint: Paint, heads: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

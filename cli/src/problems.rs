@@ -21,14 +21,20 @@ pub(crate) fn draw(what: &str, problems: &[Problem], sources: &[Source], paint: 
     let renderer = renderer.decor_style(DecorStyle::Unicode);
     let mut drawn = String::new();
     for problem in problems {
-        let source = sources.iter().find(|source| source.name == problem.file);
-        drawn.push_str(&one(&renderer, problem, source));
+        drawn.push_str(&one(&renderer, Level::ERROR, problem, sources));
         drawn.push_str("\n\n");
     }
     let count = problems.len();
     let plural = if count == 1 { "problem" } else { "problems" };
     drawn.push_str(&format!("{} {count} {plural}\n", paint.red(paint.bold(format!("invalid {what}:")))));
     drawn
+}
+
+/// Draws what is odd and does no harm.
+pub(crate) fn draw_notes(notes: &[Problem], sources: &[Source], paint: Paint) -> String {
+    let renderer = if paint.is_on() { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Unicode);
+    notes.iter().map(|note| format!("{}\n\n", one(&renderer, Level::WARNING, note, sources))).collect()
 }
 
 /// The form for programs.
@@ -43,8 +49,9 @@ pub(crate) fn json(problems: &[Problem]) -> Value {
     each.collect()
 }
 
-fn one(renderer: &Renderer, problem: &Problem, source: Option<&Source>) -> String {
-    let title = Level::ERROR.primary_title(problem.message.as_str()).id(problem.code.as_str());
+fn one(renderer: &Renderer, level: Level<'_>, problem: &Problem, sources: &[Source]) -> String {
+    let source = sources.iter().find(|source| source.name == problem.file);
+    let title = level.primary_title(problem.message.as_str()).id(problem.code.as_str());
     let group = match source {
         Some(source) => {
             let mut annotation = AnnotationKind::Primary.span(span(problem, &source.text));

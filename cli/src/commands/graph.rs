@@ -13,8 +13,8 @@ use crate::client::call;
 use crate::exit::{Exit, Failed};
 use crate::graph_file::GraphFile;
 use crate::output::{ago, table};
-use crate::overview;
 use crate::setup::Setup;
+use crate::{overview, problems};
 
 pub(super) async fn graph(command: &GraphCommand, setup: &Setup) -> Result<Exit, Failed> {
     match command {
@@ -99,7 +99,7 @@ async fn draw(name: &str, format: &str, out: Option<&Path>, setup: &Setup) -> Re
 
 fn validate(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed> {
     match file.parse() {
-        Ok(graph) => Ok(valid(&graph.name, &graph.hash.to_string(), Some(graph.nodes.len()), setup)),
+        Ok(graph) => Ok(valid(file, (&graph.name, &graph.hash.to_string(), Some(graph.nodes.len())), setup)),
         Err(failed) => Ok(setup.output.failed(&failed, &file.sources())),
     }
 }
@@ -113,17 +113,22 @@ async fn ask_to_validate(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed
     };
     let answer = call!(client, graphs, validate, request)?;
     if answer.problems.is_empty() {
-        return Ok(valid(&answer.name, &answer.hash, None, setup));
+        return Ok(valid(file, (&answer.name, &answer.hash, None), setup));
     }
     let mut failed = file.refused();
     failed.problems = answer.problems;
     Ok(setup.output.failed(&failed, &file.sources()))
 }
 
-fn valid(name: &str, version: &str, nodes: Option<usize>, setup: &Setup) -> Exit {
+fn valid(file: &GraphFile, (name, version, nodes): (&str, &str, Option<usize>), setup: &Setup) -> Exit {
+    let notes = file.notes();
+    setup.output.notes(&notes, &file.sources());
     let mut value = json!({ "valid": true, "graph": name, "version": version });
     if let Some(nodes) = nodes {
         value["nodes"] = json!(nodes);
+    }
+    if !notes.is_empty() {
+        value["notes"] = problems::json(&notes);
     }
     setup.output.result(&value, |paint| {
         let count = match nodes {
@@ -156,6 +161,7 @@ async fn apply(file: &GraphFile, setup: &Setup) -> Result<Exit, Failed> {
         Err(failed) => return Err(failed),
     };
     let graph = applied.graph.unwrap_or_default();
+    setup.output.notes(&file.notes(), &file.sources());
     let value = json!({ "graph": graph.name, "version": graph.hash, "changed": applied.changed });
     setup.output.result(&value, |paint| {
         let what = if applied.changed { "applied" } else { "is as it was" };

@@ -327,12 +327,12 @@ fn triage_posts_what_is_harmless_and_remembers_the_thread() {
     let baton = Baton::new();
     let thread = ["--thread", "t"];
     let first = run(&baton, TRIAGE, &question("the checkout fails", "mail"), &thread, 0);
-    assert_eq!((&first["output"]["risk"], &first["output"]["turns"]), (&"low".into(), &2.into()));
+    assert_eq!((&first["output"]["risk"], &first["output"]["turns"]), (&"low".into(), &1.into()));
     assert!(artifact(&first, "reply.md").contains("#412"), "without Slack it becomes a file");
     let second = run(&baton, TRIAGE, &question("And is it gone?", "mail"), &thread, 0);
     assert_eq!(
         (&second["output"]["reply"], &second["output"]["turns"]),
-        (&"Still issue #412, as before.".into(), &4.into())
+        (&"Still issue #412, as before.".into(), &2.into())
     );
     let blocked = run(&baton, TRIAGE, &question("I cannot log in", "mail"), &[], 1);
     assert_eq!(blocked["failure"]["message"], "policy: a reply never speaks of passwords");
