@@ -7,7 +7,7 @@
 //! out is told to the model, and counts.
 
 use baton_engine::builder::{Channel, Each, GraphBuilder, Node, Route, Type};
-use baton_engine::spec::{AgentSpec, AgentTool};
+use baton_engine::spec::{AgentSpec, AgentTool, Skill};
 use serde_json::{Value, json};
 
 use crate::parts;
@@ -33,7 +33,7 @@ const DONE: &str = "(need in state.results && state.results[need] != null)";
 pub(crate) fn graph(spec: &AgentSpec, plans: u64) -> GraphBuilder {
     let graph = parts::graph(spec, parts::QUESTION_AND_ANSWER)
         .channel("said", Channel::of(Type::array()).reduce("append"))
-        .channel("can", Channel::of(Type::string()).default(can(&spec.tools)))
+        .channel("can", Channel::of(Type::string()).default(can(spec)))
         .channel("steps", Channel::of(Type::schema(steps())))
         .channel("ids", Channel::of(Type::array()))
         .channel("results", Channel::of(Type::object()).reduce("merge").default(json!({})))
@@ -149,15 +149,20 @@ fn answer(spec: &AgentSpec) -> Node {
 }
 
 /// What whoever does a step can do, for the model that plans.
-fn can(tools: &[AgentTool]) -> String {
-    let each = tools.iter().map(|tool| match tool {
+fn can(spec: &AgentSpec) -> String {
+    let tool = |tool: &AgentTool| match tool {
         AgentTool::Worker(name) => format!("\n- {name}"),
         AgentTool::Graph(tool) => format!("\n- {}: {}", tool.name, tool.about),
-    });
-    match tools {
+    };
+    let skill = |skill: &Skill| format!("\n- {}: {}", skill.name, skill.description);
+    let mut can = match spec.tools.as_slice() {
         [] => "Whoever does a step has no tools.".to_owned(),
-        _ => format!("Whoever does a step has these tools:{}", each.collect::<String>()),
+        tools => format!("Whoever does a step has these tools:{}", tools.iter().map(tool).collect::<String>()),
+    };
+    if !spec.skills.is_empty() {
+        can.push_str(&format!("\nand these skills:{}", spec.skills.iter().map(skill).collect::<String>()));
     }
+    can
 }
 
 fn steps() -> Value {

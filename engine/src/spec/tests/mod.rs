@@ -9,7 +9,7 @@ mod whole;
 
 use std::path::Path;
 
-use super::{AgentSpec, Known, Problem, Source, parse, parse_with};
+use super::{AgentKind, AgentSpec, Known, Member, Problem, Source, parse, parse_with};
 use crate::builder::{GraphBuilder, Node, Type};
 
 /// Every example in the repository: file name and text.
@@ -42,7 +42,13 @@ fn with_agents() -> Known {
         let graph = GraphBuilder::new(&spec.graph).input("user", Type::string());
         let graph = if spec.system { graph.input("system", Type::string()) } else { graph };
         let graph = if spec.history { graph.input("history", Type::array()) } else { graph };
-        let graph = graph.output("text", "''").output("json", "null").output("messages", "[]");
+        let instructed = |member: &Member| matches!(member, Member::Agent { system: true, .. });
+        let graph = match &spec.kind {
+            AgentKind::Supervisor { team } if team.iter().any(instructed) => graph.input("team", Type::object()),
+            AgentKind::Review { reviewer, .. } if reviewer.system => graph.input("reviewer", Type::string()),
+            _ => graph,
+        };
+        let graph = graph.output("text", "''").output("json", "null").output("messages", "[]").output("reviews", "1");
         graph.start("a").node("a", Node::local().then("end")).text()
     };
     Known { agents: Some(silent), ..Known::default() }
