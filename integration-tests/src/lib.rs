@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 pub mod bench;
+pub mod chaos;
 pub mod cluster;
 pub mod grpc;
 pub mod simulator;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use baton_testbed::{Rabbit, RabbitOptions, Redis, RedisOptions, free_port};
 use tempfile::TempDir;
 
-pub use process::{Process, program_path as program};
+pub use process::{Process, hurried, program_path as program};
 
 use crate::grpc::Client;
 
@@ -90,7 +90,7 @@ impl Cluster {
             ("BATON_BROKER".to_owned(), broker.clone()),
             ("BATON_BLOBS".to_owned(), format!("file:{}", folder.path().join("blobs").display())),
         ];
-        shared.extend(process::hurried(options.hurry));
+        shared.extend(hurried(options.hurry));
         let mut orchestrators = Vec::new();
         for number in 0..options.orchestrators {
             let port = free_port()?;

@@ -81,6 +81,11 @@ impl Process {
         matches!(self.child.as_mut().map(Child::try_wait), Some(Ok(None)))
     }
 
+    /// The code it ended with by itself; none where it runs, or died of a signal.
+    pub fn code(&mut self) -> Option<i32> {
+        self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()).and_then(|status| status.code())
+    }
+
     /// Kills it at once.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -126,10 +131,16 @@ impl Process {
         Ok(())
     }
 
+    /// Its output so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The end of its output.
     #[must_use]
     pub fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
@@ -158,8 +169,9 @@ pub fn program_path(program: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Timings, divided.
-pub(super) fn hurried(divisor: u64) -> Vec<(String, String)> {
+/// Settings for timings that are divided.
+#[must_use]
+pub fn hurried(divisor: u64) -> Vec<(String, String)> {
     let timings = serde_json::to_value(Timings::default().scaled(divisor)).unwrap_or_default();
     let members = timings.as_object().cloned().unwrap_or_default();
     members

@@ -1,0 +1,67 @@
+//! How long runs that met a fault stood still: from the fault, or from its end where nobody
+//! could take the place of what was struck, to the run's next event.
+
+use std::collections::BTreeMap;
+
+use super::fault::Strike;
+use super::history::Ran;
+use super::load::Kind;
+
+/// What one kind of fault did.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    /// Times it was made.
+    pub injected: usize,
+    /// Runs under way when it was.
+    pub runs: usize,
+    /// Of these, lost ones.
+    pub lost: usize,
+    /// Of these, those of which something was done twice.
+    pub doubled: usize,
+    /// Milliseconds to the next event of each.
+    pub recovery_ms: Vec<i64>,
+}
+
+impl Row {
+    /// The middle and the longest recovery.
+    #[must_use]
+    pub fn p50_and_max(&self) -> Option<(i64, i64)> {
+        let mut sorted = self.recovery_ms.clone();
+        sorted.sort_unstable();
+        Some((*sorted.get(sorted.len() / 2)?, *sorted.last()?))
+    }
+}
+
+/// A row for each kind of fault, by name.
+#[must_use]
+pub fn rows(strikes: &[Strike], runs: &[Ran], lost: &[String], doubled: &[String]) -> BTreeMap<String, Row> {
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    for strike in strikes {
+        let row = rows.entry(strike.fault.name()).or_default();
+        row.injected += 1;
+        for ran in runs {
+            let until = ran.ended_ms.unwrap_or(i64::MAX);
+            if ran.began_ms > strike.at_ms || until < strike.at_ms {
+                continue;
+            }
+            row.runs += 1;
+            row.lost += usize::from(lost.contains(&ran.wanted.request));
+            row.doubled += usize::from(doubled.contains(&ran.wanted.request));
+            row.recovery_ms.extend(stood_still(ran, strike));
+        }
+    }
+    rows
+}
+
+/// How long a run stood still; nothing where it waited by right.
+fn stood_still(ran: &Ran, strike: &Strike) -> Option<i64> {
+    if ran.wanted.kind == Kind::Child {
+        return None; // What its children do are events of theirs.
+    }
+    let before = ran.events.iter().rev().find(|event| event.at_ms <= strike.at_ms)?;
+    if matches!(before.kind.as_str(), "asked" | "waits" | "ended") {
+        return None;
+    }
+    let next = ran.events.iter().find(|event| event.at_ms > strike.at_ms)?;
+    Some((next.at_ms - strike.until_ms).max(0))
+}
