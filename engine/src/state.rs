@@ -331,6 +331,26 @@ impl RunState {
         channels.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
+    /// The state of a run that a run computes within its own step, and that nobody sees.
+    pub(crate) fn unseen(caller: &Self, input: Value, lineage: Arc<Lineage>) -> Self {
+        Self {
+            run: caller.run,
+            thread: caller.thread.clone(),
+            request_id: None,
+            r#gen: Gen(0),
+            priority: caller.priority,
+            lineage,
+            head: Seq(0),
+            used: Seq(0),
+            hash: Digest::default(),
+            superstep: 0,
+            input: Arc::new(input),
+            values: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            control: Control::default(),
+        }
+    }
+
     fn blank(info: &RunInfo, r#gen: Gen) -> Result<Self, Error> {
         let input = serde_json::from_str(&info.input).map_err(|error| Error::Input(error.to_string()))?;
         Ok(Self {

@@ -16,7 +16,7 @@ use super::scope::{Base, at_head};
 use super::superstep::{Stop, Turn, enter, superstep};
 use super::undo::owed_by;
 use super::undoing::end_of;
-use super::{ClosedGroup, Effects, Error, Step, Tools, checkpoint, limits, types, undo, via};
+use super::{ClosedGroup, Effects, Error, Step, Tools, branch, checkpoint, limits, types, undo, via};
 use crate::graph::{Graph, Node};
 use crate::state::{Control, Open, RunState};
 
@@ -246,7 +246,8 @@ impl<'a> Advance<'a> {
         let mut turn = first;
         loop {
             turn.pauses = !self.around.is_private && self.state.superstep - self.began >= SUPERSTEPS_MAX;
-            let made = match superstep(&self.around, &mut self.state, turn) {
+            let plain = branch::plain(&self.around, &mut self.state, &turn)?;
+            let made = match plain.map_or_else(|| superstep(&self.around, &mut self.state, turn), Ok) {
                 Ok(made) => made,
                 Err(Stop::Failed(failure, late)) => return self.turn_back(Some(failure), late),
                 Err(Stop::Broken(error)) => return Err(error),

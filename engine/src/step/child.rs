@@ -1,25 +1,20 @@
 //! Calls of other graphs: each call is a run of its own, or, where its graph has local
-//! nodes only, is computed at once. Nobody can tell which.
+//! nodes only, is computed at once ([`super::local`]). Nobody can tell which.
 
 use std::collections::BTreeMap;
 
 use baton_common::commit::{NewTask, NodeFailure, RunEnd};
 use baton_common::job::Outcome;
 use baton_common::records::{Parent, RunInfo, RunStatus, TaskKind};
-use baton_common::{ErrorClass, Failure, Gen, Hasher, JobId, RunId, ThreadId, ThreadKey, canonical_json};
+use baton_common::{ErrorClass, Failure, Hasher, JobId, RunId, ThreadId, ThreadKey, canonical_json};
 use serde_json::Value;
 
 use super::activate::{Activated, Making, numbers};
-use super::advance::Advance;
 use super::group::{Kind, PARALLEL_MAX, window};
-use super::items::{Items, dependency_failed};
-use super::outcomes::Outcomes;
+use super::local;
 use super::tasks::{Draft, body};
-use crate::graph::{Graph, OnItemError};
-use crate::state::{Open, RunState};
-
-/// Graphs are computed at once down to this depth, so that no stack is too small for them.
-const DEPTH_MAX: u32 = 8;
+use crate::graph::Graph;
+use crate::state::Open;
 
 /// How a child's end reads for its caller.
 #[must_use]
@@ -42,9 +37,11 @@ pub(super) fn activate(making: &Making<'_>, name: &str, open: &mut Open) -> Resu
     let unknown = || Failure::invalid("unknown_graph", format!("there is no graph {name}"));
     let graph = making.place.around.graph.children.get(name).ok_or_else(unknown)?;
     let drafts = making.drafts(open)?;
+    if local::can_compute(graph) && drafts.values().all(|draft| matches!(draft, Draft::Child(_))) {
+        return Ok(Activated::Computed(local::computed(making, graph, drafts)));
+    }
     let numbers = numbers(&drafts);
     let share = share(making, drafts.len());
-    let all_given = drafts.values().all(|draft| matches!(draft, Draft::Child(_)));
     let mut made = Vec::with_capacity(drafts.len());
     for (item, draft) in drafts {
         let Some(index) = numbers.get(&item) else { continue };
@@ -54,9 +51,6 @@ pub(super) fn activate(making: &Making<'_>, name: &str, open: &mut Open) -> Resu
             _ => continue,
         };
         made.push((item, info(making, graph, (*index, share), &input, needs)));
-    }
-    if all_given && graph.known().local_depth.is_some_and(|depth| depth < DEPTH_MAX) {
-        return Ok(Activated::Computed(computed(making, graph, made)));
     }
     let mut tasks = Vec::with_capacity(made.len());
     for (item, info) in made {
@@ -78,7 +72,7 @@ fn share(making: &Making<'_>, children: usize) -> u32 {
     (cap / at_once).max(1)
 }
 
-fn info(
+pub(super) fn info(
     making: &Making<'_>,
     graph: &Graph,
     (index, parallel): (u32, u32),
@@ -109,53 +103,5 @@ fn info(
         record: run.lineage.record,
         parallel: Some(parallel),
         before: Vec::new(),
-    }
-}
-
-/// Computes children one after the other, in the order in which a window of one starts them.
-fn computed(making: &Making<'_>, graph: &Graph, made: Vec<(u32, RunInfo)>) -> Outcomes {
-    let (mut failed_max, mut ok_max) = match making.node.each.as_ref().map(|each| each.on_item_error) {
-        None | Some(OnItemError::Fail) => (0, made.len()),
-        Some(OnItemError::Collect) => (made.len(), made.len()),
-        Some(OnItemError::Quorum(needed)) => (made.len().saturating_sub(needed as usize), needed as usize),
-    };
-    let mut ends: BTreeMap<u32, (Outcome, Option<Value>)> = BTreeMap::new();
-    let infos: BTreeMap<u32, &RunInfo> = made.iter().map(|(item, info)| (*item, info)).collect();
-    for item in making.items.as_ref().map_or_else(|| vec![0], Items::order) {
-        let Some(info) = infos.get(&item) else { continue };
-        let mut needs =
-            making.items.as_ref().and_then(|items| items.needs(item)).into_iter().flat_map(|all| all.values());
-        let lacks = needs.any(|need| matches!(ends.get(need), Some((Outcome::Error(_), _)) | None));
-        let end = if lacks { (Outcome::Error(dependency_failed()), None) } else { run(making, graph, info) };
-        let budget = if matches!(end.0, Outcome::Ok(_)) { &mut ok_max } else { &mut failed_max };
-        let is_last = *budget == usize::from(matches!(end.0, Outcome::Ok(_)));
-        *budget = budget.saturating_sub(1);
-        ends.insert(item, end);
-        if is_last {
-            break;
-        }
-    }
-    let mut outcomes = Outcomes::default();
-    for (item, _) in &made {
-        let (outcome, owed) = ends.remove(item).unzip();
-        outcomes.all.push(outcome);
-        outcomes.owed.push(owed.flatten());
-    }
-    outcomes
-}
-
-fn run(making: &Making<'_>, graph: &Graph, info: &RunInfo) -> (Outcome, Option<Value>) {
-    let around = making.place.around;
-    let broken = |why: String| Outcome::Error(Failure::permanent("child_failed", why));
-    let state = match RunState::first(info, Gen(0), None) {
-        Ok(state) => state,
-        Err(error) => return (broken(error.to_string()), None),
-    };
-    match Advance::private(graph, around.tools, state, around.now).start() {
-        Ok(step) => match step.effects.end {
-            Some(end) => (child_outcome(&end), end.owed),
-            None => (broken("it waits for something".to_owned()), None),
-        },
-        Err(error) => (broken(error.to_string()), None),
     }
 }

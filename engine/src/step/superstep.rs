@@ -35,7 +35,7 @@ pub(super) struct Turn {
 }
 
 /// What a superstep leaves.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Made {
     /// Its record, all but the control; none where nobody will see it.
     pub(super) draft: Option<Draft>,
@@ -116,7 +116,7 @@ impl Made {
 }
 
 /// Activates a node on the head.
-fn activate(
+pub(super) fn activate(
     around: &Surroundings<'_>,
     state: &mut RunState,
     node: &Node,
