@@ -93,7 +93,7 @@ impl Orchestrator {
             graphs: Graphs::default(),
             states: States::default(),
             opened: Mutex::new(Lru::new(OPENED_MAX)),
-            watchers: Watchers::default(),
+            watchers: Watchers::new(parts.store.live()),
             marks: Marks::default(),
             nudges: Nudges::default(),
             clock: Clock::default(),
@@ -111,6 +111,10 @@ impl Orchestrator {
             compute: parts.compute,
         });
         inner.tracker.spawn(crate::marks::flush(inner.clone()));
+        let heard = inner.clone();
+        inner.spawn(async move {
+            let _ = heard.shutdown.run_until_cancelled(heard.watchers.hear()).await;
+        });
         if inner.settings.sweep {
             inner.tracker.spawn(crate::sweeper::sweep(inner.clone()));
             inner.tracker.spawn(crate::sweeper::read_dead_letters(inner.clone()));

@@ -1,9 +1,15 @@
 //! Who watches which run, and the progress shown to them: lossy, never waited for. What
 //! is recorded is read from the store; this only says that there may be something new.
+//!
+//! A worker reports to one replica and people watch at any: progress goes through the store
+//! to the others, as far as it takes it. Nothing here waits for that.
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use baton_common::RunId;
+use baton_store::Live as Elsewhere;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
@@ -24,26 +30,66 @@ pub(crate) enum Signal {
 }
 
 /// The watchers of this process.
-#[derive(Debug, Default)]
 pub(crate) struct Watchers {
     runs: Mutex<BTreeMap<RunId, broadcast::Sender<Signal>>>,
+    /// The other processes, where there may be some.
+    elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 impl Watchers {
+    pub(crate) fn new(elsewhere: Option<Arc<dyn Elsewhere>>) -> Self {
+        Self { runs: Mutex::default(), elsewhere }
+    }
+
     pub(crate) fn watch(&self, run: RunId) -> broadcast::Receiver<Signal> {
         let mut runs = self.runs.lock();
-        runs.retain(|_, watchers| watchers.receiver_count() > 0);
+        runs.retain(|run, watchers| {
+            let watched = watchers.receiver_count() > 0;
+            if !watched {
+                self.leave(*run);
+            }
+            watched
+        });
+        if let Some(elsewhere) = &self.elsewhere {
+            elsewhere.listen(run);
+        }
         runs.entry(run).or_insert_with(|| broadcast::channel(BEHIND_MAX).0).subscribe()
+    }
+
+    fn leave(&self, run: RunId) {
+        if let Some(elsewhere) = &self.elsewhere {
+            elsewhere.leave(run);
+        }
     }
 
     pub(crate) fn changed(&self, run: RunId) {
         self.tell(run, || Signal::Changed);
     }
 
-    /// Shows progress to whoever watches here. Nobody watching costs nothing.
+    /// Shows progress to whoever watches, here or elsewhere.
     pub(crate) fn live(&self, live: Live) {
-        if self.watched(live.job.run) && live.body.to_string().len() <= LIVE_BYTES_MAX {
-            self.tell(live.job.run, || Signal::Live(live));
+        let run = live.job.run;
+        if self.elsewhere.is_none() && !self.watched(run) {
+            return;
+        }
+        let text = serde_json::to_string(&live).unwrap_or_default();
+        if text.len() > LIVE_BYTES_MAX {
+            return;
+        }
+        if let Some(elsewhere) = &self.elsewhere {
+            elsewhere.show(run, text);
+        }
+        self.tell(run, || Signal::Live(live));
+    }
+
+    /// Shows here what other processes show.
+    pub(crate) async fn hear(&self) {
+        let Some(elsewhere) = &self.elsewhere else { return };
+        while let Some((run, text)) = elsewhere.heard().await {
+            match serde_json::from_str::<Live>(&text) {
+                Ok(live) if live.job.run == run => self.tell(run, || Signal::Live(live)),
+                _ => tracing::debug!(%run, "progress from elsewhere does not read"),
+            }
         }
     }
 
@@ -56,6 +102,7 @@ impl Watchers {
         let Some(watchers) = runs.get(&run) else { return };
         if watchers.receiver_count() == 0 || watchers.send(signal()).is_err() {
             runs.remove(&run);
+            self.leave(run);
         }
     }
 }

@@ -14,7 +14,7 @@ use baton_common::{
 };
 use bytes::Bytes;
 use futures_util::Stream;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ApiError;
@@ -340,7 +340,7 @@ pub enum Watched {
 }
 
 /// Progress of a job under way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Live {
     /// The job.
     pub job: JobId,

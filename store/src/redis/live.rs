@@ -51,10 +51,8 @@ impl RedisLive {
         let (me, wanted) = (uuid::Uuid::new_v4().simple().to_string(), Arc::<Wanted>::default());
         let prefix = format!("baton:{cluster}:live:");
         let listener = Listener { client, prefix: prefix.clone(), me: me.clone(), wanted: wanted.clone(), hear };
-        let tasks = [
-            tokio::spawn(show(link, prefix, to_show)).abort_handle(),
-            tokio::spawn(listener.listen()).abort_handle(),
-        ];
+        let tasks =
+            [tokio::spawn(show(link, prefix, to_show)).abort_handle(), tokio::spawn(listener.listen()).abort_handle()];
         Self { me, shown, wanted, heard: tokio::sync::Mutex::new(heard), tasks }
     }
 

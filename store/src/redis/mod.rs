@@ -17,6 +17,7 @@ mod keys;
 mod lineage;
 mod link;
 mod listing;
+mod live;
 mod pack;
 mod reader;
 mod registry;
@@ -27,7 +28,7 @@ mod scripts;
 mod waits;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use baton_common::settings::Timings;
@@ -36,9 +37,10 @@ use baton_common::{Partition, Timestamp};
 use redis::cmd;
 
 use crate::suite::Subject;
-use crate::{Error, Store};
+use crate::{Error, Live, Store};
 use commands::Guess;
 use link::Links;
+use live::RedisLive;
 use pack::Fields;
 use scripts::{Script, Scripts};
 
@@ -90,6 +92,7 @@ struct Shared {
     timings: Timings,
     links: Links,
     scripts: Scripts,
+    live: OnceLock<Arc<RedisLive>>,
 }
 
 impl RedisStore {
@@ -103,7 +106,9 @@ impl RedisStore {
         boot::check_server(&links, options.allow_no_aof).await?;
         let cluster = boot::identity(&links).await?;
         let scripts = Scripts::load(&links, &options).await?;
-        Ok(Self { shared: Arc::new(Shared { cluster, timings: options.timings, links, scripts }) })
+        Ok(Self {
+            shared: Arc::new(Shared { cluster, timings: options.timings, links, scripts, live: OnceLock::new() }),
+        })
     }
 
     /// How often each script was called by this store.
@@ -198,8 +203,24 @@ impl Store for RedisStore {
         Fields::of(&answer)?.flag()
     }
 
+    fn live(&self) -> Option<Arc<dyn Live>> {
+        let Shared { live, links, cluster, .. } = &*self.shared;
+        let live = match live.get() {
+            Some(live) => live,
+            None => {
+                let (client, link) = links.beside().ok()?;
+                live.get_or_init(|| Arc::new(RedisLive::start(client, link, cluster)))
+            }
+        };
+        Some(live.clone())
+    }
+
     /// Connections end with the last clone.
-    async fn close(&self) {}
+    async fn close(&self) {
+        if let Some(live) = self.shared.live.get() {
+            live.stop();
+        }
+    }
 }
 
 #[async_trait]

@@ -6,5 +6,6 @@ mod addresses;
 mod answers;
 mod cancels;
 mod past;
+mod progress;
 mod replays;
 mod turns;
