@@ -44,7 +44,7 @@ pub(super) enum Activated {
     /// It waits for this group: its own, or the one that asks for approval first.
     Waits(NewGroup),
     /// It waits for this group of questions, which the other tells people of.
-    Asks(NewGroup, NewGroup),
+    Asks(NewGroup, Box<NewGroup>),
     /// It goes on at once, leaving this group behind.
     GoesOn(Option<NewGroup>),
     /// Its children were computed.
@@ -142,7 +142,7 @@ impl Making<'_> {
         }
         let told = via::calls(self, &asked, open)?;
         match (self.waits(Kind::without_worker(TaskKind::Ask), made, open)?, told) {
-            (Activated::Waits(questions), Some(told)) => Ok(Activated::Asks(questions, told)),
+            (Activated::Waits(questions), Some(told)) => Ok(Activated::Asks(questions, Box::new(told))),
             (activated, _) => Ok(activated),
         }
     }

@@ -140,7 +140,7 @@ pub(super) fn enter(
     open.at_once = !matches!(activated, Activated::Waits(_) | Activated::Asks(..));
     let (id, made) = match activated {
         Activated::Waits(group) => (group.info.id.clone(), (vec![group], None)),
-        Activated::Asks(group, told) => (group.info.id.clone(), (vec![group, told], None)),
+        Activated::Asks(group, told) => (group.info.id.clone(), (vec![group, *told], None)),
         Activated::GoesOn(group) => (id.clone(), (group.into_iter().collect(), Some(Ended { id, how: How::Inline }))),
         Activated::Computed(outcomes) => (id.clone(), (Vec::new(), Some(Ended { id, how: How::Computed(outcomes) }))),
         Activated::Failed(failure) => (id.clone(), (Vec::new(), Some(Ended { id, how: How::Failed(failure) }))),
