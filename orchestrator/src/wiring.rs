@@ -10,6 +10,7 @@ use baton_broker::memory::Memory;
 use baton_broker::rabbit::{Rabbit, RabbitOptions};
 use baton_common::settings::Timings;
 use baton_store::Store;
+use baton_store::machine::Guards;
 use baton_store::memory::MemoryStore;
 use baton_store::redis::{RedisOptions, RedisStore};
 use baton_store::sqlite::{SqliteOptions, SqliteStore};
@@ -47,11 +48,20 @@ const REDIS_CONNECTIONS: usize = 8;
 /// # Errors
 /// When it does not open, or the address names nothing that is known.
 pub async fn store(url: &str, timings: &Timings) -> Result<Arc<dyn Store>, Error> {
+    guarded_store(url, timings, Guards::default()).await
+}
+
+/// The same, for drills that take a check of the one in Redis away.
+///
+/// # Errors
+/// When it does not open, or the address names nothing that is known.
+pub async fn guarded_store(url: &str, timings: &Timings, guards: Guards) -> Result<Arc<dyn Store>, Error> {
     match url.split_once(':') {
         Some(("memory", _)) => Ok(Arc::new(MemoryStore::new(timings.clone()))),
         Some(("redis" | "rediss", _)) => {
             let mut options = RedisOptions::new(url, timings.clone());
             options.connections = REDIS_CONNECTIONS;
+            options.guards = guards;
             Ok(Arc::new(RedisStore::connect(options).await?))
         }
         Some(("sqlite", folder)) if !folder.is_empty() => {

@@ -4,6 +4,7 @@
 mod addresses;
 mod health;
 mod options;
+mod sabotage;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -94,7 +95,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let grace = Duration::from_millis(config.settings.grace_ms);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(COMPUTE_THREADS_MAX);
-    let store = wiring::store(&config.store, &config.settings.timings).await?;
+    let store = wiring::guarded_store(&config.store, &config.settings.timings, config.guards).await?;
     let asked = [Some(config.grpc_addr), config.http_addr];
     let beyond = || asked.into_iter().flatten().find(|address| !address.ip().is_loopback());
     let auth = Auth::new(store.clone(), config.api_key.as_deref(), beyond().is_some());

@@ -24,6 +24,7 @@ mod registry;
 mod replies;
 mod rows;
 mod run_row;
+mod sabotage;
 mod scripts;
 mod waits;
 
@@ -36,6 +37,7 @@ use baton_common::transition::{DuePage, Op, PopDue, Reply};
 use baton_common::{Partition, Timestamp};
 use redis::cmd;
 
+use crate::machine::Guards;
 use crate::suite::Subject;
 use crate::{Error, Live, Store};
 use commands::Guess;
@@ -62,6 +64,8 @@ pub struct RedisOptions {
     pub audit_retention_ms: u64,
     /// How long a command may take before nothing is known of it, in milliseconds.
     pub response_timeout_ms: u64,
+    /// Which checks of the scripts hold: all of them, but in drills.
+    pub guards: Guards,
 }
 
 impl RedisOptions {
@@ -77,6 +81,7 @@ impl RedisOptions {
             events_max: 1_500,
             audit_retention_ms: 90 * 24 * 3_600_000,
             response_timeout_ms: 5_000,
+            guards: Guards::default(),
         }
     }
 }

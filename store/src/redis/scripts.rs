@@ -16,6 +16,7 @@ use super::RedisOptions;
 use super::fault::{fault, forgotten};
 use super::keys;
 use super::link::Links;
+use super::sabotage::guarded;
 use crate::Error;
 use crate::machine::bodies;
 
@@ -95,7 +96,7 @@ impl Scripts {
         let head = constants(&options.timings, options);
         let mut loaded = Vec::with_capacity(ALL.len());
         for (name, parts) in ALL {
-            let text = inline(&(head.clone() + &parts.concat()));
+            let text = inline(&guarded(head.clone() + &parts.concat(), options.guards));
             let sha = links.command(Partition(0), cmd("SCRIPT").arg("LOAD").arg(&text)).await?;
             loaded.push(Loaded { name, text, sha, calls: AtomicU64::new(0) });
         }
