@@ -3,6 +3,7 @@
 //! It depends on next to nothing, because it compiles before anything else. What benches and
 //! demos do is up to the binaries of `integration-tests`.
 
+mod model;
 mod needs;
 mod process;
 mod python;
@@ -35,6 +36,8 @@ enum Command {
     /// Shows the cluster at work under faults.
     #[command(disable_help_flag = true)]
     Demo(Passed),
+    /// Checks the model of the hand-over whole, with and without each of its rules.
+    Model,
     /// Runs the simulator over many seeds, in a release build.
     #[command(disable_help_flag = true)]
     Simulate(Passed),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root),
         Command::Bench(passed) => bench(&root, passed.arguments),
         Command::Demo(passed) => process::run_bin(&root, "demo", false, &passed.arguments),
+        Command::Model => model::run(&root),
         Command::Simulate(passed) => process::run_bin(&root, "simulate", true, &passed.arguments),
     };
     match outcome {

@@ -54,12 +54,27 @@ impl Need {
     }
 }
 
-/// Installs what is missing, or says how.
+/// What the model needs besides.
+const MODEL: &[Need] = &[Need { program: "spin", probe: &[], package: "spin", why: "checking the model" }];
+
+/// Installs what tests need and is missing, or says how.
 ///
 /// # Errors
 /// When something is missing and cannot be installed here, with the command that does it.
-pub(crate) fn meet() -> anyhow::Result<()> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !need.met()).collect();
+pub(crate) fn for_tests() -> anyhow::Result<()> {
+    meet(NEEDS)
+}
+
+/// Installs what the model's check needs and is missing, or says how.
+///
+/// # Errors
+/// As [`for_tests`].
+pub(crate) fn for_model() -> anyhow::Result<()> {
+    meet(MODEL)
+}
+
+fn meet(needs: &[Need]) -> anyhow::Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.met()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -34,7 +34,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
         stages.run(name, || match name {
             "tidy" => tidy::run(root),
             "format" => cargo(&["fmt", "--all", "--check"]),
-            "needs" => needs::meet(),
+            "needs" => needs::for_tests(),
             "python" => python::environment().map(drop),
             "deny" => python::deny(root, &python::environment()?),
             "wire" => python::wire(root, &python::environment()?),
