@@ -153,7 +153,7 @@ impl Making<'_> {
         let mut made = Vec::with_capacity(drafts.len());
         for (item, draft) in drafts {
             let Draft::Wait(task) = draft else { continue };
-            made.push(NewTask { needs: self.needs(item, &numbers).into_values().collect(), ..task });
+            made.push(NewTask { needs: self.needs(item, &numbers).into_values().collect(), ..*task });
         }
         self.waits(Kind::without_worker(TaskKind::Wait), made, open)
     }
@@ -255,7 +255,7 @@ impl Making<'_> {
                 tasks::call(self.node, (call, self.place.around.tools), &scope, needs_others, edited)
             }
             Work::Ask(ask) => tasks::question(ask, &scope),
-            Work::Wait(wait) => self.origin().wait(wait, &scope).map(Draft::Wait),
+            Work::Wait(wait) => self.origin().wait(wait, &scope).map(|task| Draft::Wait(Box::new(task))),
             Work::Graph(call) => match self.place.around.graph.children.get(&call.name) {
                 Some(graph) => tasks::child(call, graph, &scope, needs_others),
                 None => Err(Failure::invalid("unknown_graph", format!("there is no graph {}", call.name))),

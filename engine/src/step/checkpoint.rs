@@ -71,7 +71,7 @@ fn advance(graph: &Graph, state: &mut RunState, delta: Delta, counts: bool) -> D
     state.head = parent.max(state.used).next();
     state.used = Seq(0);
     state.superstep += u64::from(counts);
-    let Delta { set, lists, wrote } = delta;
+    let Delta { set, lists, wrote, .. } = delta;
     let bytes: u64 = set.iter().map(|(name, value)| weight(name, value.as_ref())).sum();
     let mut writes = BTreeMap::new();
     for (name, value) in set {

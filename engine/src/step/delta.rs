@@ -20,6 +20,8 @@ pub(super) struct Delta {
     pub(super) lists: BTreeMap<String, Growth>,
     /// Who wrote last.
     pub(super) wrote: BTreeMap<String, NodePath>,
+    /// Whether nobody will see who wrote.
+    pub(super) is_private: bool,
 }
 
 /// What becomes of a list.
@@ -51,7 +53,9 @@ impl Delta {
 
     /// Adds a node's write.
     pub(super) fn write(&mut self, node: &NodePath, name: &str, is_append_like: bool, change: Change) {
-        self.wrote.insert(name.to_owned(), node.clone());
+        if !self.is_private {
+            self.wrote.insert(name.to_owned(), node.clone());
+        }
         match change {
             Change::Reset if is_append_like => self.reset_list(name),
             Change::Reset => {

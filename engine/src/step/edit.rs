@@ -9,7 +9,7 @@ use baton_common::{Failure, NodePath, Timestamp};
 use serde_json::Value;
 
 use super::delta::Delta;
-use super::reducers::{Change, Current, reduce};
+use super::reducers::{Change, Current, Write, reduce};
 use super::{checkpoint, snapshot};
 use crate::graph::{Channel, Graph, Reducer};
 use crate::spec::names::nearest;
@@ -60,7 +60,7 @@ fn replaced(name: &str, channel: &Channel, value: Value) -> Result<Change, Failu
     let reducer = if is_list { channel.reducer } else { Reducer::Replace };
     let default = if is_list { Value::Null } else { channel.default.clone() };
     let channel = Channel { reducer, default, ..channel.clone() };
-    reduce(name, &channel, Current::Unset, value.into())
+    reduce(name, &channel, Current::Unset, Write::Own(value))
 }
 
 fn unknown(graph: &Graph, name: &str) -> Failure {

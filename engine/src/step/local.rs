@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use baton_common::commit::RunEnd;
 use baton_common::job::Outcome;
+use baton_common::records::RunStatus;
 use baton_common::{Failure, Gen, Timestamp};
 use serde_json::Value;
 
@@ -47,16 +48,20 @@ pub(super) fn computed(making: &Making<'_>, graph: &Graph, drafts: BTreeMap<u32,
         Some(OnItemError::Collect) => (count, count),
         Some(OnItemError::Quorum(needed)) => (count.saturating_sub(needed as usize), needed as usize),
     };
-    let mut ends: BTreeMap<u32, (Outcome, Option<Value>)> = BTreeMap::new();
-    let all: Vec<u32> = drafts.keys().copied().collect();
-    let mut inputs: BTreeMap<u32, (u32, Draft)> =
-        drafts.into_iter().zip(0..).map(|((item, draft), index)| (item, (index, draft))).collect();
-    let lineage = Arc::new(lineage(making.place.run));
+    let lineage = lineage(making.place.run);
+    // In order of their items.
+    let mut all: Vec<(u32, Option<Draft>)> = drafts.into_iter().map(|(item, draft)| (item, Some(draft))).collect();
+    let mut ends: Vec<Option<(Outcome, Option<Value>)>> = all.iter().map(|_| None).collect();
+    let places: Vec<u32> = all.iter().map(|(item, _)| *item).collect();
+    let place = |item: u32| places.binary_search(&item).ok();
     for item in making.items.as_ref().map_or_else(|| vec![0], Items::order) {
-        let Some((index, Draft::Child(input))) = inputs.remove(&item) else { continue };
+        let Some(at) = place(item) else { continue };
+        let Some(Draft::Child(input)) = all.get_mut(at).and_then(|(_, draft)| draft.take()) else { continue };
+        let index = u32::try_from(at).unwrap_or(u32::MAX);
         let mut needs =
             making.items.as_ref().and_then(|items| items.needs(item)).into_iter().flat_map(|all| all.values());
-        let lacks = needs.any(|need| matches!(ends.get(need), Some((Outcome::Error(_), _)) | None));
+        let end_of = |need: &u32| place(*need).and_then(|at| ends.get(at)).and_then(Option::as_ref);
+        let lacks = needs.any(|need| matches!(end_of(need), Some((Outcome::Error(_), _)) | None));
         let end = if lacks {
             (Outcome::Error(dependency_failed()), None)
         } else {
@@ -65,14 +70,16 @@ pub(super) fn computed(making: &Making<'_>, graph: &Graph, drafts: BTreeMap<u32,
         let budget = if matches!(end.0, Outcome::Ok(_)) { &mut ok_max } else { &mut failed_max };
         let is_last = *budget == usize::from(matches!(end.0, Outcome::Ok(_)));
         *budget = budget.saturating_sub(1);
-        ends.insert(item, end);
+        if let Some(place) = ends.get_mut(at) {
+            *place = Some(end);
+        }
         if is_last {
             break;
         }
     }
     let mut outcomes = Outcomes::default();
-    for item in all {
-        let (outcome, owed) = ends.remove(&item).unzip();
+    for end in ends {
+        let (outcome, owed) = end.unzip();
         outcomes.all.push(outcome);
         outcomes.owed.push(owed.flatten());
     }
@@ -100,9 +107,12 @@ fn run(
     };
     match Advance::private(graph, around.tools, state, around.now).start() {
         Ok(step) => match step.effects.end {
-            Some(end) => {
-                let owed = end.owed.clone();
-                (child_outcome(&end), owed)
+            Some(mut end) => {
+                let (owed, output) = (end.owed.take(), end.output.take());
+                match output {
+                    Some(output) if end.status == RunStatus::Succeeded => (Outcome::value(output), owed),
+                    _ => (child_outcome(&end), owed),
+                }
             }
             None => (broken("it waits for something".to_owned()), None),
         },
@@ -111,7 +121,10 @@ fn run(
 }
 
 /// What such runs take over from the run that calls them.
-fn lineage(caller: &RunState) -> Lineage {
-    let root = caller.lineage.root.clone().unwrap_or_else(|| (caller.run, caller.thread.clone()));
-    Lineage { root: Some(root), ..Lineage::clone(&caller.lineage) }
+fn lineage(caller: &RunState) -> Arc<Lineage> {
+    if caller.lineage.root.is_some() {
+        return caller.lineage.clone();
+    }
+    let root = Some((caller.run, caller.thread.clone()));
+    Arc::new(Lineage { root, ..Lineage::clone(&caller.lineage) })
 }

@@ -33,6 +33,38 @@ impl<'a> Current<'a> {
     }
 }
 
+/// What an expression gave for a channel.
+#[derive(Debug, Clone)]
+pub(super) enum Write {
+    /// A value of its own.
+    Own(Value),
+    /// One that others hold too.
+    Held(Shared),
+}
+
+impl Write {
+    fn is_null(&self) -> bool {
+        match self {
+            Self::Own(value) => value.is_null(),
+            Self::Held(shared) => shared.is_null(),
+        }
+    }
+
+    fn own(self) -> Value {
+        match self {
+            Self::Own(value) => value,
+            Self::Held(shared) => shared.into(),
+        }
+    }
+
+    fn shared(self) -> Shared {
+        match self {
+            Self::Own(value) => value.into(),
+            Self::Held(shared) => shared,
+        }
+    }
+}
+
 /// What becomes of the channel.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Change {
@@ -50,14 +82,14 @@ pub(super) enum Change {
 ///
 /// # Errors
 /// `type_mismatch`, or `overflow` where a sum leaves its range.
-pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write: Shared) -> Result<Change, Failure> {
+pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write: Write) -> Result<Change, Failure> {
     if write.is_null() {
         return Ok(Change::Reset);
     }
     if matches!(channel.reducer, Reducer::Replace | Reducer::Last) {
-        return conform_shared(name, &channel.schema, write).map(Change::Set);
+        return conform_shared(name, &channel.schema, write.shared()).map(Change::Set);
     }
-    let write = Value::from(write);
+    let write = write.own();
     match channel.reducer {
         Reducer::Replace | Reducer::Last | Reducer::Append => extend(name, channel, current, write, false),
         Reducer::Messages => messages::reduce(name, channel, current, write),
@@ -97,7 +129,9 @@ fn extend(
     if written.is_empty() {
         return Ok(Change::Extend(Vec::new()));
     }
-    if once_each {
+    if added.is_empty() && !once_each {
+        added = written;
+    } else if once_each {
         let mut known: BTreeSet<String> = head.iter().chain(tail).chain(&added).map(canonical_json).collect();
         added.extend(written.into_iter().filter(|element| known.insert(canonical_json(element))));
     } else {
@@ -150,7 +184,7 @@ mod tests {
 
     #[track_caller]
     fn check(channel: &Channel, current: Value, write: Value, expected: Result<Change, &str>) {
-        let found = reduce("c", channel, Current::of(Some(&current)), write.into());
+        let found = reduce("c", channel, Current::of(Some(&current)), Write::Own(write));
         assert_eq!(found.map_err(|failure| failure.code), expected.map_err(str::to_owned));
     }
 

@@ -7,7 +7,7 @@ use baton_common::{Failure, Shared};
 use serde_json::Value;
 
 use super::delta::Delta;
-use super::reducers::{Change, Current, reduce};
+use super::reducers::{Change, Current, Write, reduce};
 use super::scope::{Base, unset};
 use crate::expr::{Expr, Scope};
 use crate::graph::{Channel, Graph, Node};
@@ -50,10 +50,10 @@ pub(super) fn save<'n>(
 }
 
 /// What an expression gives; of the input, each part once.
-fn written(base: &Base, expression: &Expr, scope: &Scope<'_>) -> Result<Shared, Failure> {
+fn written(base: &Base, expression: &Expr, scope: &Scope<'_>) -> Result<Write, Failure> {
     Ok(match (expression.view(scope)?, expression.pointed()) {
-        (Cow::Borrowed(value), Some(path)) if path[0] == "input" => base.part(path, value),
-        (value, _) => value.into_owned().into(),
+        (Cow::Borrowed(value), Some(path)) if path[0] == "input" => Write::Held(base.part(path, value)),
+        (value, _) => Write::Own(value.into_owned()),
     })
 }
 

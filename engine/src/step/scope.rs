@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use baton_common::{Failure, Shared};
@@ -23,7 +22,7 @@ pub(super) struct Base {
     /// Null where no expression asks for it.
     run: Value,
     /// Parts of the input that channels hold, by their paths.
-    parts: RefCell<BTreeMap<Path, Shared>>,
+    parts: RefCell<Vec<(Path, Shared)>>,
 }
 
 impl Base {
@@ -47,11 +46,11 @@ impl Base {
     /// A part of the input that an expression points at, once for all channels that hold it.
     pub(super) fn part(&self, path: &Path, value: &Value) -> Shared {
         let mut parts = self.parts.borrow_mut();
-        if let Some(part) = parts.get(path) {
+        if let Some((_, part)) = parts.iter().find(|(known, _)| known == path) {
             return part.clone();
         }
         let part = Shared::from(value.clone());
-        parts.insert(path.clone(), part.clone());
+        parts.push((path.clone(), part.clone()));
         part
     }
 

@@ -67,10 +67,12 @@ impl From<Error> for Stop {
 /// # Errors
 /// When the run fails or the event does not fit; the state is as it was then.
 pub(super) fn superstep(around: &Surroundings<'_>, state: &mut RunState, turn: Turn) -> Result<Made, Stop> {
-    let Turn { mut ended, arrivals, delta, pauses } = turn;
+    let Turn { mut ended, arrivals, mut delta, pauses } = turn;
+    delta.is_private = around.is_private;
     ended.sort_by(|left, right| left.id.cmp(&right.id));
     let arrivals = arrivals.into_iter().map(Arrival::from).collect();
-    let control = state.control.clone();
+    // Nobody sees what a private run is like that fails.
+    let control = if around.is_private { std::mem::take(&mut state.control) } else { state.control.clone() };
     let mut folding =
         Folding { around, state, control, delta, arrivals, owed: Vec::new(), approved: Vec::new(), failure: None };
     for one in ended {

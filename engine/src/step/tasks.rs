@@ -29,7 +29,7 @@ pub(super) enum Draft {
     /// A question.
     Question(Box<Question>, Option<u64>),
     /// Something to wait for.
-    Wait(NewTask),
+    Wait(Box<NewTask>),
     /// A child with this input.
     Child(Value),
     /// A child whose input is made when it starts: it needs what other items give.

@@ -87,7 +87,8 @@ pub(crate) fn satisfies(schema: &Value, value: &Value) -> Option<bool> {
 fn plain(schema: &Value) -> Option<&str> {
     let members = schema.as_object()?;
     let kind = members.get("type")?.as_str()?;
-    members.keys().all(|name| matches!(name.as_str(), "type" | "default" | "title" | "description")).then_some(kind)
+    let is_known = |name: &String| matches!(name.as_str(), "type" | "default" | "title" | "description");
+    (members.len() == 1 || members.keys().all(is_known)).then_some(kind)
 }
 
 fn is_of(kind: &str, value: &Value) -> bool {

@@ -110,10 +110,9 @@ impl Bed {
             let node = bed.orchestrator(options, number)?;
             bed.orchestrators.push(node);
         }
-        for (program, class, count) in [
-            ("baton-worker-io", "io", options.io_workers),
-            ("baton-worker-cpu", "cpu", options.cpu_workers),
-        ] {
+        for (program, class, count) in
+            [("baton-worker-io", "io", options.io_workers), ("baton-worker-cpu", "cpu", options.cpu_workers)]
+        {
             for number in 0..count {
                 let node = bed.worker(options, program, &format!("worker-{class}-{number}"))?;
                 bed.workers.push(node);

@@ -109,9 +109,13 @@ fn told(options: &SoakOptions, nemesis: &Nemesis, history: &History, verdict: Ve
     report.count("idempotent jobs with ledger", verdict.idempotent);
     report.count("jobs that may never run twice", verdict.once);
     report.count("executions begun again", verdict.again);
-    report.count("of jobs that may never run twice, after the store had forgotten them", verdict.again_after_forgetting);
+    report
+        .count("of jobs that may never run twice, after the store had forgotten them", verdict.again_after_forgetting);
     report.count("times the store forgot its tail", history.forgotten().len());
-    report.count("runs submitted again because the store forgot them", usize::try_from(history.resubmitted()).unwrap_or(0));
+    report.count(
+        "runs submitted again because the store forgot them",
+        usize::try_from(history.resubmitted()).unwrap_or(0),
+    );
     report.count("questions answered", history.decisions().len());
     report.violations = verdict.violations;
     if options.seconds >= 300 {

@@ -52,9 +52,13 @@ pub(super) fn judge_ends(effects: &Effects, history: &History, verdict: &mut Ver
         // What a forgotten time line did stands in the ledger too, under keys of its own.
         let more = forgotten.iter().any(|span| span.meets(ran));
         if ends < idempotent || !more && (own.len() != idempotent || ends != idempotent) {
-            found.push(format!("I9: {request} has {} jobs in its ledger, {ends} ended; {idempotent} had to", own.len()));
+            found
+                .push(format!("I9: {request} has {} jobs in its ledger, {ends} ended; {idempotent} had to", own.len()));
         }
-        if others.len() < besides || !more && others.len() != besides || others.iter().any(|effect| !effect.once && effect.ends != 1) {
+        if others.len() < besides
+            || !more && others.len() != besides
+            || others.iter().any(|effect| !effect.once && effect.ends != 1)
+        {
             found.push(format!("I9: {request} has {} other jobs in its ledger, {besides} had to be", others.len()));
         }
     }
@@ -99,9 +103,8 @@ fn wrong(effect: &Effect, strikes: &[Strike], forgotten: &[Forgotten]) -> Option
             return Some(format!("I6: {} was executed twice with fence {}", effect.job, execution.fence));
         }
         let Some(next) = again.first() else { continue };
-        let met = |strike: &&Strike| {
-            strike.at_ms <= next.started_ms && execution.started_ms <= strike.until_ms + FELT_MS
-        };
+        let met =
+            |strike: &&Strike| strike.at_ms <= next.started_ms && execution.started_ms <= strike.until_ms + FELT_MS;
         if !strikes.iter().any(|strike| met(&strike)) {
             return Some(format!("I9: {} was begun again and nothing had happened", effect.job));
         }

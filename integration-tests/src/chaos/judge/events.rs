@@ -46,13 +46,17 @@ fn wrong(events: &[Seen]) -> Option<String> {
     let mut fences: BTreeMap<(&str, Option<u32>), u64> = BTreeMap::new();
     for (wanted, event) in (1..).zip(events) {
         if event.seq != wanted || event.kind == "gap" {
-            let near: Vec<_> = events.iter().skip(usize::try_from(wanted).unwrap_or(0).saturating_sub(6)).take(8).collect();
+            let near: Vec<_> =
+                events.iter().skip(usize::try_from(wanted).unwrap_or(0).saturating_sub(6)).take(8).collect();
             return Some(format!("I12: event {} ({}) where {wanted} had to come: {near:?}", event.seq, event.kind));
         }
         if event.kind == "claimed" {
             let highest = fences.entry((&event.group, event.index)).or_default();
             if event.number <= *highest {
-                return Some(format!("I6: {}[{:?}] was claimed with fence {} after {highest}", event.group, event.index, event.number));
+                return Some(format!(
+                    "I6: {}[{:?}] was claimed with fence {} after {highest}",
+                    event.group, event.index, event.number
+                ));
             }
             *highest = event.number;
         }

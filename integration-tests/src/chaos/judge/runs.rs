@@ -48,9 +48,11 @@ async fn judge_one(api: &Api, ran: &Ran) -> (String, Result<Option<String>, Stri
     if let Some(wrong) = ran.wanted.judge(&now) {
         return (request, Ok(Some(format!("I1: {wrong}"))));
     }
-    let changed = ran.ended.as_ref().filter(|then| {
-        (then.status, &then.output_json, &then.failure) != (now.status, &now.output_json, &now.failure)
-    });
-    let changed = changed.map(|then| format!("I4: {request} ended as {:?} and is {:?} now", then.status(), now.status()));
+    let changed = ran
+        .ended
+        .as_ref()
+        .filter(|then| (then.status, &then.output_json, &then.failure) != (now.status, &now.output_json, &now.failure));
+    let changed =
+        changed.map(|then| format!("I4: {request} ended as {:?} and is {:?} now", then.status(), now.status()));
     (request, Ok(changed))
 }

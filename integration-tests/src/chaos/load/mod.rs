@@ -82,7 +82,8 @@ impl Load {
     }
 
     async fn user(&self, user: usize) {
-        let mut rng = StdRng::seed_from_u64(self.seed.wrapping_mul(1_000).wrapping_add(u64::try_from(user).unwrap_or(0)));
+        let mut rng =
+            StdRng::seed_from_u64(self.seed.wrapping_mul(1_000).wrapping_add(u64::try_from(user).unwrap_or(0)));
         while !self.enough.is_cancelled() {
             let kind = Kind::DRAWN[rng.random_range(0..Kind::DRAWN.len())];
             let number = self.next.fetch_add(1, Ordering::Relaxed);
