@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::baton::{Baton, Ended, root};
+use crate::baton::{Baton, Ended, root, until};
 
 const GRAPH: &str = "\
 baton: 1
@@ -186,6 +186,40 @@ fn a_planner_is_told_what_failed_and_what_needed_it() {
     ]});
     let settings = json!({"kind": "plan", "route": "r", "user": "Go"});
     assert_eq!(run_graph(&agent(&settings), &script, 0)["output"]["text"], "it cannot be done");
+}
+
+#[test]
+fn a_killed_planner_goes_on_within_the_step_that_it_was_at() {
+    let step = |id: &str, needs: &[&str]| json!({"id": id, "task": format!("do {id}"), "needs": needs});
+    let write = |id: &str, ms: u64| {
+        let arguments = json!({"file": "done.jsonl", "effect": "idempotent", "ms": ms});
+        json!({"tool_calls": [{"id": id, "name": "debug.ledger", "arguments": arguments}]})
+    };
+    let script = json!({"rules": [
+        {"system": "break the user's task", "turn": 0, "reply": {"json": {"steps": [step("a", &[]), step("b", &["a"])]}}},
+        {"user": "a: made a", "turn": 0, "reply": write("b", 1_500)},
+        {"user": "a: made a", "turn": 1, "reply": {"text": "made b"}},
+        {"user": "do a", "turn": 0, "reply": write("a", 0)},
+        {"user": "do a", "turn": 1, "reply": {"text": "made a"}},
+        {"system": "break the user's task", "turn": 1, "user": "made b", "reply": {"json": {"steps": []}}},
+        {"user": "Now answer", "reply": {"text": "both"}},
+    ]});
+    let baton = scripted(&script);
+    let settings = json!({"kind": "plan", "route": "r", "user": "Go", "tools": ["debug.ledger"]});
+    let graph = baton.write("g.yaml", &agent(&settings));
+    let lines = |phase: &str| {
+        let text = std::fs::read_to_string(baton.path("done.jsonl")).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["phase"] == phase).count()
+    };
+    let words = ["run", graph.as_str(), "--request-id", "r", "--json"];
+    let mut child = baton.command(&words).spawn().expect("baton starts");
+    until("the second step has begun", || lines("start") == 2);
+    child.kill().expect("kill");
+    child.wait().expect("an end");
+    assert_eq!(lines("end"), 1, "it was killed too late to tell anything");
+    assert_eq!(baton.run(&words).json(0)["output"]["text"], "both");
+    assert_eq!((lines("start"), lines("end")), (3, 2), "what was done is not done again");
 }
 
 #[test]
