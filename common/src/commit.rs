@@ -179,8 +179,13 @@ pub struct Commit {
     pub seen: Version,
     /// H(run, version, consumed groups): repeating it changes nothing.
     pub op: Digest,
+    /// The last advance of the run that it was computed from, where it says so: a store that
+    /// was set back may come to the same version another way.
+    pub after: Option<Digest>,
     /// Closed groups that were folded.
     pub consumed: Vec<GroupId>,
+    /// When each of them closed, in their order; empty where it does not say so.
+    pub closed_at: Vec<Timestamp>,
     /// Open groups that are no longer wanted.
     pub cancelled: Vec<GroupId>,
     /// New states of the thread, in order; local supersteps have one each.

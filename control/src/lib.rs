@@ -116,6 +116,10 @@ pub trait ControlPlane: Send + Sync {
     /// Offers an outcome. Every `Ok` answer is final.
     async fn resume(&self, resume: Resume) -> Result<ResumeAnswer, Error>;
 
+    /// Gives a job back that this worker will not finish: it leaves. Every `Ok` answer is
+    /// final; the digest is that of the grant.
+    async fn give_back(&self, hold: Hold, digest: Digest) -> Result<ResumeAnswer, Error>;
+
     /// Shows progress to whoever watches; may be lost, never waited for.
     async fn emit(&self, hold: Hold, body: Value) -> Result<(), Error>;
 

@@ -137,7 +137,8 @@ impl Claimer {
         }
     }
 
-    /// Waits for the jobs; tells them to stop after the grace, and leaves after another.
+    /// Waits for the jobs; tells them to stop after the grace, and leaves after another, in which
+    /// what has no result is given back.
     async fn drain(&self, mut jobs: JoinSet<()>) {
         let settings = &self.shared.settings;
         let grace = Duration::from_millis(settings.drain_grace_ms);
@@ -146,7 +147,8 @@ impl Claimer {
         }
         tracing::warn!(jobs = jobs.len(), "jobs did not finish within the grace");
         self.shared.held.stop_all(Stop::Leaving);
-        let grace = Duration::from_millis(settings.cancel_grace_ms + settings.backoff_ms_max);
+        let grace = settings.cancel_grace_ms + settings.backoff_ms_max + settings.call_timeout_ms;
+        let grace = Duration::from_millis(grace);
         let _ = tokio::time::timeout(grace, all_of(&mut jobs)).await;
     }
 }

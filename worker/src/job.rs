@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use crate::attempt;
 use crate::claim::Running;
 use crate::fail::{self, Passed};
-use crate::held::HeldJob;
+use crate::held::{HeldJob, Stop};
 use crate::resume;
 use crate::worker::Shared;
 
@@ -47,6 +47,9 @@ async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery
     let outcome = attempt::run(&shared, grant, &job, &slot).await;
     drop(running);
     let Some(outcome) = outcome else {
+        if job.stopped() == Some(Stop::Leaving) {
+            resume::give_back(&shared, &job.hold, digest).await;
+        }
         shared.held.remove(&job.hold);
         return;
     };

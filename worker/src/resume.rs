@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_common::Digest;
 use baton_common::job::ResumeAnswer;
-use baton_control::{Error, Resume};
+use baton_control::{Error, Hold, Resume};
 
 use crate::backoff::Backoff;
 use crate::fail::{self, Passed};
@@ -40,6 +41,27 @@ pub(crate) async fn deliver(shared: &Arc<Shared>, resume: Resume) {
         }
         backoff.pause().await;
     }
+}
+
+/// Gives a job back that this worker will not finish. Where nobody takes it, its lease runs out.
+pub(crate) async fn give_back(shared: &Shared, hold: &Hold, digest: Digest) {
+    let settings = &shared.settings;
+    let mut backoff = Backoff::new(&shared.dice, settings.backoff_ms, settings.backoff_ms_max);
+    let limit = Duration::from_millis(settings.call_timeout_ms);
+    for _ in 0..settings.resume_tries.max(1) {
+        match tokio::time::timeout(limit, shared.control.give_back(hold.clone(), digest)).await {
+            Ok(Ok(answer)) => {
+                tracing::info!(job = %hold.job, fence = hold.fence.0, ?answer, "job given back");
+                return;
+            }
+            Ok(Err(Error::Refused(reason))) => {
+                tracing::error!(job = %hold.job, fence = hold.fence.0, reason, "job not taken back");
+                return;
+            }
+            Ok(Err(Error::Unavailable(_))) | Err(_) => backoff.pause().await,
+        }
+    }
+    tracing::warn!(job = %hold.job, fence = hold.fence.0, "job left to its lease");
 }
 
 /// The spool is looked at this often even when nobody says that it holds something: it may

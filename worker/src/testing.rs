@@ -50,6 +50,7 @@ pub(crate) struct Book {
     pub(crate) cancelled: BTreeSet<JobId>,
     pub(crate) claims: Vec<ClaimCall>,
     pub(crate) resumes: Vec<Resume>,
+    pub(crate) returned: Vec<Hold>,
     pub(crate) blobs: BTreeMap<String, Bytes>,
     pub(crate) longest_without_renewal: Duration,
     pub(crate) announced: Vec<Announcement>,
@@ -182,6 +183,16 @@ impl ControlPlane for Fake {
             return Err(Error::Unavailable("the reply was lost".to_owned()));
         }
         Ok(answer)
+    }
+
+    async fn give_back(&self, hold: Hold, _: Digest) -> Result<ResumeAnswer, Error> {
+        let mut book = self.awake()?;
+        book.returned.push(hold);
+        if book.lost_resume_replies > 0 {
+            book.lost_resume_replies -= 1;
+            return Err(Error::Unavailable("the reply was lost".to_owned()));
+        }
+        Ok(ResumeAnswer::Retry)
     }
 
     async fn emit(&self, _: Hold, _: Value) -> Result<(), Error> {

@@ -130,6 +130,9 @@ pub struct GroupState {
     /// The index such indexes end before; none are left where it is not beyond `left_from`.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub left_until: u32,
+    /// When it closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
 }
 
 impl GroupState {

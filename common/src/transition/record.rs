@@ -38,6 +38,9 @@ pub enum Recorded {
         /// What it wants back: [`crate::commit::Continued`] as JSON.
         continuation: Option<Body>,
     },
+    /// Its worker leaves without an outcome and gives it back: it is to be handed out again at
+    /// once, and no attempt is counted. A `once` job has begun, so that a person is asked.
+    Returned,
 }
 
 /// Records an attempt's outcome. Workers and callers name it resume.

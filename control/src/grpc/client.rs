@@ -5,9 +5,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_common::BlobRef;
 use baton_common::ids::WorkerId;
 use baton_common::job::{ClaimAnswer, RenewAnswer, ResumeAnswer};
+use baton_common::{BlobRef, Digest};
 use baton_proto::v1::control_plane_client::ControlPlaneClient;
 use baton_proto::{BLOB_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES, detail, v1};
 use bytes::{Bytes, BytesMut};
@@ -103,6 +103,12 @@ impl ControlPlane for GrpcControlPlane {
             outcome: Some(convert::outcome_to_wire(resume.outcome)),
         };
         let answer = self.call(CALL, |mut to| call!(to.resume(request.clone()))).await?;
+        convert::resume_from_wire(answer.answer).map_err(misunderstood)
+    }
+
+    async fn give_back(&self, hold: Hold, digest: Digest) -> Result<ResumeAnswer, Error> {
+        let request = v1::GiveBackRequest { hold: Some(convert::hold_to_wire(&hold)), digest: digest.to_string() };
+        let answer = self.call(CALL, |mut to| call!(to.give_back(request.clone()))).await?;
         convert::resume_from_wire(answer.answer).map_err(misunderstood)
     }
 

@@ -131,6 +131,8 @@ impl Turn {
 fn renamed(commit: &Commit, run: RunId) -> Commit {
     let mut commit = commit.clone();
     commit.run = run;
+    // Each run comes there by a history of its own.
+    (commit.after, commit.closed_at) = (None, Vec::new());
     commit.checkpoints.iter_mut().for_each(|checkpoint| checkpoint.run = run);
     commit
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_common::BlobRef;
+use baton_common::{BlobRef, Digest};
 use baton_common::ids::WorkerId;
 use baton_common::job::{ClaimAnswer, RenewAnswer, ResumeAnswer};
 use baton_control::{Announcement, Artifact, BlobPlace, ClaimCall, ControlPlane, Error, Hold, Resume, Welcome};
@@ -100,6 +100,14 @@ impl ControlPlane for GatedControl {
         self.call(|to| {
             let resume = resume.clone();
             async move { to.resume(resume).await }
+        })
+        .await
+    }
+
+    async fn give_back(&self, hold: Hold, digest: Digest) -> Result<ResumeAnswer, Error> {
+        self.call(|to| {
+            let hold = hold.clone();
+            async move { to.give_back(hold, digest).await }
         })
         .await
     }

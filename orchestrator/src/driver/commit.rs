@@ -45,6 +45,8 @@ impl Inner {
             consumed: effects.consumed,
             cancelled: effects.cancelled,
             checkpoints: effects.checkpoints,
+            after: work.record.last_op,
+            closed_at: work.closed_at(&effects.consumed),
             segments: effects.segments,
             open,
             staged: staged.iter().map(|stage| stage.tasks.len() as u32).sum(),

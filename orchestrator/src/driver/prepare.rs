@@ -10,7 +10,7 @@ use baton_common::commit::RunEnd;
 use baton_common::job::Outcome;
 use baton_common::records::{self, Body, RunInfo, RunStatus, TaskKind, TaskState};
 use baton_common::transition::{Closed, ClosedGroup};
-use baton_common::{GraphHash, RunId, Seq};
+use baton_common::{GraphHash, GroupId, RunId, Seq, Timestamp};
 use baton_engine::state::RunState;
 use baton_engine::step::{self, Event};
 use baton_store::Loaded;
@@ -38,6 +38,16 @@ impl Work {
             Event::Cancelled(_) => "cancelled",
             Event::DurationOver => "duration",
         }
+    }
+
+    /// When these groups closed, as they were read; nothing where one does not say so.
+    pub(super) fn closed_at(&self, consumed: &[GroupId]) -> Vec<Timestamp> {
+        let (Event::Closed(groups) | Event::Cancelled(groups)) = &self.event else {
+            return Vec::new();
+        };
+        let at =
+            |id: &GroupId| groups.iter().find(|group| group.info.id == *id).and_then(|group| group.state.closed_at);
+        consumed.iter().map(at).collect::<Option<_>>().unwrap_or_default()
     }
 }
 

@@ -55,6 +55,15 @@ impl ControlPlane for Services {
         Ok(Response::new(v1::ResumeResponse { answer: convert::resume_to_wire(answer) }))
     }
 
+    async fn give_back(&self, request: Request<v1::GiveBackRequest>) -> Result<Response<v1::GiveBackResponse>, Status> {
+        self.caller(&request, Scope::Work).await?;
+        let request = request.into_inner();
+        let hold = convert::hold_from_wire(request.hold).map_err(status::of_malformed)?;
+        let digest = digest(&request.digest).map_err(status::of_malformed)?;
+        let answer = self.plane.give_back(hold, digest).await.map_err(status::of_control)?;
+        Ok(Response::new(v1::GiveBackResponse { answer: convert::resume_to_wire(answer) }))
+    }
+
     async fn emit(&self, request: Request<v1::EmitRequest>) -> Result<Response<v1::EmitResponse>, Status> {
         self.caller(&request, Scope::Work).await?;
         let request = request.into_inner();
@@ -121,10 +130,13 @@ fn batch<W, T>(
 fn resume(wire: v1::ResumeRequest) -> Result<baton_control::Resume, Malformed> {
     Ok(baton_control::Resume {
         hold: convert::hold_from_wire(wire.hold)?,
-        digest: baton_common::Digest::parse(&wire.digest)
-            .ok_or_else(|| Malformed::new("digest", "not 32 hexadecimal digits"))?,
+        digest: digest(&wire.digest)?,
         outcome: convert::outcome_from_wire(wire.outcome)?,
     })
+}
+
+fn digest(text: &str) -> Result<baton_common::Digest, Malformed> {
+    baton_common::Digest::parse(text).ok_or_else(|| Malformed::new("digest", "not 32 hexadecimal digits"))
 }
 
 async fn header(parts: &mut Streaming<v1::PutBlobRequest>) -> Result<v1::BlobHeader, Status> {

@@ -16,7 +16,7 @@ mod special;
 use async_trait::async_trait;
 use baton_common::ids::WorkerId;
 use baton_common::job::{ClaimAnswer, RenewAnswer, ResumeAnswer};
-use baton_common::{BlobRef, TenantId};
+use baton_common::{BlobRef, Digest, TenantId};
 use baton_control::{Announcement, Artifact, BlobPlace, ClaimCall, ControlPlane, Error, Hold, Resume, Welcome};
 use bytes::Bytes;
 use serde_json::Value;
@@ -42,6 +42,10 @@ impl ControlPlane for Orchestrator {
 
     async fn resume(&self, resume: Resume) -> Result<ResumeAnswer, Error> {
         self.inner.resume(resume).await
+    }
+
+    async fn give_back(&self, hold: Hold, digest: Digest) -> Result<ResumeAnswer, Error> {
+        self.inner.give_back(hold, digest).await
     }
 
     async fn emit(&self, hold: Hold, body: Value) -> Result<(), Error> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use baton_common::job::{Outcome, ResumeAnswer};
 use baton_common::payload::INLINE_BYTES_MAX;
 use baton_common::transition::{Record, RecordVerdict, Recorded};
-use baton_common::{JobId, Payload, TenantId};
-use baton_control::{Error, Resume};
+use baton_common::{Digest, JobId, Payload, TenantId};
+use baton_control::{Error, Hold, Resume};
 use bytes::Bytes;
 
 use super::claim::Unmade;
@@ -46,6 +46,14 @@ impl Inner {
             return Err(super::from_store(fail::unknown()));
         }
         Ok(answer)
+    }
+
+    /// Takes a job back from a worker that leaves.
+    pub(super) async fn give_back(self: &Arc<Self>, hold: Hold, digest: Digest) -> Result<ResumeAnswer, Error> {
+        self.held(&hold)?;
+        let record = Record { job: hold.job.clone(), digest, fence: hold.fence, outcome: Recorded::Returned };
+        let verdict = self.record_op(record).await.map_err(super::from_store)?;
+        Ok(self.follow_record(&hold.job, verdict))
     }
 
     /// The outcome as it counts, and how it is recorded where it is no end yet: a job that

@@ -74,15 +74,18 @@ impl Machine<'_> {
             RunStatus::Running | RunStatus::Undoing => true,
             _ => false,
         };
-        if !may || (op.seen != state.ver && self.guards.hold(Guard::Version)) {
+        let moved = op.seen != state.ver || op.after.is_some_and(|after| state.last_op != Some(after));
+        if !may || (moved && self.guards.hold(Guard::Version)) {
             return Ok(Some(AdvanceAnswer::Conflict));
         }
         if op.checkpoints.first().is_some_and(|first| first.parent != thread.head && self.guards.hold(Guard::Version)) {
             return Ok(Some(AdvanceAnswer::Conflict));
         }
-        for id in &op.consumed {
+        for (place, id) in op.consumed.iter().enumerate() {
             let group = self.group(op.run, id)?;
-            let closed = group.is_some_and(|group| group.state.phase == GroupPhase::Closed);
+            let at = op.closed_at.get(place).copied();
+            let as_seen = |group: &Group| at.is_none() || group.state.closed_at == at;
+            let closed = group.is_some_and(|group| group.state.phase == GroupPhase::Closed && as_seen(&group));
             if !closed && self.guards.hold(Guard::Version) {
                 return Ok(Some(AdvanceAnswer::Conflict));
             }

@@ -43,13 +43,16 @@ impl Machine<'_> {
             Recorded::Ok(body) => {
                 self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Done(body)).map(RecordVerdict::Ok)
             }
-            Recorded::Ask { .. } | Recorded::Wait { .. } if !current || !claimed => Ok(RecordVerdict::StaleFence),
-            Recorded::Ask { .. } | Recorded::Wait { .. } if stopped => self
+            Recorded::Ask { .. } | Recorded::Wait { .. } | Recorded::Returned if !current || !claimed => {
+                Ok(RecordVerdict::StaleFence)
+            }
+            Recorded::Ask { .. } | Recorded::Wait { .. } | Recorded::Returned if stopped => self
                 .finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(None))
                 .map(RecordVerdict::Ok),
             Recorded::Ask { .. } | Recorded::Wait { .. } => {
                 self.pause(&info, &mut state, &mut group, job, &mut task, &op.outcome)
             }
+            Recorded::Returned => self.give_back(&info, &mut state, &mut group, job, &mut task),
             Recorded::Error { .. } if !current && self.guards.hold(Guard::Fence) => Ok(RecordVerdict::StaleFence),
             Recorded::Error { body, .. } if stopped => self
                 .finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(Some(body)))
@@ -83,6 +86,26 @@ impl Machine<'_> {
         self.task_event(job, state, EventKind::Recorded, task.fence.0, "retry")?;
         self.rows.put_run_state(job.run, state)?;
         Ok(at)
+    }
+
+    /// Hands a job out again that its worker gives back.
+    fn give_back(
+        &mut self,
+        info: &RunInfo,
+        state: &mut RunState,
+        group: &mut Group,
+        job: &JobId,
+        task: &mut Task,
+    ) -> Outcome<RecordVerdict> {
+        if group.info.effect == Effect::Once {
+            let id = self.lose_outcome(info, state, group, job, task)?;
+            self.rows.put_run_state(job.run, state)?;
+            return Ok(RecordVerdict::Parked { interrupt: Some(id) });
+        }
+        self.requeue(info, state, group, job, task, self.now)?;
+        self.task_event(job, state, EventKind::Recorded, task.fence.0, "returned")?;
+        self.rows.put_run_state(job.run, state)?;
+        Ok(RecordVerdict::Retry { at: self.now })
     }
 
     /// Makes a task publishable again, not before `at`, under a new publication.

@@ -198,6 +198,7 @@ impl Machine<'_> {
         why: &str,
     ) -> Outcome<()> {
         group.state.phase = GroupPhase::Closed;
+        group.state.closed_at = Some(self.now);
         state.closed += 1;
         state.ready_at = self.now;
         let ok = u64::from(group.state.ok);

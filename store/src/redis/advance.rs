@@ -62,7 +62,9 @@ pub(super) fn command(op: &Commit, guess: &Guess) -> Result<Vec<u8>, Error> {
             .bytes(serde_json::to_string(end).unwrap_or_default()),
         None => packer.flag(false),
     };
-    Ok(packer.flag(script(op, guess.more) == Script::AdvanceMore).finish())
+    let packer = packer.flag(script(op, guess.more) == Script::AdvanceMore);
+    let packer = packer.bytes_or_none(op.after.map(|after| after.0)).list(op.closed_at.len());
+    Ok(op.closed_at.iter().fold(packer, |packer, at| packer.moment(at.0)).finish())
 }
 
 /// Fields of the thread's data, then its channels with the checkpoint that wrote each last.

@@ -221,6 +221,7 @@ fn record(op: &Record, guess: &Guess) -> Vec<u8> {
             let packer = packer.bytes("pause").list(4).bytes(goes_on).bytes(op.digest.next_phase().0);
             packer.number(*after_ms).flag(false).finish()
         }
+        Recorded::Returned => phases(packer.bytes("return").list(2), &op.job, guess.phase).finish(),
     }
 }
 

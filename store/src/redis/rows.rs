@@ -219,6 +219,7 @@ pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
     if !fields.is_empty() {
         state.settling = fields.flag()?;
         (state.left_from, state.left_until) = (fields.small()?, fields.small()?);
+        state.closed_at = fields.moment_or_none()?;
     }
     Ok(GroupRow { state, kind, wide, fresh, epoch, opened_at })
 }

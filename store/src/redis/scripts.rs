@@ -49,7 +49,7 @@ scripts! {
     Renew = "renew": "rows";
     Record = "record": "rows" "tail" "release" "closing" "requeue";
     RecordMore = "record": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
-        "release" "needs" "closing" "requeue";
+        "release" "needs" "closing" "requeue" "lost";
     Expire = "expire": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
         "release" "needs" "closing" "requeue" "lost";
     Answer = "answer": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
@@ -224,8 +224,8 @@ fn constants(timings: &Timings, options: &RedisOptions) -> String {
         ("AUDIT_RETENTION_MS", options.audit_retention_ms),
         ("NARROW_TASKS_MAX", u64::from(NARROW_TASKS_MAX)),
         ("KEYS_REMOVED_MAX", 32),
-        ("SIGNALS_MAX", u64::from(SIGNALS_MAX)),
         ("SHARE_MAX", u64::from(timings.share_max.max(1))),
+        ("SIGNALS_MAX", u64::from(SIGNALS_MAX)),
         ("CLOSED_BYTES_MAX", u64::try_from(CLOSED_BYTES_MAX).unwrap_or(u64::MAX)),
     ];
     let mut text = list.iter().fold(String::new(), |mut text, (name, value)| {

@@ -164,15 +164,18 @@ async fn a_shutdown_finishes_what_runs_and_takes_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_beyond_the_grace_is_left_to_its_lease() {
+async fn a_job_beyond_the_grace_is_given_back() {
     let mut bench = Bench::new(QueueClass::Io);
     bench.settings.drain_grace_ms = 1_000;
+    bench.control.book().lost_resume_replies = 1;
     let job = bench.submit(0, "t.io", json!({ "ms": 3_600_000 })).await;
     let worker = bench.start();
     bench.until("it runs", |book| book.claims.len() == 1).await;
     bench.shutdown.cancel();
     worker.await.unwrap().unwrap();
     assert_eq!(bench.outcome(&job), None, "a worker that leaves is no failure of the job");
+    let returned: Vec<_> = bench.control.book().returned.iter().map(|hold| hold.job.clone()).collect();
+    assert_eq!(returned, [job.clone(), job], "once more after a reply that was lost");
 }
 
 #[tokio::test(start_paused = true)]

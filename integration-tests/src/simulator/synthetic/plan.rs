@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_common::commit::{Commit, NewGroup, RunEnd};
 use baton_common::records::{Checkpoint, RunInfo, RunStatus};
 use baton_common::transition::ClosedGroup;
-use baton_common::{Digest, Hasher, Seq};
+use baton_common::{Digest, Hasher, Seq, Timestamp};
 use baton_store::Loaded;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,26 @@ pub(super) struct Control {
     races: BTreeMap<String, String>,
     /// How the run ends once its compensations are over.
     undoing: Option<RunStatus>,
+    /// The generation it was written in.
+    #[serde(default)]
+    generation: u32,
+}
+
+impl Control {
+    /// It as it counts now: a run that was taken up again has what was kept, and compensates
+    /// for nothing.
+    fn of(mut self, loaded: &Loaded) -> Self {
+        let record = &loaded.run.state;
+        if self.generation != record.r#gen.0 || record.resumed {
+            self.generation = record.r#gen.0;
+            self.undoing = None;
+            self.races.clear();
+            let closed = loaded.closed.iter().map(|group| &group.info.id);
+            let kept: BTreeSet<String> = closed.chain(&loaded.open).map(ToString::to_string).collect();
+            self.open.retain(|id, _| kept.contains(id));
+        }
+        self
+    }
 }
 
 /// Whether a run has a time by which it must be over.
@@ -53,14 +73,15 @@ pub(in crate::simulator) fn step(loaded: &Loaded, head: Option<&Checkpoint>) -> 
         RunStatus::Cancelling => ("cancelled", Some(RunStatus::Cancelled)),
         RunStatus::Undoing if !loaded.closed.is_empty() || nothing_left => ("undone", None),
         RunStatus::Running if over => ("duration", Some(RunStatus::Failed)),
+        RunStatus::Running if record.resumed => ("resumed", None),
         RunStatus::Running if record.superstep == 0 => ("started", None),
         RunStatus::Running if !loaded.closed.is_empty() => ("closed", None),
         _ => return None,
     };
-    let control = head.and_then(|head| Control::deserialize(&head.control).ok()).unwrap_or_default();
+    let control = head.and_then(|head| Control::deserialize(&head.control).ok()).unwrap_or_default().of(loaded);
     let mut next = Next::new(loaded, control, head.map_or(Digest::default(), |head| head.hash));
     match reason {
-        "started" => next.follow(0),
+        "started" | "resumed" => next.follow(0),
         "closed" => next.fold(&loaded.closed),
         "undoing" => {
             next.take(&loaded.closed);
@@ -80,6 +101,7 @@ struct Next<'a> {
     control: Control,
     hash: Digest,
     consumed: Vec<baton_common::GroupId>,
+    closed_at: Vec<Timestamp>,
     cancelled: Vec<baton_common::GroupId>,
     open: Vec<NewGroup>,
     undoing: bool,
@@ -87,7 +109,7 @@ struct Next<'a> {
 
 impl<'a> Next<'a> {
     fn new(loaded: &'a Loaded, control: Control, hash: Digest) -> Self {
-        Self { loaded, control, hash, consumed: Vec::new(), cancelled: Vec::new(), open: Vec::new(), undoing: false }
+        Self { loaded, control, hash, consumed: Vec::new(), closed_at: Vec::new(), cancelled: Vec::new(), open: Vec::new(), undoing: false }
     }
 
     /// Folds groups, and goes on from each; or turns to the compensations, if one failed.
@@ -120,6 +142,7 @@ impl<'a> Next<'a> {
             let outcomes = serde_json::to_string(&group.outcomes).unwrap_or_default();
             self.hash = Hasher::new().field("fold").field(self.hash.0).field(&id).field(outcomes).finish();
             self.consumed.push(group.info.id.clone());
+            self.closed_at.extend(group.state.closed_at);
             self.control.open.remove(&id);
         }
     }
@@ -171,7 +194,7 @@ impl<'a> Next<'a> {
 
     /// The checkpoint that this advance makes.
     fn base(&self) -> Seq {
-        self.loaded.thread.head.next()
+        self.loaded.thread.next_seq()
     }
 
     fn commit(self, reason: &str, ends: Option<RunStatus>) -> Commit {
@@ -180,7 +203,7 @@ impl<'a> Next<'a> {
         let mut cancelled = self.cancelled;
         cancelled.sort();
         let checkpoint = Checkpoint {
-            seq: thread.head.next(),
+            seq: thread.next_seq(),
             parent: thread.head,
             run: info.id,
             r#gen: record.r#gen,
@@ -188,6 +211,7 @@ impl<'a> Next<'a> {
             at: record.ready_at,
             full: true,
             writes: BTreeMap::from([("log".to_owned(), serde_json::Value::String(self.hash.to_string()).into())]),
+            large: BTreeMap::new(),
             segments: BTreeMap::new(),
             wrote: BTreeMap::new(),
             control: serde_json::to_value(&self.control).unwrap_or_default(),
@@ -197,6 +221,8 @@ impl<'a> Next<'a> {
             run: info.id,
             seen: record.ver,
             op: Commit::op(info.id, record.ver, &self.consumed, &format!("{reason}:{}", self.hash)),
+            after: record.last_op,
+            closed_at: self.closed_at,
             consumed: self.consumed,
             cancelled,
             checkpoints: vec![checkpoint],

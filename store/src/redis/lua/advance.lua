@@ -3,7 +3,7 @@
 -- There are two scripts of it: one that only consumes groups and opens groups of jobs has none
 -- of the parts that the rest needs, and `more` says whether they are there.
 local uuid, seen_ver, op, op_name, gen, consumed, cancelled, parent, head, data, channels, groups, staged, undoing,
-  ending, more = unrow(ARGV[1])
+  ending, more, after, closed_at = unrow(ARGV[1])
 enter(uuid)
 local fields = { 'f', 's' }
 for _, id in ipairs(consumed) do fields[#fields + 1] = 'g' .. id end
@@ -16,12 +16,14 @@ local thread = fixed().thread
 local TK = P .. 't:' .. thread
 local may = live(s) or s.status == CANCELLING and (undoing or ending and ending[1] == RUN_CANCELLED)
 if not may or seen_ver ~= s.ver then return pack('conflict') end
+if after and after ~= s.op then return pack('conflict') end
 if parent and parent ~= tonumber(call('HGET', TK, 'h') or 0) then return pack('conflict') end
 local folded = {}
 for place, id in ipairs(consumed) do
   local g = read_group(id)
   if not g or g.phase ~= CLOSED then return pack('conflict') end
   folded[place] = g
+  if closed_at[place] and closed_at[place] ~= g.closed_at then return pack('conflict') end
 end
 if staged > 0 then
   local count = 0

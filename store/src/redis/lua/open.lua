@@ -64,7 +64,7 @@ local function open_group(s, new, op_name, tail)
     id = id, phase = OPEN, next_held = 0, ok = 0, failed = 0, cancelled = 0, publishable = 0, work = 0, kind = kind,
     count = count, need_ok = need_ok, max_failed = max_failed, detached = detached, effect = effect, wide = wide,
     window = window, opened = now, deadline = deadline, undo = undo, linked = linked, extra = extra,
-    fresh = 0, epoch = 0, settling = false, from = 0, until_ = 0,
+    fresh = 0, epoch = 0, settling = false, from = 0, until_ = 0, closed_at = false,
   }
   local place = 1
   while s.groups[place] and group_before(s.groups[place], id) do place = place + 1 end

@@ -69,6 +69,23 @@ local function pause(goes_on, next_digest, ms, question, ids, first)
   return pack('parked', asked)
 end
 
+-- Hands a job out again that its worker gives back.
+local function given_back(ids, first)
+  if g.effect == ONCE then
+    if not more then return pack('more') end
+    local question = id_of_phase(ids, first, t.phase)
+    if not question then return pack('phase', t.phase) end
+    lose_outcome(s, g, index, t, question)
+    flush()
+    return pack('parked', question)
+  end
+  requeue(s, g, index, t, now)
+  event(s, RECORDED, id, index, t.fence, 'returned')
+  R.s = state_row(s)
+  flush()
+  return pack('retry', now)
+end
+
 if kind == 'ok' then
   -- What is held was granted to nobody in this generation.
   if fence == 0 or fence > t.fence or t.state == HELD then return pack('stale_fence') end
@@ -82,7 +99,11 @@ if kind == 'pause' then
   body = false
   return finished(CANCELLED)
 end
-if stopped(s, g) then return finished(CANCELLED) end
+if stopped(s, g) then
+  if kind == 'return' then body = false end
+  return finished(CANCELLED)
+end
+if kind == 'return' then return given_back(unpack(body)) end
 local attempts_max, backoff_min, backoff_max, classes, codes = unrow(get('p' .. id))
 if g.effect == ONCE or not may_retry(attempts_max, classes, codes) then
   t.app = t.app + 1

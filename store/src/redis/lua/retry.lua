@@ -80,6 +80,7 @@ local function reopen(g, tail)
   end
   g.phase, g.ok, g.failed, g.cancelled, g.publishable, g.work = OPEN, ok, 0, 0, 0, 0
   g.next_held, g.linked, g.epoch, g.settling = ok, true, g.epoch + 1, false
+  g.closed_at = false
   local waiting, results = {}, {}
   for index = 0, g.count - 1 do
     local state = string.byte(rows[index])

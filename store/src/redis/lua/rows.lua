@@ -58,14 +58,14 @@ local function read_any(id)
   if not text then return nil end
   local phase, next_held, ok, failed, cancelled, publishable, work, kind, count, need_ok, max_failed,
     detached, effect, wide, window, opened, deadline, undo, linked, extra, fresh, epoch, settling, from,
-    until_ = unrow(text)
+    until_, closed_at = unrow(text)
   return {
     id = id, phase = phase, next_held = next_held, ok = ok, failed = failed, cancelled = cancelled,
     publishable = publishable, work = work, kind = kind, count = count, need_ok = need_ok,
     max_failed = max_failed, detached = detached, effect = effect, wide = wide, window = window,
     opened = opened, deadline = deadline, undo = undo or false,
     linked = linked or false, extra = extra or false, fresh = fresh or window, epoch = epoch or 0,
-    settling = settling or false, from = from or 0, until_ = until_ or 0,
+    settling = settling or false, from = from or 0, until_ = until_ or 0, closed_at = closed_at or false,
   }
 end
 
@@ -78,7 +78,7 @@ end
 local function write_group(g)
   R['g' .. g.id] = pack(g.phase, g.next_held, g.ok, g.failed, g.cancelled, g.publishable, g.work, g.kind,
     g.count, g.need_ok, g.max_failed, g.detached, g.effect, g.wide, g.window, g.opened, g.deadline, g.undo,
-    g.linked, g.extra, g.fresh, g.epoch, g.settling, g.from, g.until_)
+    g.linked, g.extra, g.fresh, g.epoch, g.settling, g.from, g.until_, g.closed_at)
 end
 
 -- Keys of a wide group: its tasks ('wt:'), inputs ('wi:'), results ('wr:'), which indexes

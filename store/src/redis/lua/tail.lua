@@ -42,7 +42,7 @@ end
 
 -- Counts a group as closed.
 local function write_closed(s, g, why)
-  g.phase = CLOSED
+  g.phase, g.closed_at = CLOSED, now
   write_group(g)
   s.closed, s.ready = s.closed + 1, now
   event(s, CLOSES, g.id, false, g.ok, why)

@@ -1,6 +1,7 @@
 //! Jobs that ask or wait, and go on in another phase.
 
 use baton_common::ids::InterruptId;
+use baton_common::tool::Effect;
 use baton_common::transition::{
     AnswerVerdict, Claim, ClaimVerdict, FireAnswer, Op, Record, RecordVerdict, Recorded, Reply,
 };
@@ -17,6 +18,8 @@ impl Story<'_> {
         self.a_question_of_a_job_expires().await;
         self.only_who_holds_a_job_may_pause_it().await;
         self.a_run_that_is_cancelled_takes_no_pause().await;
+        self.what_a_worker_gives_back_is_handed_out_again_at_once().await;
+        self.what_may_run_once_is_asked_about_when_it_is_given_back().await;
     }
 
     async fn record_phase(&mut self, job: &JobId, digest: Digest, fence: u64, outcome: Recorded) -> RecordVerdict {
@@ -55,6 +58,32 @@ impl Story<'_> {
         assert!(granted.fence > fence && granted.attempt == 1);
         assert_eq!(granted.continued, Some(json!({"continuation": {"page": 2}, "answer": null}).to_string()));
         assert!(matches!(self.record_phase(&job, next, granted.fence.0, ok()).await, RecordVerdict::Ok(_)));
+    }
+
+    async fn what_a_worker_gives_back_is_handed_out_again_at_once(&mut self) {
+        let run = self.running(&[GroupPlan::job("a")]).await;
+        let job = job(run, "a", 0);
+        // Oftener than workers may be lost, and than attempts may fail.
+        for request in 1..8 {
+            let granted = self.grant(&job, 1, request).await;
+            assert_eq!(granted.attempt, 1, "no attempt is counted");
+            let returned = self.record(&job, granted.fence, Recorded::Returned).await;
+            assert_eq!(returned, RecordVerdict::Retry { at: self.now });
+            let again = self.record(&job, granted.fence, Recorded::Returned).await;
+            assert_eq!(again, RecordVerdict::StaleFence, "who gave it back holds it no longer");
+        }
+        let fence = self.grant(&job, 1, 9).await.fence;
+        assert!(matches!(self.record(&job, fence, ok()).await, RecordVerdict::Ok(_)));
+    }
+
+    async fn what_may_run_once_is_asked_about_when_it_is_given_back(&mut self) {
+        let run = self.running(&[GroupPlan { effect: Effect::Once, ..GroupPlan::job("a") }]).await;
+        let job = job(run, "a", 0);
+        let fence = self.grant(&job, 1, 1).await.fence;
+        let returned = self.record(&job, fence, Recorded::Returned).await;
+        assert_eq!(returned, RecordVerdict::Parked { interrupt: Some(InterruptId::of(&job, 0)) });
+        assert_eq!(self.claim(&job, 1, 2).await, ClaimVerdict::OutcomeUnknown);
+        assert!(matches!(self.record(&job, fence, ok()).await, RecordVerdict::Ok(_)), "its result still counts");
     }
 
     async fn a_job_that_asks_goes_on_with_the_answer(&mut self) {

@@ -91,7 +91,8 @@ impl Generator {
         if self.rng.random_bool(0.03) {
             run.uuid = uuid::Uuid::nil();
         }
-        let deadline = self.rng.random_bool(0.3).then(|| found.state.created_at.plus_ms(self.rng.random_range(1..60_000)));
+        let deadline =
+            self.rng.random_bool(0.3).then(|| found.state.created_at.plus_ms(self.rng.random_range(1..60_000)));
         Op::Retry(Box::new(Retry { run, seen, from, deadline, actor: Actor::local() }))
     }
 

@@ -8,7 +8,7 @@ mod tasks;
 use baton_common::commit::{Commit, RunEnd};
 use baton_common::ids::{Actor, JobId, RunId};
 use baton_common::job::Outcome;
-use baton_common::records::{GroupPhase, RunStatus, Task, TaskKind, TaskState};
+use baton_common::records::{GroupPhase, RunState, RunStatus, Task, TaskKind, TaskState};
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, Cancel, Claim, ClaimVerdict, DeliverAnswer, ExpireAnswer, FireAnswer, OnBusy, Op,
     PopDue, RecordVerdict, Reply, RetryAnswer, Stage, Submit, Tail,
@@ -161,18 +161,20 @@ impl Generator {
 
     async fn advance(&mut self, store: &MemoryStore, detail: &RunDetail, now: Timestamp) -> Op {
         let (info, state) = (&detail.run.info, &detail.run.state);
-        let mut consumed: Vec<_> = Vec::new();
+        let (mut consumed, mut closed_at): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
         let mut open_groups: Vec<_> = Vec::new();
         for (group, _) in detail.groups.iter().filter(|(group, _)| !group.info.detached) {
             let closed = group.state.phase == GroupPhase::Closed;
             if closed && self.rng.random_bool(0.8) || self.rng.random_bool(0.02) {
                 consumed.push(group.info.id.clone());
+                closed_at.extend(group.state.closed_at);
             } else if !closed {
                 open_groups.push(group.info.id.clone());
             }
         }
         let seen = if self.rng.random_bool(0.93) { state.ver } else { baton_common::Version(state.ver.0 + 1) };
         let mut advance = commit(info.id, seen, consumed, "");
+        self.sees_history(&mut advance, state, closed_at);
         let thread = store.thread(&info.thread).await.ok().flatten();
         let (head, next) = thread.map_or_else(Default::default, |thread| (thread.head, thread.next_seq()));
         let (mut checkpoint, segment) = checkpoint(info.id, head, state.superstep, now);
@@ -205,6 +207,18 @@ impl Generator {
             }
         }
         self.open(advance, plans, base)
+    }
+
+    /// Says what history an advance was computed from, now and then that of another.
+    fn sees_history(&mut self, advance: &mut Commit, state: &RunState, closed_at: Vec<Timestamp>) {
+        if self.rng.random_bool(0.7) {
+            let other = self.rng.random_bool(0.05).then(|| Digest::of("another history"));
+            advance.after = other.or(state.last_op);
+        }
+        if self.rng.random_bool(0.7) && closed_at.len() == advance.consumed.len() {
+            let late = if self.rng.random_bool(0.05) { 1 } else { 0 };
+            advance.closed_at = closed_at.into_iter().map(|at| at.plus_ms(late)).collect();
+        }
     }
 
     /// Puts the groups into the advance; tasks of wide ones are staged first.

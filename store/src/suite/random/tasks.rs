@@ -138,6 +138,8 @@ impl Generator {
         let digest = if self.rng.random_bool(0.95) { pick.task.digest } else { Digest::of("another input") };
         let outcome = if self.rng.random_bool(0.15) {
             self.pause()
+        } else if self.rng.random_bool(0.06) {
+            Recorded::Returned
         } else if self.rng.random_bool(0.55) {
             let size = if self.rng.random_bool(0.03) { 150_000 } else { 10 };
             Recorded::Ok(body(&Outcome::value("x".repeat(size))))
