@@ -8,4 +8,5 @@ mod graphs;
 mod rehearsals;
 mod runs;
 mod servers;
+mod skills;
 mod versions;

@@ -6,3 +6,4 @@ mod rehearsal;
 mod rig;
 mod runs;
 mod takeover;
+mod talking;
