@@ -3,6 +3,7 @@
 mod calls;
 mod client;
 mod document;
+mod matrix;
 mod parity;
 mod past;
 mod probes;
