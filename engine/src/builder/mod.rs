@@ -138,8 +138,17 @@ impl GraphBuilder {
     /// # Errors
     /// Everything that is wrong with it; places are those of [`GraphBuilder::text`].
     pub fn build(&self) -> Result<Graph, Vec<Problem>> {
+        self.build_with(&Known::default())
+    }
+
+    /// The graph, validated against what is known beside it: tools, applied graphs, and who
+    /// makes the graphs of agents.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; places are those of [`GraphBuilder::text`].
+    pub fn build_with(&self, known: &Known) -> Result<Graph, Vec<Problem>> {
         let name = self.document["graph"].as_str().unwrap_or("graph");
-        spec::parse_with(&Source::new(format!("{name}.json"), self.text()), &Known::default())
+        spec::parse_with(&Source::new(format!("{name}.json"), self.text()), known)
     }
 
     fn within(mut self, part: &str, name: &str, value: Value) -> Self {

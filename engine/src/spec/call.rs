@@ -22,7 +22,7 @@ pub(super) fn tool(report: &mut Report, node: &Node, view: &View<'_>) -> Option<
     let effect = members.get("effect").map(|node| effect(report, node, &members, view));
     let key = members.get("key").map(|node| {
         text(report, node, "the key of a tool")?;
-        template(report, node, "key", view, false)
+        template(report, node, "key", &view.at_once().at("a key"), false)
     });
     let call = call(report, &members, "tool", view)?;
     let (class, capability) = queue.unwrap_or(Some((None, None)))?;

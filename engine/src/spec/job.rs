@@ -40,9 +40,9 @@ impl Beside {
         let of_output = view.clone().with("output", schema(output));
         let of_args = view.at("when of an approve").with("args", schema(args));
         Self {
-            poll: node.get("poll").map(|node| poll(report, node, &of_output.at("until"))),
-            cache: node.get("cache").map(|node| cache(report, node, view)),
-            approve: node.get("approve").map(|node| approve(report, node, &of_args)),
+            poll: node.get("poll").map(|node| poll(report, node, &of_output.at_once().at("until"))),
+            cache: node.get("cache").map(|node| cache(report, node, &view.at_once().at("a key"))),
+            approve: node.get("approve").map(|node| approve(report, node, &of_args.at_once())),
             undo: node.get("undo").map(|node| undo(report, node, &of_output.at("undo"))),
         }
     }

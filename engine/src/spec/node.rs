@@ -17,7 +17,7 @@ use super::view::{Declared, View, error_schema, errors_schema};
 use super::work::{check_use, work};
 use super::yaml::{Entry, Node};
 use crate::expr::{Expr, Kind, article};
-use crate::graph::{Channel, Join, Node as GraphNode, Reducer, Retry};
+use crate::graph::{Channel, Join, Node as GraphNode, Reducer, Retry, Work};
 
 const KEYS: [&str; 22] = [
     "tool",
@@ -54,13 +54,16 @@ pub(super) fn node(report: &mut Report, entry: &Entry, names: &[String], declare
     let mut view = View::new(declared, "the work of a node");
     if let Some(each) = &each {
         view = view.with_item(&each.item.0, each.item.1.clone());
-        if each.after {
+        // Questions and waits are there before the items they need are done.
+        let waits_for_needs = members.get("ask").or_else(|| members.get("wait")).is_none();
+        if each.after && waits_for_needs {
             view = view.with("deps", json!({"type": "object"}));
         }
     }
     let (work, output) = work(report, &members, &view);
     let beside = Beside::read(report, &members, &view, (output.as_ref(), args_schema(&members, declared)));
     check_use(report, &members);
+    check_approved(report, &members, work.as_ref());
     let mut after = View::new(declared, "save and then");
     let (each, output) = match each {
         Some(each) => {
@@ -104,6 +107,16 @@ pub(super) fn node(report: &mut Report, entry: &Entry, names: &[String], declare
         cache: optional(beside.cache)?,
         approve: optional(beside.approve)?,
     })
+}
+
+/// A person approves calls before others are made, so that none may depend on them.
+fn check_approved(report: &mut Report, node: &Members<'_>, work: Option<&Work>) {
+    let (Some(approve), Some(Work::Tool(call))) = (node.get("approve"), work) else { return };
+    if call.args.roots().contains("deps") {
+        let message = "deps is not visible in calls that a person approves";
+        let problem = report.add("not_visible", approve.at, message);
+        problem.help("what is approved cannot depend on other items: ask in a node of its own");
+    }
 }
 
 /// What may be left out, but if it stands there must be sound.

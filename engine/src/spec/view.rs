@@ -91,6 +91,13 @@ impl<'d> View<'d> {
         self
     }
 
+    /// Without what the items that one needs kept: what is made before those are done.
+    pub(super) fn at_once(&self) -> Self {
+        let mut view = self.clone();
+        view.names.retain(|(name, _)| name != "deps");
+        view
+    }
+
     /// With the item of a map.
     pub(super) fn with_item(mut self, name: &str, schema: Value) -> Self {
         self.item = Some(name.to_owned());

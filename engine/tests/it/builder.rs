@@ -61,6 +61,16 @@ fn what_is_wrong_is_told_as_for_a_text() {
     assert_eq!(codes, ["unknown_channel", "unknown_node"]);
 }
 
+#[test]
+fn a_built_graph_may_have_agents() {
+    let node = Node::local().with("agent", json!({"kind": "tools", "route": "r", "user": "hello"})).then("end");
+    let graph = GraphBuilder::new("g").start("a").node("a", node);
+    let known = Known { agents: Some(baton_agents::graph), ..Known::default() };
+    let built = graph.build_with(&known).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(built.children.len(), 1);
+    assert!(graph.build().is_err(), "without who makes agents there are none");
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }

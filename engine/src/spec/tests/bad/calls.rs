@@ -390,6 +390,34 @@ fn keys_stand_where_they_are_of_use() {
         "#]],
         ),
         (
+            "for_each: { in: state.l, by: item, after: '[\"x\"]' }\n    tool: { name: t, key: \"{{ deps.x }}\", args: { d: \"{{ deps.x }}\" } }\n    cache: { key: \"{{ deps.x }}\", ttl: 1h }\n    poll: { until: deps.x == 1 }\n    approve: { when: deps.x == 1 }\n    then: end",
+            expect![[r#"
+                9:27 not_visible `"{{ deps.x }}"`
+                    deps is not visible in a key
+                    help: only work and keep of a map with after see it
+                10:19 not_visible `"{{ deps.x }}"`
+                    deps is not visible in a key
+                    help: only work and keep of a map with after see it
+                11:20 not_visible `deps.x == 1`
+                    deps is not visible in until
+                    help: only work and keep of a map with after see it
+                12:14 not_visible `{`
+                    deps is not visible in calls that a person approves
+                    help: what is approved cannot depend on other items: ask in a node of its own
+                12:22 not_visible `deps.x == 1`
+                    deps is not visible in when of an approve
+                    help: only work and keep of a map with after see it
+            "#]],
+        ),
+        (
+            "for_each: { in: state.l, by: item, after: '[\"x\"]' }\n    ask: { title: \"{{ deps.x }}\", fields: { a: string } }\n    then: end",
+            expect![[r#"
+                9:19 not_visible `"{{ deps.x }}"`
+                    deps is not visible in the work of a node
+                    help: only work and keep of a map with after see it
+            "#]],
+        ),
+        (
             "for_each: { in: state.l, by: size(item) }\n    tool: { name: t, args: { d: \"{{ deps }}\" } }\n    then: end",
             expect![[r#"
                 8:34 type_mismatch `size(item)`
