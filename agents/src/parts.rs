@@ -19,6 +19,12 @@ pub(crate) fn graph(spec: &AgentSpec, messages: &str) -> GraphBuilder {
         .output("json", if asks_for_json(spec) { "state.json" } else { "null" })
         .output("messages", messages)
         .channel("text", Channel::of(Type::string()));
+    if let Some(tokens) = spec.limits.get("tokens").and_then(Value::as_u64) {
+        graph = graph.limit_tokens(tokens);
+    }
+    if let Some(cost) = spec.limits.get("cost_usd").and_then(Value::as_f64) {
+        graph = graph.limit_cost_usd(cost);
+    }
     if asks_for_json(spec) {
         let schema = spec.chat.get("output_schema").filter(|schema| schema.get("type").is_some());
         let kind = schema.map_or_else(Type::object, |schema| Type::schema(schema.clone()));

@@ -31,7 +31,7 @@ const DONE: &str = "(need in state.results && state.results[need] != null)";
 
 /// The graph.
 pub(crate) fn graph(spec: &AgentSpec, plans: u64) -> GraphBuilder {
-    let graph = parts::graph(spec, parts::QUESTION_AND_ANSWER)
+    parts::graph(spec, parts::QUESTION_AND_ANSWER)
         .channel("said", Channel::of(Type::array()).reduce("append"))
         .channel("can", Channel::of(Type::string()).default(can(spec)))
         .channel("steps", Channel::of(Type::schema(steps())))
@@ -48,8 +48,7 @@ pub(crate) fn graph(spec: &AgentSpec, plans: u64) -> GraphBuilder {
         .node("told", told(plans))
         .node("unsound", unsound(plans))
         .node("malformed", malformed(plans))
-        .node("answer", answer(spec));
-    graph
+        .node("answer", answer(spec))
 }
 
 /// One call of the model for steps.

@@ -159,6 +159,22 @@ fn what_is_wrong_with_a_kind_is_told_at_its_place() {
 }
 
 #[test]
+fn an_agent_keeps_within_what_the_graph_around_it_may_use() {
+    for kind in KINDS {
+        let text =
+            text(kind, "").replace("start: other", "limits: { tokens: 500, cost_usd: 1, steps: 9 }\nstart: other");
+        let known = Known { agents: Some(baton_agents::graph), ..Known::default() };
+        let mut graphs = vec![made(&parse_with(&Source::new("g.yaml", text), &known).unwrap())];
+        while let Some(graph) = graphs.pop() {
+            let of_agent = graph["graph"].as_str().unwrap().ends_with(".agent");
+            let limits = (graph["limits"]["tokens"].as_u64(), graph["limits"]["cost_usd"].as_f64());
+            assert_eq!(limits, if of_agent { (Some(500), Some(1.0)) } else { (None, None) }, "{kind}: {graph}");
+            graphs.extend(graph["graphs"].as_object().into_iter().flat_map(|graphs| graphs.values().cloned()));
+        }
+    }
+}
+
+#[test]
 fn an_agents_graph_may_run_all_its_turns() {
     for (settings, steps) in [
         // The beginning; each round the model, its tools, and what they gave.

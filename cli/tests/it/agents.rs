@@ -189,6 +189,13 @@ fn a_planner_is_told_what_failed_and_what_needed_it() {
 }
 
 #[test]
+fn a_planner_is_tested_without_a_model() {
+    let test = root().join("examples/plan/plan.test.yaml").display().to_string();
+    let ended = Baton::new().run(&["graph", "test", &test]);
+    assert!(ended.code == Some(0) && ended.stdout.contains("2 cases: all as expected"), "{ended:?}");
+}
+
+#[test]
 fn a_killed_planner_goes_on_within_the_step_that_it_was_at() {
     let step = |id: &str, needs: &[&str]| json!({"id": id, "task": format!("do {id}"), "needs": needs});
     let write = |id: &str, ms: u64| {

@@ -6,6 +6,7 @@
 mod settings;
 mod told;
 
+use serde_json::{Map, Value};
 pub use told::{AgentKind, AgentSpec, AgentTool, GraphTool, Member, Reviewer};
 
 use super::ask::allowed;
@@ -37,7 +38,7 @@ fn within(root: &mut Node, agents: Agents, report: &mut Report, depth: usize) {
         graphs.iter_mut().for_each(|entry| within(&mut entry.value, agents, report, depth));
     }
     let mut taken = names(root.get("graphs"));
-    let state = root.get("state").cloned();
+    let (state, limits) = (root.get("state").cloned(), settings::limits(root));
     let mut made = Vec::new();
     if let Some(Content::Map(nodes)) = member(root, "nodes").map(|nodes| &mut nodes.content) {
         for entry in nodes {
@@ -45,7 +46,7 @@ fn within(root: &mut Node, agents: Agents, report: &mut Report, depth: usize) {
             while taken.contains(&name) {
                 name.push('_');
             }
-            if let Some(mut graph) = one(report, entry, (&name, state.as_ref()), agents) {
+            if let Some(mut graph) = one(report, entry, (&name, state.as_ref(), &limits), agents) {
                 if depth < DEPTH_MAX {
                     within(&mut graph.value, agents, report, depth + 1);
                 }
@@ -65,7 +66,12 @@ fn within(root: &mut Node, agents: Agents, report: &mut Report, depth: usize) {
 }
 
 /// The graph of one agent, whose node calls it from now on.
-fn one(report: &mut Report, entry: &mut Entry, (name, state): (&str, Option<&Node>), agents: Agents) -> Option<Entry> {
+fn one(
+    report: &mut Report,
+    entry: &mut Entry,
+    (name, state, limits): (&str, Option<&Node>, &Map<String, Value>),
+    agents: Agents,
+) -> Option<Entry> {
     let agent = entry.value.get("agent")?.clone();
     let problems = report.len();
     let outer = members_of(&entry.value)?;
@@ -77,7 +83,7 @@ fn one(report: &mut Report, entry: &mut Entry, (name, state): (&str, Option<&Nod
     let spec = settings::spec(report, &settings, &outer, name);
     check_outer(report, &outer);
     let history = settings.get("history").and_then(|node| history(report, node, (&outer, state)));
-    let spec = spec.filter(|_| report.len() == problems)?;
+    let spec = AgentSpec { limits: limits.clone(), ..spec.filter(|_| report.len() == problems)? };
     let mut graph = canonical::load(&agents(&spec), report)?;
     place_all(&mut graph, at);
     let mut args = Vec::new();

@@ -42,6 +42,7 @@ const CHAT: [&str; 4] = ["fields", "output_schema", "temperature", "max_tokens"]
 /// Settings that an agent within takes over as they stand.
 const INNER: [&str; 3] = ["tools", "skills", "rounds"];
 const MEMBER: [&str; 7] = ["about", "graph", "route", "system", "tools", "skills", "rounds"];
+const LIMITS: [&str; 2] = ["tokens", "cost_usd"];
 const ROUNDS: u64 = 10;
 const ROUNDS_MAX: u64 = 1_000;
 const PLANS: u64 = 3;
@@ -102,7 +103,16 @@ pub(super) fn spec(report: &mut Report, settings: &Members<'_>, outer: &Members<
         chat: given(settings, &CHAT),
         calls: given(outer, &["retry", "timeout"]),
         approve: outer.get("approve").map(to_json),
+        limits: Map::new(),
     })
+}
+
+/// What a graph says of its limits that holds for an agent in it too.
+pub(super) fn limits(root: &Node) -> Map<String, Value> {
+    match root.get("limits").map(to_json) {
+        Some(Value::Object(limits)) => limits.into_iter().filter(|(key, _)| LIMITS.contains(&key.as_str())).collect(),
+        _ => Map::new(),
+    }
 }
 
 /// The texts of a team and of a reviewer, which are templates of the node: as arguments of the

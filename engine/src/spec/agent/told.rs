@@ -37,6 +37,8 @@ pub struct AgentSpec {
     pub calls: Map<String, Value>,
     /// Key of every node that calls a tool.
     pub approve: Option<Value>,
+    /// What the graph that it stands in may use, `tokens` and `cost_usd`: it may use no more.
+    pub limits: Map<String, Value>,
 }
 
 /// How an agent goes about its work.
