@@ -106,6 +106,53 @@ async fn a_replay_gives_every_checkpoint_again_and_finds_a_changed_one() {
     }
 }
 
+/// A map of children that need each other: each adds what the one before it gave. The last
+/// cannot begin.
+const CHAIN: &str = "
+baton: 1
+graph: chain
+output: { sums: state.sums, codes: state.codes }
+state: { sums: object, codes: array }
+start: many
+nodes:
+  many:
+    for_each: { in: '[3, 1, 4, 2]', by: string(item), after: 'item > 1 ? [string(item - 1)] : []', keep: output.sum }
+    on_item_error: collect
+    graph: { name: inner, args: { item: '{{ item }}', before: '{{ deps }}', small: \"{{ deps['3'] | default(0) }}\" } }
+    save: { sums: output, codes: 'errors.map(one, one.error.code)' }
+    then: end
+graphs:
+  inner:
+    input: { item: integer, before: object, small: { type: integer, maximum: 11 } }
+    output: { sum: state.sum }
+    state: { sum: integer }
+    start: work
+    nodes:
+      work:
+        tool: { name: debug.echo, args: { item: '{{ input.item }}' } }
+        save: { sum: 'output.item * 2 + (string(input.item - 1) in input.before ? input.before[string(input.item - 1)] : 0)' }
+        then: end
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_that_need_each_other_are_told_and_their_replays_too() {
+    for kind in Kind::ALL {
+        let rig = Rig::start(kind).await;
+        let remote = rig.remote().await;
+        let run = rig.submit(CHAIN, json!({}), Asks { record: true, ..Asks::default() }).await;
+        let output = json!({ "sums": { "1": 2, "2": 6, "3": 12, "4": null }, "codes": ["invalid_input"] });
+        assert_eq!(rig.end(run).await.output, Some(output), "{kind:?}");
+        let began = rig.events(run).await.into_iter().filter(|event| event.kind == EventKind::Waits);
+        let children: Vec<RunId> = began.filter_map(|event| event.text.parse().ok()).collect();
+        assert_eq!(children.len(), 4, "{kind:?}");
+        for run in children.into_iter().chain([run]) {
+            let replayed = remote.replay(run).await.unwrap();
+            assert_eq!(replayed.difference, None, "{kind:?}: {replayed:?}");
+        }
+        rig.stop().await;
+    }
+}
+
 /// Changes what one checkpoint in the middle says was written.
 fn tamper(rig: &Rig) {
     let connection = Connection::open(rig.folder.path().join("store").join("baton.sqlite")).unwrap();
