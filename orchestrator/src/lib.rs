@@ -17,6 +17,7 @@ pub mod grpc;
 pub mod http;
 mod keys;
 mod language;
+mod large;
 mod load;
 mod lru;
 mod marks;
@@ -28,6 +29,7 @@ mod progress;
 mod publisher;
 mod services;
 pub mod settings;
+mod since;
 mod sweeper;
 #[cfg(test)]
 mod testing;

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use baton_common::records::{self, Checkpoint, Run, RunInfo, Thread};
-use baton_common::{Digest, GraphHash, RunId, Seq};
+use baton_common::{Digest, GraphHash, RunId, Seq, ThreadKey};
 use baton_engine::state::{Channels, RunState};
 use parking_lot::Mutex;
 
@@ -17,6 +17,8 @@ use crate::orchestrator::Inner;
 
 /// States that are kept.
 const STATES_MAX: usize = 1_024;
+/// Threads whose last state is kept.
+const THREADS_MAX: usize = 512;
 /// Runs whose fixed part is kept.
 const INFOS_MAX: usize = 8_192;
 
@@ -30,12 +32,17 @@ pub(crate) struct Known {
 /// What this process remembers of runs.
 pub(crate) struct States {
     states: Mutex<Lru<(RunId, Seq), Known>>,
+    lasts: Mutex<Lru<ThreadKey, Arc<RunState>>>,
     infos: Mutex<Lru<RunId, Arc<RunInfo>>>,
 }
 
 impl Default for States {
     fn default() -> Self {
-        Self { states: Mutex::new(Lru::new(STATES_MAX)), infos: Mutex::new(Lru::new(INFOS_MAX)) }
+        Self {
+            states: Mutex::new(Lru::new(STATES_MAX)),
+            lasts: Mutex::new(Lru::new(THREADS_MAX)),
+            infos: Mutex::new(Lru::new(INFOS_MAX)),
+        }
     }
 }
 
@@ -48,6 +55,16 @@ impl States {
         (is_last && known.state.r#gen == now.r#gen).then_some(known.state)
     }
 
+    /// As [`States::present`], for who folds that many groups. Where no others are open,
+    /// nobody looks back at the state: it is theirs to change.
+    pub(crate) fn taken(&self, run: RunId, now: &records::RunState, folded: usize) -> Option<Arc<RunState>> {
+        let state = self.present(run, now)?;
+        if state.control.open.len() <= folded {
+            self.states.lock().remove(&(run, now.head));
+        }
+        Some(state)
+    }
+
     /// The state at that checkpoint, if its content is that.
     pub(crate) fn with_hash(&self, run: RunId, seq: Seq, hash: Digest) -> Option<Arc<RunState>> {
         let known = self.states.lock().get(&(run, seq))?;
@@ -56,6 +73,16 @@ impl States {
 
     pub(crate) fn put(&self, state: Arc<RunState>, op: Option<Digest>) {
         self.states.lock().put((state.run, state.head), Known { op, state });
+    }
+
+    /// The state a thread had when a run of it ended here, or was begun here. Whoever uses it
+    /// makes sure that the thread went on from it.
+    pub(crate) fn last_of(&self, thread: &ThreadKey) -> Option<Arc<RunState>> {
+        self.lasts.lock().get(thread)
+    }
+
+    pub(crate) fn put_last(&self, thread: &ThreadKey, state: Arc<RunState>) {
+        self.lasts.lock().put(thread.clone(), state);
     }
 
     pub(crate) fn info(&self, run: RunId) -> Option<Arc<RunInfo>> {
@@ -87,8 +114,19 @@ pub(crate) enum Error {
     Record(#[from] baton_engine::state::Error),
     #[error("checkpoint {seq} of run {run} is missing")]
     Missing { run: RunId, seq: Seq },
+    #[error("a value that lies elsewhere: {0}")]
+    Blob(String),
     #[error("graph {graph}, which a checkpoint was made with: {why}")]
     Graph { graph: GraphHash, why: String },
+}
+
+impl From<baton_blobs::Error> for Error {
+    fn from(error: baton_blobs::Error) -> Self {
+        match error {
+            baton_blobs::Error::Failed { .. } => Self::Store(baton_store::Error::Unavailable(error.to_string())),
+            error => Self::Blob(error.to_string()),
+        }
+    }
 }
 
 impl Inner {
@@ -125,6 +163,8 @@ impl Inner {
         let state = Arc::new(state);
         if own != Seq(0) {
             self.states.put(state.clone(), run.state.last_op);
+        } else if thread_head != Seq(0) {
+            self.states.put_last(&run.info.thread, state.clone());
         }
         Ok(state)
     }
@@ -191,14 +231,18 @@ impl Inner {
     async fn read(&self, info: &RunInfo, seq: Seq) -> Result<(Checkpoint, Channels), Error> {
         let missing = || Error::Missing { run: info.id, seq };
         let checkpoint = self.store.checkpoint(&info.thread, seq).await?.ok_or_else(missing)?;
-        let channels = self.channels(info, checkpoint.clone()).await?;
+        let channels = match self.since(info, &checkpoint).await? {
+            Some(channels) => channels,
+            None => self.channels(info, checkpoint.clone()).await?,
+        };
         Ok((checkpoint, channels))
     }
 
     async fn channels(&self, info: &RunInfo, head: Checkpoint) -> Result<Channels, Error> {
         let mut pieces = std::collections::BTreeMap::new();
         for (channel, span) in &head.segments {
-            pieces.insert(channel.clone(), self.store.segments(&info.thread, channel, *span).await?);
+            let found = self.store.segments(&info.thread, channel, *span).await?;
+            pieces.insert(channel.clone(), self.whole_pieces(&info.thread.tenant, found).await?);
         }
         let mut history = vec![head];
         while let Some(last) = history.last().filter(|last| !last.full && last.parent != Seq(0)) {
@@ -207,7 +251,9 @@ impl Inner {
             history.push(before.ok_or(Error::Missing { run: info.id, seq })?);
         }
         history.reverse();
-        Ok(Channels { values: Channels::values_of(&history), pieces })
+        let mut values = Channels::values_of(&history);
+        values.extend(self.large_of(&info.thread.tenant, &history).await?);
+        Ok(Channels { values, pieces })
     }
 }
 

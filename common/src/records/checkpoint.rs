@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Gen, NodePath, RunId, Seq};
-use crate::{Digest, Shared, Timestamp};
+use crate::{BlobRef, Digest, Shared, Timestamp};
 
 /// One immutable state of a thread: what changed since its parent, or everything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Checkpoint {
     pub full: bool,
     /// Values of replace-like channels.
     pub writes: BTreeMap<String, Shared>,
+    /// Where values lie that are too large to stand in `writes`, which has null in their place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub large: BTreeMap<String, BlobRef>,
     /// For each append-like channel, which of its pieces count.
     pub segments: BTreeMap<String, Span>,
     /// Which node wrote which channel.

@@ -107,6 +107,7 @@ impl Draft {
             at,
             full: self.full,
             writes: self.writes,
+            large: BTreeMap::new(),
             segments: state.segments.clone(),
             wrote: self.wrote,
             control,

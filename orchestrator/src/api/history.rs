@@ -171,6 +171,7 @@ impl From<load::Error> for ApiError {
             load::Error::Store(error) => error.into(),
             load::Error::Missing { seq, run } => Self::not_found("checkpoint", format!("{seq} of run {run}")),
             load::Error::Record(error) => Self::internal(error),
+            load::Error::Blob(_) => Self::internal(error),
             load::Error::Graph { .. } => Self::internal(error),
         }
     }
@@ -178,7 +179,8 @@ impl From<load::Error> for ApiError {
 
 fn view(checkpoint: Checkpoint) -> CheckpointView {
     let control = serde_json::from_value::<Control>(checkpoint.control.clone()).unwrap_or_default();
-    let bytes = serde_json::to_string(&checkpoint).map_or(0, |text| text.len() as u64);
+    let elsewhere: u64 = checkpoint.large.values().map(|blob| blob.bytes).sum();
+    let bytes = serde_json::to_string(&checkpoint).map_or(0, |text| text.len() as u64) + elsewhere;
     CheckpointView {
         open: control.open.keys().map(ToString::to_string).collect(),
         waiting: control.arrived.iter().map(ToString::to_string).collect(),

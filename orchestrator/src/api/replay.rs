@@ -71,7 +71,9 @@ impl Inner {
         let mut base = 0;
         while base < run.state.superstep {
             let span = Span { base, end: (base + PAGE).min(run.state.superstep) };
-            for (number, piece) in (base..).zip(self.store.segments(&run.info.thread, &channel, span).await?) {
+            let pieces = self.store.segments(&run.info.thread, &channel, span).await?;
+            let pieces = self.whole_pieces(&run.info.thread.tenant, pieces).await?;
+            for (number, piece) in (base..).zip(pieces) {
                 if of.info.as_of_advance(number).graph != run.info.graph {
                     run.info = of.info.as_of_advance(number);
                     (graph, state) = (self.version_of(&run).await?, None);
@@ -120,7 +122,10 @@ impl Inner {
         let Step { state, effects } = computed.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
         view.advances += 1;
         for checkpoint in &effects.checkpoints {
-            let recorded = self.store.checkpoint(&run.info.thread, checkpoint.seq).await?;
+            let recorded = match self.store.checkpoint(&run.info.thread, checkpoint.seq).await? {
+                Some(recorded) => Some(self.whole_checkpoint(&run.info.thread.tenant, recorded).await?),
+                None => None,
+            };
             view.checkpoints += 1;
             let (recorded, computed) = (text(recorded.as_ref())?, text(Some(checkpoint))?);
             if recorded != computed {

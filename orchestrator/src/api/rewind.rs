@@ -199,9 +199,11 @@ impl Inner {
         let writes: BTreeMap<String, Value> = set.into_iter().collect();
         let edited = self.compute.run(move || step::edit(&compiled.graph, state, &writes, now)).await;
         let edited = edited.map_err(ApiError::internal)?;
-        edited.map_err(|failure| {
+        let (state, mut checkpoint, mut segments) = edited.map_err(|failure| {
             ApiError::invalid(failure.code, failure.message, "give each channel a value of its declared type")
-        })
+        })?;
+        self.put_large(&of.info.thread.tenant, std::slice::from_mut(&mut checkpoint), &mut segments).await?;
+        Ok((state, checkpoint, segments))
     }
 
     /// Where a thread stood at a checkpoint: what a loader needs to take it for its head.

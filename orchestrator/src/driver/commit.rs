@@ -28,6 +28,9 @@ impl Inner {
     pub(super) async fn commit(self: &Arc<Self>, work: &Work, step: Step) -> Result<Committed, Trouble> {
         let Step { state, mut effects } = step;
         effects.segments.extend(work.journal());
+        let tenant = &work.info.thread.tenant;
+        let put = self.put_large(tenant, &mut effects.checkpoints, &mut effects.segments).await;
+        put.map_err(super::prepare::of_blobs)?;
         let run = work.info.id;
         let reason = format!("{}:{}", work.reason(), state.hash);
         let op = Commit::op(run, work.record.ver, &effects.consumed, &reason);
@@ -91,6 +94,9 @@ impl Inner {
         let run = work.info.id;
         if ends {
             self.states.forget(run);
+            if work.info.parent.is_none() {
+                self.states.put_last(&work.info.thread, Arc::new(state));
+            }
             self.inflight.ended(run);
         } else {
             self.states.put(Arc::new(state), Some(op));

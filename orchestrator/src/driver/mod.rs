@@ -67,6 +67,7 @@ impl From<load::Error> for Trouble {
         match error {
             load::Error::Store(error) => Self::Store(error),
             load::Error::Record(error) => Self::Run { code: "record_unreadable", why: error.to_string() },
+            load::Error::Blob(why) => Self::Run { code: "record_unreadable", why },
             load::Error::Missing { .. } => Self::Run { code: "checkpoint_missing", why: error.to_string() },
             load::Error::Graph { .. } => Self::Run { code: "graph_missing", why: error.to_string() },
         }

@@ -72,7 +72,9 @@ impl Inner {
             let body = self.store.bodies(&needed).await.map_err(Unmade::Store)?.result;
             let read = body.map(|body| serde_json::from_str::<Outcome>(&body)).transpose();
             let read = read.map_err(|error| failed(format!("the outcome of {needed} does not read: {error}")))?;
-            outcomes.extend(read.map(|outcome| (index, outcome)));
+            if let Some(outcome) = read {
+                outcomes.insert(index, self.whole(&info.thread.tenant, outcome).await?);
+            }
         }
         let group = granted.group.clone();
         let render = move || {

@@ -163,6 +163,12 @@ pub(super) enum Unmade {
     Failed(Failure),
 }
 
+impl From<baton_blobs::Error> for Unmade {
+    fn from(error: baton_blobs::Error) -> Self {
+        load::Error::from(error).into()
+    }
+}
+
 impl From<load::Error> for Unmade {
     fn from(error: load::Error) -> Self {
         match error {

@@ -62,12 +62,13 @@ impl Inner {
         special: &Special,
         outcome: &Outcome,
     ) -> Result<Option<Recorded>, Unmade> {
-        let (Some(poll), Outcome::Ok(payload)) = (&special.poll, outcome) else { return Ok(None) };
-        let output = match payload {
-            Payload::Inline(value) => value.clone(),
-            Payload::Blob(blob) => serde_json::json!({"$blob": blob}),
-        };
+        let (Some(poll), Outcome::Ok(_)) = (&special.poll, outcome) else { return Ok(None) };
         let (info, _) = self.pinned(job, poll.group.graph).await?;
+        let output = match self.whole(&info.thread.tenant, outcome.clone()).await? {
+            Outcome::Ok(Payload::Inline(value)) => value,
+            Outcome::Ok(Payload::Blob(blob)) => serde_json::json!({"$blob": blob}),
+            Outcome::Error(_) => return Ok(None),
+        };
         let state = self.state_at(&info, job.r#gen, poll.group.base).await?;
         let (graph, group, item) = (poll.graph.clone(), poll.group.clone(), poll.item.clone());
         let done = self

@@ -6,6 +6,7 @@ mod graphs;
 mod inputs;
 mod runs;
 mod store;
+mod turns;
 mod versions;
 
 use std::collections::BTreeMap;

@@ -1,24 +1,50 @@
 //! A memory store that counts: transitions by name, and reads of records.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use baton_common::Partition;
+use baton_common::records::{Body, Span};
 use baton_common::transition::{Op, Reply};
+use baton_common::{Partition, ThreadKey};
 use baton_store::memory::MemoryStore;
-use baton_store::{Error, Store};
+use baton_store::{Error, Reader as _, Store};
 use parking_lot::Mutex;
 
 #[derive(Clone)]
 pub(crate) struct Counting {
-    inner: MemoryStore,
+    inner: Pieces,
     counts: Arc<Mutex<BTreeMap<String, u32>>>,
+}
+
+/// Counts the pieces of lists that are read; everything else is the store's.
+#[derive(Clone)]
+struct Pieces {
+    store: MemoryStore,
+    counts: Arc<Mutex<BTreeMap<String, u32>>>,
+}
+
+impl Deref for Pieces {
+    type Target = MemoryStore;
+
+    fn deref(&self) -> &MemoryStore {
+        &self.store
+    }
+}
+
+impl Pieces {
+    async fn segments(&self, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {
+        let pieces = self.store.segments(key, channel, span).await?;
+        *self.counts.lock().entry("pieces".to_owned()).or_default() += pieces.len() as u32;
+        Ok(pieces)
+    }
 }
 
 impl Counting {
     pub(crate) fn new(inner: MemoryStore) -> Self {
-        Self { inner, counts: Arc::default() }
+        let counts = Arc::<Mutex<_>>::default();
+        Self { inner: Pieces { store: inner, counts: counts.clone() }, counts }
     }
 
     /// What was counted since the last call, without what `skip` names.

@@ -196,6 +196,7 @@ pub(super) fn checkpoint(run: RunId, parent: Seq, superstep: u64, at: Timestamp)
         at,
         full: superstep == 0,
         writes: BTreeMap::from([(channel.clone(), json!({"superstep": superstep}).into())]),
+        large: BTreeMap::new(),
         segments: BTreeMap::from([("log".to_owned(), Span { base: 0, end: seq.0 })]),
         wrote: BTreeMap::from([(channel, NodePath::parse("node").expect("a node path"))]),
         control: json!({"steps": superstep}),

@@ -102,6 +102,7 @@ pub(super) fn commit(info: &RunInfo, step: u64, consumed: Vec<GroupId>, open: Ve
         at: Timestamp(1_760_000_000_000),
         full: step == 0,
         writes: BTreeMap::from([("state".to_owned(), json!("y".repeat(128)).into())]),
+        large: BTreeMap::new(),
         segments: BTreeMap::from([("log".to_owned(), Span { base: 0, end: seq.0 })]),
         wrote: BTreeMap::from([("state".to_owned(), "node".parse().unwrap())]),
         control: json!({"steps": step}),
