@@ -127,6 +127,13 @@ impl Expr {
         }
     }
 
+    /// Its value without and with the interpreter.
+    #[cfg(test)]
+    pub(super) fn both(&self, scope: &Scope<'_>) -> (Option<Value>, Result<Value, Failure>) {
+        let quick = self.program.quick.as_ref().filter(|_| self.knows_all(scope));
+        (quick.and_then(|quick| quick.value(scope)).map(Cow::into_owned), self.interpret(scope))
+    }
+
     /// Whether every name it refers to is known, be it needed or not.
     fn knows_all(&self, scope: &Scope<'_>) -> bool {
         self.program.paths.needs().all(|(name, _)| scope.get(name).is_some())

@@ -214,3 +214,78 @@ fn sum(operation: Operation, left: Cow<'_, Value>, right: &Value) -> Option<Valu
         (Pair::Doubles(left, right), Operation::Multiply) => Number::from_f64(left * right).map(Value::Number),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+    use serde_json::json;
+
+    use super::super::{Expr, Members};
+    use super::*;
+
+    const LEAVES: [&str; 22] = [
+        "state.n",
+        "state.m",
+        "state.f",
+        "state.g",
+        "state.t",
+        "state.u",
+        "state.b",
+        "state.none",
+        "state.o",
+        "state.l",
+        "state.o.a",
+        "state['o']['t']",
+        "state.gone",
+        "state.big",
+        "state",
+        "1",
+        "-2",
+        "2.5",
+        "'a'",
+        "true",
+        "null",
+        "''",
+    ];
+
+    fn text() -> impl Strategy<Value = String> {
+        let leaf = proptest::sample::select(&LEAVES[..]).prop_map(str::to_owned);
+        leaf.prop_recursive(4, 24, 3, |inner| {
+            let operator = proptest::sample::select(&["+", "-", "*", "==", "!=", "<", "<=", ">", ">=", "&&", "||"][..]);
+            prop_oneof![
+                4 => (inner.clone(), operator, inner.clone()).prop_map(|(left, op, right)| format!("({left} {op} {right})")),
+                1 => inner.clone().prop_map(|one| format!("!({one})")),
+                1 => (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+                1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[{a}, {b}]")),
+                1 => (inner.clone(), inner).prop_map(|(a, b)| format!("{{'k': {a}, 'j': {b}}}")),
+            ]
+        })
+    }
+
+    #[test]
+    fn what_needs_no_interpreter_comes_out_as_the_interpreter_has_it() {
+        let state = json!({
+            "n": 3, "m": i64::MAX, "f": 0.5, "g": -0.0, "t": "a", "u": "b\u{10348}", "b": true, "none": null,
+            "o": {"a": 1, "t": "a"}, "l": [1, "a"], "big": u64::MAX,
+        });
+        let (members, mut done) = (Members::from(&state), 0);
+        let scope = Scope { state: Some(&members), ..Scope::default() };
+        let mut runner = TestRunner::new(ProptestConfig { cases: 4_000, ..ProptestConfig::default() });
+        let ran = runner.run(&text(), |text| {
+            let Ok(expression) = Expr::compile(&text) else { return Ok(()) };
+            let (quick, whole) = expression.both(&scope);
+            if let Some(quick) = quick {
+                prop_assert_eq!(Ok(quick), whole.clone().map_err(|failure| failure.message), "{}", text);
+            }
+            prop_assert_eq!(expression.eval(&scope), whole.clone(), "{}", text);
+            prop_assert_eq!(expression.holds(&scope), whole.map(|value| value.as_bool().ok_or(value)), "{}", text);
+            Ok(())
+        });
+        ran.unwrap_or_else(|error| panic!("{error}"));
+        for text in LEAVES.iter().flat_map(|left| LEAVES.iter().map(move |right| format!("{left} + {right}"))) {
+            done += usize::from(Expr::compile(&text).unwrap().both(&scope).0.is_some());
+        }
+        assert!(done > 20, "sums of what fits need no interpreter: {done}");
+    }
+}

@@ -33,6 +33,9 @@ pub(super) struct Surroundings<'a> {
     pub(super) now: Timestamp,
     /// Whether nobody will see its checkpoints, and it must run to its end.
     pub(super) is_private: bool,
+    /// Whether no superstep is made as a common one.
+    #[cfg(test)]
+    pub(super) none_is_plain: bool,
 }
 
 impl<'a> Surroundings<'a> {
@@ -62,7 +65,15 @@ impl<'a> Advance<'a> {
     pub(super) fn new(graph: &'a Graph, tools: &'a Tools, state: RunState, now: Timestamp) -> Self {
         let base = Base::new(graph, &state);
         Self {
-            around: Surroundings { graph, tools, base, now, is_private: false },
+            around: Surroundings {
+                graph,
+                tools,
+                base,
+                now,
+                is_private: false,
+                #[cfg(test)]
+                none_is_plain: false,
+            },
             theirs: state.control.open.iter().filter(|(_, open)| !open.at_once).map(|(id, _)| id.clone()).collect(),
             began: state.superstep,
             before: None,

@@ -25,6 +25,10 @@ use crate::state::{Control, Open, RunState};
 /// # Errors
 /// When the graph lacks a node it names.
 pub(super) fn plain(around: &Surroundings<'_>, state: &mut RunState, turn: &Turn) -> Result<Option<Made>, Error> {
+    #[cfg(test)]
+    if around.none_is_plain {
+        return Ok(None);
+    }
     if turn.delta.touched().next().is_some() || !is_alone(&state.control, turn.ended.first().map(|ended| &ended.id)) {
         return Ok(None);
     }
@@ -126,4 +130,102 @@ fn is_alone(control: &Control, id: Option<&GroupId>) -> bool {
     };
     let nobody_waits = control.arrived.is_empty() && control.late.is_empty();
     nobody_waits && control.open.len() <= 1 && control.open.iter().all(as_it_comes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use baton_common::records::RunInfo;
+    use baton_common::tool::Priority;
+    use baton_common::{Actor, Digest, Gen, RunId, TenantId, ThreadId, ThreadKey, Timestamp};
+    use serde_json::json;
+
+    use super::super::advance::Advance;
+    use super::*;
+    use crate::spec;
+
+    /// A loop over a call of a graph that branches, joins and may fail; then an end of many kinds.
+    const GRAPH: &str = "baton: 1
+graph: plain
+input: { turns: integer, end: string }
+output: { n: state.n, log: state.log, kept: state.kept }
+limits: { steps: 60 }
+state:
+  n: { type: integer, reduce: sum, default: 5 }
+  log: { type: array, reduce: append, default: [first] }
+  kept: { type: object, reduce: merge }
+  last: { type: string, reduce: last }
+start: begin
+nodes:
+  begin: { save: { kept: \"{'a': input.turns}\", last: \"'x'\" }, then: call }
+  call:
+    graph: { name: inner, args: { n: '{{ state.n }}', end: '{{ input.end }}' } }
+    save: { n: '1', log: output, last: 'null' }
+    on_error: caught
+    then: [ { when: state.n < 5 + input.turns, to: call }, { when: input.end == 'fork', to: [left, right] }, { when: input.end == 'none', to: end }, { when: input.end == 'unmatched', to: after }, { fail: 'no {{ state.n }}' } ]
+  caught: { save: { log: \"'caught'\" }, then: end }
+  left: { save: { log: state.log }, then: both }
+  right: { save: { kept: \"{'b': 1}\" }, then: both }
+  both: { join: all, save: { log: \"'joined'\" }, then: end }
+  after: { save: { n: state.n / (state.n - state.n) }, then: end }
+graphs:
+  inner:
+    baton: 1
+    graph: inner
+    input: { n: integer, end: string }
+    output: { n: state.m }
+    state: { m: integer, run: string }
+    start: [one]
+    nodes:
+      one: { save: { m: input.n * 2 }, then: [ { when: input.end == 'broken' && state.m > 12, fail: broken }, { to: two } ] }
+      two: { save: { run: run.id }, then: end }
+";
+
+    fn ends(end: &str, is_private: bool, none_is_plain: bool) -> super::super::Step {
+        let graph = spec::parse(&spec::Source::new("plain.yaml".to_owned(), GRAPH.to_owned()))
+            .unwrap_or_else(|why| panic!("{why:?}"));
+        let thread = ThreadKey { tenant: TenantId::local(), thread: ThreadId::parse("t").unwrap() };
+        let info = RunInfo {
+            id: "001-6ba7b810-9dad-11d1-80b4-00c04fd430c8".parse::<RunId>().unwrap(),
+            thread,
+            actor: Actor::local(),
+            graph: graph.hash,
+            graph_name: graph.name.clone(),
+            request: None,
+            body_digest: Digest::default(),
+            reader: 1,
+            deadline: None,
+            priority: Priority::Normal,
+            traceparent: None,
+            input: json!({"turns": if end == "limit" { 100 } else { 4 }, "end": end}).to_string(),
+            parent: None,
+            record: false,
+            parallel: None,
+            before: Vec::new(),
+        };
+        let state = RunState::first(&info, Gen(0), None).unwrap();
+        let tools = BTreeMap::new();
+        let mut advance = if is_private {
+            Advance::private(&graph, &tools, state, Timestamp(7))
+        } else {
+            Advance::new(&graph, &tools, state, Timestamp(7))
+        };
+        advance.around.none_is_plain = none_is_plain;
+        advance.start().unwrap()
+    }
+
+    #[test]
+    fn a_common_superstep_comes_out_as_any_other() {
+        for end in ["none", "fork", "fail", "unmatched", "broken", "limit"] {
+            let (plain, general) = (ends(end, false, false), ends(end, false, true));
+            assert_eq!(plain, general, "{end}");
+            assert!(plain.effects.checkpoints.len() > 2, "{end}");
+            let texts = |step: &super::super::Step| serde_json::to_string(&step.effects.checkpoints).unwrap();
+            assert_eq!(texts(&plain), texts(&general), "{end}");
+            let private = ends(end, true, false);
+            assert_eq!(private.effects.end, general.effects.end, "{end}");
+            assert!(private.effects.checkpoints.is_empty(), "{end}");
+        }
+    }
 }

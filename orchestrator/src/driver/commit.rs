@@ -8,8 +8,7 @@ use baton_common::transition::{AdvanceAnswer, Op, STAGE_TASKS_MAX, Stage};
 use baton_common::{Digest, RunId};
 use baton_engine::step::Step;
 
-use super::prepare::Work;
-use super::{Cue, Trouble};
+use super::{Begun, Cue, Trouble};
 use crate::fail::{self, Passed};
 use crate::orchestrator::Inner;
 
@@ -25,14 +24,14 @@ pub(super) enum Committed {
 }
 
 impl Inner {
-    pub(super) async fn commit(self: &Arc<Self>, work: &Work, step: Step) -> Result<Committed, Trouble> {
+    pub(super) async fn commit(self: &Arc<Self>, work: &Begun, step: Step) -> Result<Committed, Trouble> {
         let Step { state, mut effects } = step;
-        effects.segments.extend(work.journal());
+        effects.segments.extend(work.journal.clone());
         let tenant = &work.info.thread.tenant;
         let put = self.put_large(tenant, &mut effects.checkpoints, &mut effects.segments).await;
         put.map_err(super::prepare::of_blobs)?;
         let run = work.info.id;
-        let reason = format!("{}:{}", work.reason(), state.hash);
+        let reason = format!("{}:{}", work.reason, state.hash);
         let op = Commit::op(run, work.record.ver, &effects.consumed, &reason);
         let ends = effects.end.is_some();
         if !work.info.before.is_empty() {
@@ -90,7 +89,7 @@ impl Inner {
     }
 
     /// Remembers the new state, and tells who watches.
-    fn committed(&self, work: &Work, state: baton_engine::state::RunState, op: Digest, ends: bool) {
+    fn committed(&self, work: &Begun, state: baton_engine::state::RunState, op: Digest, ends: bool) {
         let run = work.info.id;
         if ends {
             self.states.forget(run);

@@ -12,9 +12,12 @@ mod start;
 
 use std::sync::Arc;
 
+use baton_common::commit::Segment;
+use baton_common::records::{self, RunInfo};
 use baton_common::transition::{Closed, Op, Tail};
-use baton_common::{RunId, Timestamp};
-use baton_engine::step::{Step, step};
+use baton_common::{GroupId, RunId, Timestamp};
+use baton_engine::state::RunState;
+use baton_engine::step::{Event, Step, step};
 use baton_telemetry::names;
 use tokio::time::{Duration, interval_at};
 use tracing::Instrument as _;
@@ -24,6 +27,7 @@ pub(crate) use self::inflight::Inflight;
 use self::prepare::Work;
 use crate::compute::{self, Pace};
 use crate::fail::{self, Passed};
+use crate::graphs::Compiled;
 use crate::load;
 use crate::orchestrator::Inner;
 
@@ -145,8 +149,9 @@ impl Inner {
         for _ in 0..CONFLICTS_MAX {
             loop {
                 let Some(work) = self.prepare(run, cue.take().unwrap_or_else(again)).await? else { return Ok(()) };
-                let step = self.compute_step(&work).await?;
-                match self.commit(&work, step).await? {
+                let (begun, computation) = work.begin();
+                let step = self.compute_step(&begun, computation).await?;
+                match self.commit(&begun, step).await? {
                     Committed::Moved { again: true } => {}
                     Committed::Moved { again: false } => return Ok(()),
                     Committed::Conflict => break,
@@ -159,15 +164,18 @@ impl Inner {
 
     /// Computes a step. While that takes long, the run's ready entry is moved on, so that
     /// nobody else begins it and no attempt is counted.
-    async fn compute_step(&self, work: &Work) -> Result<Step, Trouble> {
+    async fn compute_step(&self, begun: &Begun, computation: Computation) -> Result<Step, Trouble> {
         if fail::point("before_advance").await == Passed::Error {
             return Err(Trouble::Store(fail::unknown()));
         }
-        let pace = self.compute.pace(work.graph.graph.hash);
+        let pace = self.compute.pace(begun.info.graph);
         let in_place = pace.as_ref().is_none_or(|pace| pace.is_quick());
-        let computation = work.computation(pace);
-        let answer =
-            if in_place { compute::here(computation) } else { self.compute_elsewhere(work.info.id, computation).await };
+        let computation = move || computation.run(pace);
+        let answer = if in_place {
+            compute::here(computation)
+        } else {
+            self.compute_elsewhere(begun.info.id, computation).await
+        };
         match answer {
             Ok(Ok(step)) => Ok(step),
             Ok(Err(error)) => Err(Trouble::Run { code: "step_failed", why: error.to_string() }),
@@ -215,21 +223,51 @@ impl Inner {
     }
 }
 
+/// What is left of work while its step is computed.
+pub(crate) struct Begun {
+    info: Arc<RunInfo>,
+    record: records::RunState,
+    reason: &'static str,
+    /// What it is computed from, where that is kept.
+    journal: Option<Segment>,
+    /// When the groups it folds closed.
+    closed: Vec<(GroupId, Option<Timestamp>)>,
+}
+
+impl Begun {
+    /// When these groups closed; nothing where one does not say so.
+    fn closed_at(&self, consumed: &[GroupId]) -> Vec<Timestamp> {
+        let at = |id: &GroupId| self.closed.iter().find(|(own, _)| own == id).and_then(|(_, at)| *at);
+        consumed.iter().map(at).collect::<Option<_>>().unwrap_or_default()
+    }
+}
+
+/// A step to be computed, here or elsewhere. Nobody else need hold its state: what it writes
+/// is added to it then, without a copy.
+struct Computation {
+    graph: Arc<Compiled>,
+    state: Arc<RunState>,
+    event: Event,
+    now: Timestamp,
+}
+
 impl Work {
-    /// The step, to be computed here or elsewhere.
-    fn computation(
-        &self,
-        pace: Option<Arc<Pace>>,
-    ) -> impl FnOnce() -> Result<Step, baton_engine::step::Error> + Send + 'static {
-        let (graph, state) = (self.graph.clone(), self.state.clone());
-        let (event, now): (_, Timestamp) = (self.event.clone(), self.record.ready_at);
-        move || {
-            let state = Arc::unwrap_or_clone(state);
-            let compute = || step(&graph.graph, &graph.tools, state, event, now);
-            match pace {
-                Some(pace) => pace.note(compute),
-                None => compute(),
-            }
+    fn begin(self) -> (Begun, Computation) {
+        let (reason, journal, closed) = (self.reason(), self.journal(), self.closed());
+        let Self { info, graph, record, state, event } = self;
+        let now = record.ready_at;
+        (Begun { info, record, reason, journal, closed }, Computation { graph, state, event, now })
+    }
+}
+
+impl Computation {
+    fn run(self, pace: Option<Arc<Pace>>) -> Result<Step, baton_engine::step::Error> {
+        let Self { graph, state, event, now } = self;
+        let state = Arc::unwrap_or_clone(state);
+        let compute = || step(&graph.graph, &graph.tools, state, event, now);
+        match pace {
+            Some(pace) => pace.note(compute),
+            None => compute(),
         }
     }
 }

@@ -40,14 +40,12 @@ impl Work {
         }
     }
 
-    /// When these groups closed, as they were read; nothing where one does not say so.
-    pub(super) fn closed_at(&self, consumed: &[GroupId]) -> Vec<Timestamp> {
+    /// When the groups it folds closed, as they were read.
+    pub(super) fn closed(&self) -> Vec<(GroupId, Option<Timestamp>)> {
         let (Event::Closed(groups) | Event::Cancelled(groups)) = &self.event else {
             return Vec::new();
         };
-        let at =
-            |id: &GroupId| groups.iter().find(|group| group.info.id == *id).and_then(|group| group.state.closed_at);
-        consumed.iter().map(at).collect::<Option<_>>().unwrap_or_default()
+        groups.iter().map(|group| (group.info.id.clone(), group.state.closed_at)).collect()
     }
 }
 
@@ -79,8 +77,9 @@ impl Inner {
             return Ok(None);
         }
         let Some(info) = self.states.info(run) else { return Ok(None) };
-        let Some(state) = self.states.present(run, record) else { return Ok(None) };
         let Some(event) = event_of(&info, record, &closed.groups)? else { return Ok(None) };
+        let folded = closed.groups.iter().filter(|group| !group.info.detached).count();
+        let Some(state) = self.states.taken(run, record, folded) else { return Ok(None) };
         let graph = self.graph_of(&info).await?;
         Ok(Some(Work { info, graph, record: record.clone(), state, event }))
     }
