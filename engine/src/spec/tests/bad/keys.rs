@@ -80,6 +80,10 @@ fn codes_of_failures_and_offers_of_chats_are_checked() {
             help: tools have dotted names: doc.extract
     "#]],
     );
+}
+
+#[test]
+fn tools_of_a_chats_own_are_checked() {
     node(
         "chat: { route: r, user: u, tools: [ { name: find, description: d } ] }\n    then: end",
         expect![[r#"
