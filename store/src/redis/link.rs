@@ -3,6 +3,7 @@
 //! A call is made once. Whoever makes it repeats it: a call that was not answered in time
 //! may have been made all the same.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use baton_common::Partition;
@@ -19,7 +20,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Links {
     client: Client,
     config: ConnectionManagerConfig,
-    links: Vec<RwLock<ConnectionManager>>,
+    links: Vec<RwLock<Arc<ConnectionManager>>>,
 }
 
 impl Links {
@@ -33,9 +34,10 @@ impl Links {
             .set_min_delay(Duration::from_millis(50))
             .set_max_delay(Duration::from_millis(500));
         let first = ConnectionManager::new_with_config(client.clone(), config.clone());
-        let mut links = Self { links: vec![RwLock::new(first.await.map_err(|error| fault(&error))?)], client, config };
+        let mut links =
+            Self { links: vec![RwLock::new(Arc::new(first.await.map_err(|error| fault(&error))?))], client, config };
         for _ in 1..options.connections {
-            links.links.push(RwLock::new(links.lazy()?));
+            links.links.push(RwLock::new(Arc::new(links.lazy()?)));
         }
         Ok(links)
     }
@@ -60,9 +62,9 @@ impl Links {
         partition: Partition,
         command: &Cmd,
     ) -> Result<T, RedisError> {
-        let mut link = self.of(partition);
-        let reply = command.query_async(&mut link).await;
-        self.look(partition, reply)
+        let link = self.of(partition);
+        let reply = command.query_async(&mut link.as_ref().clone()).await;
+        self.look(partition, &link, reply)
     }
 
     /// Makes several commands in one go on a partition's connection.
@@ -79,26 +81,38 @@ impl Links {
         partition: Partition,
         pipeline: &Pipeline,
     ) -> Result<T, RedisError> {
-        let mut link = self.of(partition);
-        let reply = pipeline.query_async(&mut link).await;
-        self.look(partition, reply)
+        let link = self.of(partition);
+        let reply = pipeline.query_async(&mut link.as_ref().clone()).await;
+        self.look(partition, &link, reply)
     }
 
     fn place(&self, partition: Partition) -> usize {
         usize::from(partition.0) % self.links.len()
     }
 
-    fn of(&self, partition: Partition) -> ConnectionManager {
+    fn of(&self, partition: Partition) -> Arc<ConnectionManager> {
         self.links[self.place(partition)].read().clone()
     }
 
-    /// A connection to a server that was demoted is replaced: the address may name another.
-    fn look<T>(&self, partition: Partition, reply: Result<T, RedisError>) -> Result<T, RedisError> {
+    /// A connection to a server that was demoted is replaced: the address may name another. So
+    /// is one on which no answer came in time: its other end may be gone without a word, and
+    /// then it would never end by itself.
+    fn look<T>(
+        &self,
+        partition: Partition,
+        used: &Arc<ConnectionManager>,
+        reply: Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
         if let Err(error) = &reply
-            && demoted(error)
-            && let Ok(fresh) = self.lazy()
+            && (demoted(error) || error.is_timeout())
         {
-            *self.links[self.place(partition)].write() = fresh;
+            let mut link = self.links[self.place(partition)].write();
+            // Of several calls that waited in vain the first replaces it for all.
+            if Arc::ptr_eq(&link, used)
+                && let Ok(fresh) = self.lazy()
+            {
+                *link = Arc::new(fresh);
+            }
         }
         reply
     }

@@ -8,7 +8,7 @@ use baton_common::settings::Timings;
 use baton_common::transition::{AdvanceAnswer, OnBusy, Op, RecordVerdict, Reply, Submit};
 use baton_common::{ErrorClass, Fence, Gen, JobId, Version};
 use baton_store::{Error, Reader, RedisOptions, RedisStore, Registry, Store, machine};
-use baton_testbed::Redis;
+use baton_testbed::{Proxy, Redis};
 
 use super::{url, world};
 
@@ -107,6 +107,21 @@ async fn a_frozen_server_is_unavailable_and_nothing_is_done_twice() {
     };
     assert_eq!(ver, Version(2));
     assert_eq!(store.run(info.id).await.unwrap().unwrap().state.ver, Version(2));
+}
+
+#[tokio::test]
+async fn a_connection_whose_other_end_is_gone_is_replaced() {
+    let server = start(&[]);
+    let proxy = Proxy::start(server.port()).unwrap();
+    let url = format!("redis://127.0.0.1:{}/", proxy.port());
+    let patience = RedisOptions { response_timeout_ms: 300, ..options(url) };
+    let store = RedisStore::connect(patience).await.unwrap();
+    let info = world::run_info(1);
+    world::submit(&store, &info).await;
+    proxy.silence();
+    let lost = store.run(info.id).await;
+    assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
+    assert_eq!(store.run(info.id).await.unwrap().unwrap().info, info);
 }
 
 #[tokio::test]
