@@ -165,6 +165,21 @@ impl Redis {
         file.write_all(b"*3\r\n$3\r\nSET\r\n$4\r\nhal").with_context(|| format!("cannot tear {}", path.display()))
     }
 
+    /// Writes the append-only log anew, as an operator does once a server has come back from a
+    /// power failure. Redis 7.0 leaves the beginning of a transaction in its log whose end was
+    /// cut off in the middle of a command, and makes it a part of the next one when it reads
+    /// the log again.
+    ///
+    /// # Errors
+    /// When the server does not run, or takes too long.
+    pub fn rewrite_aof(&self) -> anyhow::Result<()> {
+        self.cli(&["bgrewriteaof"])?;
+        wait_until("the log is rewritten", PATIENCE, || {
+            let info = self.cli(&["info", "persistence"])?;
+            Ok(info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0"))
+        })
+    }
+
     /// Bytes in the append-only log now.
     ///
     /// # Errors

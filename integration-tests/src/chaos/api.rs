@@ -254,7 +254,7 @@ impl Api {
     /// When nobody tells them.
     pub async fn events(&self, run: &str) -> anyhow::Result<Vec<Seen>> {
         let mut last = None;
-        for place in 0..3 * self.places() {
+        for place in 0..10 * self.places() {
             let mut seen = Vec::new();
             match self.follow(place, run, 0, |event| seen.push(event)).await {
                 Ok(_) => return Ok(seen),

@@ -19,5 +19,7 @@ pub mod nemesis;
 mod people;
 pub mod recovery;
 pub mod report;
+pub mod rig;
 pub mod sabotage;
+pub mod scenario;
 pub mod soak;

@@ -31,9 +31,9 @@ enum Undo {
 }
 
 /// Strikes a bed.
-pub struct Nemesis {
+pub struct Nemesis<'a> {
     /// The bed it strikes.
-    pub bed: Bed,
+    pub bed: &'a mut Bed,
     /// What it did.
     pub strikes: Vec<Strike>,
     history: Arc<History>,
@@ -44,12 +44,12 @@ pub struct Nemesis {
     armed: Vec<bool>,
 }
 
-impl Nemesis {
+impl<'a> Nemesis<'a> {
     /// One that has done nothing yet.
     ///
     /// # Errors
     /// When the store's log cannot be watched.
-    pub fn new(bed: Bed, history: Arc<History>, seed: u64) -> anyhow::Result<Self> {
+    pub fn new(bed: &'a mut Bed, history: Arc<History>, seed: u64) -> anyhow::Result<Self> {
         let aof = AofWatch::start(bed.redis.folder())?;
         let armed = vec![false; bed.orchestrators.len() + bed.workers.len()];
         let rng = StdRng::seed_from_u64(seed);
@@ -80,6 +80,39 @@ impl Nemesis {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.heal()
+    }
+
+    /// Strikes no more, but looks after what it did for so long.
+    ///
+    /// # Errors
+    /// When a server or a process does not come back.
+    pub async fn tend(&mut self, time: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            self.look_after()?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Starts a process anew with a plan to fail: `after_record:crash`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn arm(&mut self, place: usize, plan: &str) -> anyhow::Result<()> {
+        let (now, node) = (now_ms(), self.node(place));
+        node.process.kill();
+        node.process.env(failpoint::VARIABLE, plan);
+        node.process.start()?;
+        let name = node.process.name.clone();
+        self.armed[place] = plan.contains(":crash");
+        self.note(Fault::Point, format!("{name}: {plan}"), now, now);
+        Ok(())
+    }
+
+    /// Remembers a fault that somebody else made.
+    pub fn made(&mut self, fault: Fault, target: &str, at_ms: i64) {
+        self.note(fault, target, at_ms, now_ms());
     }
 
     /// Undoes what is due, and starts what ended at a point it was told to end at.
@@ -221,7 +254,8 @@ impl Nemesis {
                 self.history.forgot(Forgotten { from_ms, to_ms: killed_ms });
             }
             std::thread::sleep(down);
-            self.bed.redis.restart().context("the store does not come back")
+            self.bed.redis.restart().context("the store does not come back")?;
+            if kept.is_some() { self.bed.redis.rewrite_aof() } else { Ok(()) }
         })?;
         self.note(fault, "store", at_ms, now_ms());
         Ok(())

@@ -1,19 +1,17 @@
 //! T1, the soak: a mixed load under random faults on everything, then quiet, then judgement.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::bed::{Bed, BedOptions};
-use super::fault::COMPONENTS;
+use super::bed::BedOptions;
+use super::fault::{COMPONENTS, Strike};
 use super::history::History;
-use super::judge::{self, Verdict};
-use super::load::Load;
+use super::judge::Verdict;
 use super::nemesis::Nemesis;
-use super::people::People;
 use super::recovery;
 use super::report::Report;
+use super::rig::Rig;
 use super::sabotage::Sabotage;
 
 /// How long runs may take after the last fault.
@@ -55,20 +53,10 @@ pub async fn soak(options: &SoakOptions) -> anyhow::Result<Report> {
         sabotage: options.sabotage,
         ..BedOptions::default()
     };
-    let bed = Bed::start(&bed_options, None).await?;
-    let history = Arc::new(History::default());
-    let load = Load::new(bed.api()?, history.clone(), options.seed);
-    load.apply().await?;
+    let mut rig = Rig::start(&bed_options, None, options.seed).await?;
     // The graphs are kept before anything is forgotten.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let people = People::new(bed.api()?, history.clone(), bed.ledger_folder(), options.seed);
-    let over = CancellationToken::new();
-    let answering = tokio::spawn({
-        let over = over.clone();
-        async move { people.answer_all(over).await }
-    });
-    load.begin(options.users);
-    let mut nemesis = Nemesis::new(bed, history.clone(), options.seed)?;
+    rig.load.begin(options.users);
     let enough = CancellationToken::new();
     let timer = tokio::spawn({
         let (enough, seconds) = (enough.clone(), options.seconds);
@@ -77,29 +65,26 @@ pub async fn soak(options: &SoakOptions) -> anyhow::Result<Report> {
             enough.cancel();
         }
     });
+    let mut nemesis = Nemesis::new(&mut rig.bed, rig.history.clone(), options.seed)?;
     nemesis.rage(enough).await?;
+    let strikes = std::mem::take(&mut nemesis.strikes);
+    drop(nemesis);
     timer.await?;
-    if !load.finish(options.quiet).await {
-        let (asked, ended) = history.counts();
-        history.violation(format!("I1: {} of {asked} runs did not end within {:?}", asked - ended, options.quiet));
-    }
-    let verdict = judge::judge(&nemesis.bed, &history, &nemesis.strikes).await?;
-    over.cancel();
-    answering.await?;
-    let mut report = told(options, &nemesis, &history, verdict);
+    let verdict = rig.judge(&strikes, options.quiet).await?;
+    let mut report = told(options, &strikes, &rig.history, verdict);
+    let bed = rig.end().await?;
     if !report.violations.is_empty() && options.sabotage.is_none() {
-        let (rabbit, folder) = nemesis.bed.keep();
-        drop(rabbit);
+        let (_, folder) = bed.keep();
         report.notes.push(format!("logs and ledgers are kept in {}", folder.display()));
     }
     Ok(report)
 }
 
-fn told(options: &SoakOptions, nemesis: &Nemesis, history: &History, verdict: Verdict) -> Report {
+fn told(options: &SoakOptions, strikes: &[Strike], history: &History, verdict: Verdict) -> Report {
     let without = options.sabotage.map(|sabotage| format!(", {sabotage}")).unwrap_or_default();
     let mut report = Report::new(format!("T1 soak, {} s, seed {}{without}", options.seconds, options.seed));
-    report.rows = recovery::rows(&nemesis.strikes, &verdict.runs, &verdict.lost, &verdict.doubled);
-    report.count_kills(&nemesis.strikes);
+    report.rows = recovery::rows(strikes, &verdict.runs, &verdict.lost, &verdict.doubled);
+    report.count_kills(strikes);
     let ended = verdict.runs.iter().filter(|ran| ran.ended.is_some()).count();
     report.count("runs", verdict.runs.len());
     report.count("runs that ended", ended);
