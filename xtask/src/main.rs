@@ -38,6 +38,9 @@ enum Command {
     Demo(Passed),
     /// Checks the model of the hand-over whole, with and without each of its rules.
     Model,
+    /// Strikes a cluster of real processes with faults, and judges what came of it.
+    #[command(disable_help_flag = true)]
+    Chaos(Passed),
     /// Runs the simulator over many seeds, in a release build.
     #[command(disable_help_flag = true)]
     Simulate(Passed),
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Bench(passed) => bench(&root, passed.arguments),
         Command::Demo(passed) => process::run_bin(&root, "demo", false, &passed.arguments),
         Command::Model => model::run(&root),
+        Command::Chaos(passed) => process::run_bin(&root, "chaos", false, &passed.arguments),
         Command::Simulate(passed) => process::run_bin(&root, "simulate", true, &passed.arguments),
     };
     match outcome {
