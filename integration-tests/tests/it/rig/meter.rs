@@ -57,6 +57,21 @@ impl Meter {
         self.store.detail(run).await.unwrap().unwrap()
     }
 
+    /// Bytes of the largest checkpoint that led to a run's present.
+    pub(crate) async fn largest_checkpoint(&self, run: RunId) -> u64 {
+        let run = self.store.run(run).await.unwrap().unwrap();
+        let (mut seq, mut largest) = (run.state.head, 0);
+        while let Some(checkpoint) = self.store.checkpoint(&run.info.thread, seq).await.unwrap() {
+            largest = largest.max(serde_json::to_string(&checkpoint).unwrap().len() as u64);
+            for (channel, span) in &checkpoint.segments {
+                let pieces = self.store.segments(&run.info.thread, channel, *span).await.unwrap();
+                largest = pieces.iter().map(|piece| piece.len() as u64).fold(largest, u64::max);
+            }
+            seq = checkpoint.parent;
+        }
+        largest
+    }
+
     /// Everything that does not depend on the time, in sum.
     pub(crate) fn sum(&self) -> Work {
         let counts = self.counts.lock();

@@ -5,6 +5,7 @@
 mod addresses;
 mod answers;
 mod cancels;
+mod large;
 mod past;
 mod progress;
 mod replays;
