@@ -2,9 +2,10 @@
 //! example it is. That the language holds in every order of events is shown elsewhere.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
+use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
@@ -355,8 +356,8 @@ fn triage_asks_a_person_where_there_is_a_risk() {
     assert!(artifact(&ended, "reply.md").contains("since 14:02"));
 }
 
-#[test]
-fn triage_posts_to_slack_where_an_address_is_configured() {
+/// A stand-in for Slack, and the first post that comes to it.
+fn slack() -> (SocketAddr, JoinHandle<Value>) {
     let slack = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = slack.local_addr().expect("an address");
     let posted = std::thread::spawn(move || {
@@ -374,6 +375,12 @@ fn triage_posts_to_slack_where_an_address_is_configured() {
         reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("sent");
         serde_json::from_slice::<Value>(&body).expect("JSON")
     });
+    (address, posted)
+}
+
+#[test]
+fn triage_posts_to_slack_where_an_address_is_configured() {
+    let (address, posted) = slack();
     let settings = std::fs::read_to_string(example("triage/baton.toml")).expect("the settings");
     let more = format!("\n[slack]\nurl = \"env:TRIAGE_SLACK_URL\"\n[egress]\nallow = [\"{address}\"]\n");
     let baton = Baton::new().with("TRIAGE_SLACK_URL", &format!("http://{address}/hook"));
@@ -387,6 +394,28 @@ fn triage_posts_to_slack_where_an_address_is_configured() {
     let body = posted.join().expect("a post");
     assert_eq!((&body["channel"], &body["thread_ts"]), (&"#help".into(), &"1700.1".into()));
     assert!(body["text"].as_str().is_some_and(|text| text.contains("#412")), "{body}");
+}
+
+#[test]
+fn triage_tells_people_where_to_approve() {
+    let (address, posted) = slack();
+    let settings = std::fs::read_to_string(example("triage/baton.toml")).expect("the settings");
+    let settings = settings.replace("examples/triage/models.json", &example("triage/models.json"));
+    let more = format!("\n[slack]\nurl = \"env:TRIAGE_SLACK_URL\"\n[egress]\nallow = [\"{address}\"]\n");
+    let baton = Baton::new().with("TRIAGE_SLACK_URL", &format!("http://{address}/hook"));
+    baton.write("baton.toml", &(settings + &more));
+    let server = baton.dev();
+    let ask = |words: &[&str], code| {
+        let mut command = baton.command(words);
+        Ended::of(command.arg("--json").env("BATON_ORCHESTRATOR", &server.address)).json(code)
+    };
+    ask(&["graph", "apply", &example(TRIAGE)], 0);
+    let input = question("the checkout fails", "shop").to_string();
+    let asked = ask(&["submit", "triage", "--wait", "--input", &input], 3);
+    let (run, id) = (asked["run"].as_str().expect("a run"), asked["questions"][0]["id"].as_str().expect("an id"));
+    let body = posted.join().expect("a post");
+    assert_eq!(body["text"], format!("Reply in #help? baton answer {run} {id} --approve"));
+    ask(&["answer", run, id, "--approve"], 0);
 }
 
 #[test]
