@@ -28,6 +28,12 @@ fn examples() -> Vec<PathBuf> {
     found
 }
 
+/// The files beneath a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 fn read(path: &Path) -> Graph {
     let mut source = Source::new(path.display().to_string(), std::fs::read_to_string(path).unwrap());
     loop {
@@ -35,6 +41,13 @@ fn read(path: &Path) -> Graph {
         let Some(include) = wanted else { break };
         let text = std::fs::read_to_string(path.parent().unwrap().join(&include)).unwrap();
         source.includes.insert(include, text);
+    }
+    let home = path.parent().unwrap();
+    for skill in spec::skill_folders(&source).iter().map(|folder| home.join(folder)).filter(|folder| folder.is_dir()) {
+        for file in files(&skill) {
+            let name = file.strip_prefix(home).unwrap().display().to_string();
+            source.includes.insert(name, std::fs::read_to_string(&file).unwrap());
+        }
     }
     let known = Known { agents: Some(baton_agents::graph), ..Known::default() };
     spec::parse_with(&source, &known).unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()))
@@ -203,6 +216,9 @@ fn ask(value: &Value) -> Ask {
     };
     if let Some(show) = value.get("show") {
         ask = ask.show(&texts(show));
+    }
+    if let Some(via) = value.get("via") {
+        ask = ask.via(text(&via["name"]), via["args"].clone());
     }
     match value.get("expires") {
         Some(expires) => ask.expires(text(expires)),
