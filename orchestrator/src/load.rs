@@ -261,3 +261,52 @@ impl Inner {
 pub(crate) fn beyond(used: Seq, head: Seq) -> Seq {
     if used > head { used } else { Seq(0) }
 }
+
+#[cfg(test)]
+mod tests {
+    use baton_common::records::RunStatus;
+    use baton_common::tool::Priority;
+    use baton_common::{Actor, Gen, GroupId, NodePath, TenantId, ThreadId, Timestamp};
+    use baton_engine::state::Open;
+
+    use super::*;
+
+    fn info() -> RunInfo {
+        let thread = ThreadKey { tenant: TenantId::local(), thread: ThreadId::parse("t").unwrap() };
+        RunInfo {
+            id: RunId::for_submit(&thread, None),
+            thread,
+            actor: Actor::local(),
+            graph: GraphHash(Digest::default()),
+            graph_name: "g".to_owned(),
+            request: None,
+            body_digest: Digest::default(),
+            reader: 1,
+            deadline: None,
+            priority: Priority::Normal,
+            traceparent: None,
+            input: "{}".to_owned(),
+            parent: None,
+            record: false,
+            parallel: None,
+            before: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_state_is_let_go_to_who_folds_all_that_is_open_and_to_nobody_else() {
+        let (states, info) = (States::default(), info());
+        let mut state = RunState::first(&info, Gen(0), None).unwrap();
+        for node in ["a", "b"] {
+            let id = GroupId { node: NodePath::parse(node).unwrap(), activation: 1 };
+            state.control.open.insert(id, Open::at(Seq(0)));
+        }
+        let op = Digest::of("op");
+        let now = records::RunState { last_op: Some(op), ..records::RunState::new(RunStatus::Running, Timestamp(0)) };
+        states.put(Arc::new(state), Some(op));
+        assert!(states.taken(info.id, &now, 1).is_some());
+        let kept = states.taken(info.id, &now, 2).unwrap();
+        assert_eq!(Arc::strong_count(&kept), 1, "whoever goes on from it need not copy it");
+        assert!(states.present(info.id, &now).is_none());
+    }
+}
