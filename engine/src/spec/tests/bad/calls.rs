@@ -379,6 +379,33 @@ fn keys_stand_where_they_are_of_use() {
             "#]],
         ),
         (
+            "notify: { name: t, key: x }\n    then: end",
+            expect![[r#"
+            8:24 unknown_key `key`
+                notify has no key key
+                help: there are name, args
+        "#]],
+        ),
+        (
+            "chat: { route: w, user: u }\n    poll: { until: 'true' }\n    approve: {}\n    then: end",
+            expect![[r#"
+                9:5 no_use `poll`
+                    a chat has no use for poll
+                    help: leave it out
+                10:5 no_use `approve`
+                    a chat has no use for approve
+                    help: leave it out
+            "#]],
+        ),
+    ] {
+        node(body, expected);
+    }
+}
+
+#[test]
+fn deps_are_seen_by_the_work_of_maps_with_after_alone() {
+    for (body, expected) in [
+        (
             "for_each: { in: state.l, after: item.needs }\n    tool: { name: t, args: { d: \"{{ deps }}\" } }\n    save: { o: deps }\n    then: end",
             expect![[r#"
             8:30 missing_key `after`
@@ -426,25 +453,6 @@ fn keys_stand_where_they_are_of_use() {
                 9:33 not_visible `"{{ deps }}"`
                     deps is not visible in the work of a node
                     help: only work and keep of a map with after see it
-            "#]],
-        ),
-        (
-            "notify: { name: t, key: x }\n    then: end",
-            expect![[r#"
-            8:24 unknown_key `key`
-                notify has no key key
-                help: there are name, args
-        "#]],
-        ),
-        (
-            "chat: { route: w, user: u }\n    poll: { until: 'true' }\n    approve: {}\n    then: end",
-            expect![[r#"
-                9:5 no_use `poll`
-                    a chat has no use for poll
-                    help: leave it out
-                10:5 no_use `approve`
-                    a chat has no use for approve
-                    help: leave it out
             "#]],
         ),
     ] {
