@@ -95,8 +95,8 @@ impl Links {
     }
 
     /// A connection to a server that was demoted is replaced: the address may name another. So
-    /// is one on which no answer came in time: its other end may be gone without a word, and
-    /// then it would never end by itself.
+    /// is one on which no answer came in time, and the others with it: their other end may be
+    /// gone without a word, and then they would never end by themselves.
     fn look<T>(
         &self,
         partition: Partition,
@@ -106,14 +106,19 @@ impl Links {
         if let Err(error) = &reply
             && (demoted(error) || error.is_timeout())
         {
-            let mut link = self.links[self.place(partition)].write();
-            // Of several calls that waited in vain the first replaces it for all.
-            if Arc::ptr_eq(&link, used)
-                && let Ok(fresh) = self.lazy()
-            {
-                *link = Arc::new(fresh);
+            // Of several calls that waited in vain the first replaces them for all.
+            if Arc::ptr_eq(&self.of(partition), used) {
+                self.replace();
             }
         }
         reply
+    }
+
+    fn replace(&self) {
+        for link in &self.links {
+            if let Ok(fresh) = self.lazy() {
+                *link.write() = Arc::new(fresh);
+            }
+        }
     }
 }
