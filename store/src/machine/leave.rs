@@ -88,15 +88,24 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Makes room for a group: one of its name may be gone, with something left.
+    /// Makes room for a group. One of its name may be gone, with something left; and a detached
+    /// one that outlived a retry from before its opening is done again in its place.
     pub(super) fn make_room(&mut self, info: &RunInfo, state: &mut RunState, id: &GroupId) -> Outcome<()> {
-        if state.leaving == 0 {
+        if state.leaving == 0 && (state.r#gen.0 == 0 || state.detached_open == 0) {
             return Ok(());
         }
-        match self.rows.group(info.id, id)? {
-            Some(mut group) if group.state.has_left() => self.stop_whole(info, state, &mut group),
-            _ => Ok(()),
+        let Some(mut group) = self.rows.group(info.id, id)? else { return Ok(()) };
+        if group.state.has_left() {
+            return self.stop_whole(info, state, &mut group);
         }
+        if group.info.detached {
+            let job = self.first_job(info, state, &group);
+            self.cancel_rest(info, state, &mut group, &job, true)?;
+            self.drop_group_due(&job, &group)?;
+            state.detached_open = state.detached_open.saturating_sub(1);
+            return self.rows.delete_group(info.id, id);
+        }
+        Ok(())
     }
 
     /// Stops all that is left of one group.

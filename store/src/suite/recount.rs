@@ -101,6 +101,10 @@ async fn wrong_run(store: &MemoryStore, detail: &RunDetail, due: &BTreeSet<DueKe
     if !over && usize::try_from(state.closed) != Ok(detail.groups.iter().filter(|(group, _)| closed(group)).count()) {
         return Some("closed groups are counted wrong");
     }
+    let detached = detail.groups.iter().filter(|(group, _)| group.info.detached).count();
+    if usize::try_from(state.detached_open) != Ok(detached) {
+        return Some("detached groups are counted wrong");
+    }
     let here = |asked: &baton_common::records::Interrupt| {
         detail.groups.iter().any(|(group, _)| group.info.id == asked.job.group)
     };

@@ -33,7 +33,7 @@ if staged > 0 then
   if count ~= staged then return pack('incomplete') end
 end
 if gen ~= s.gen then return pack('gen', s.gen) end
-if s.leaving > 0 and not more then return pack('more') end
+if (s.leaving > 0 or s.gen > 0 and s.detached > 0) and not more then return pack('more') end
 
 if #data > 0 then send('HSET', P .. 'x:' .. thread, data) end
 if head then
@@ -53,7 +53,10 @@ if undoing then
   begin_undoing(s, opened)
 end
 local tail = { s.gen, {}, false, {} }
-for _, new in ipairs(groups) do open_group(s, new, op_name, tail) end
+for _, new in ipairs(groups) do
+  if more and (s.leaving > 0 or s.gen > 0 and s.detached > 0) then make_room(s, new[1]) end
+  open_group(s, new, op_name, tail)
+end
 if staged > 0 then delete_staged() end
 s.ver, s.superstep, s.op, s.attempts, s.resumed = s.ver + 1, s.superstep + 1, op, 0, false
 event(s, ADVANCED, '', false, s.head, '')

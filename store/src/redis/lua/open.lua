@@ -55,9 +55,7 @@ local function open_linked(g, room)
   if #waiting > 0 then send('ZADD', wide_key('wz:', g), waiting) end
 end
 
--- One group of that name may be gone, with something left.
 local function open_group(s, new, op_name, tail)
-  if s.leaving > 0 then make_room(s, new[1]) end
   local id, kind, count, need_ok, max_failed, detached, effect, undo, wide, linked, extra, window, deadline, tool,
     lists, ids, info, policy = unpack(new)
   local g = {

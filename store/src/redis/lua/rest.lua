@@ -110,8 +110,20 @@ local function stop_all_left(s)
   end
 end
 
--- Makes room for a group: one of its name may be gone, with something left.
+-- Makes room for a group. One of its name may be gone, with something left; and a detached one
+-- that outlived a retry from before its opening is done again in its place.
 local function make_room(s, id)
   local g = read_any(id)
-  if g and g.from < g.until_ then stop_whole(s, g) end
+  if not g then return end
+  if g.from < g.until_ then
+    stop_whole(s, g)
+  elseif g.detached then
+    cancel_rest(s, g, true)
+    drop_group_due(g)
+    s.detached = math.max(0, s.detached - 1)
+    delete_group(s, g)
+  end
+  -- Its keys are those of the group that comes.
+  for first = 1, #unlink, 1000 do call('UNLINK', unpack(unlink, first, math.min(first + 999, #unlink))) end
+  unlink = {}
 end

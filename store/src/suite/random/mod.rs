@@ -199,7 +199,10 @@ impl Generator {
         }
         let mut plans: Vec<GroupPlan> = Vec::new();
         for node in ["a", "b", "c"] {
-            let taken = detail.groups.iter().any(|(group, _)| group.info.id.node.as_str() == node);
+            let taken = detail.groups.iter().any(|(group, _)| {
+                let again = group.info.detached && state.r#gen.0 > 0;
+                group.info.id.node.as_str() == node && !again
+            });
             if !taken && self.rng.random_bool(0.4) {
                 let mut plan = self.plan(node, detail, now);
                 plan.undo = !plan.detached && (advance.undoing || state.undoing) && self.rng.random_bool(0.8);

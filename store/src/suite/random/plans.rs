@@ -19,7 +19,9 @@ impl Generator {
             35..47 if self.runs.len() < 60 => GroupPlan::child(node, info, state.r#gen),
             _ => GroupPlan::job(node),
         };
-        plan.activation = u32::try_from(state.superstep).unwrap_or(0) + 1;
+        let next = u32::try_from(state.superstep).unwrap_or(0) + 1;
+        // After a retry from an earlier state names are used again.
+        plan.activation = if self.rng.random_bool(0.3) { 1 } else { next };
         plan.count = match self.rng.random_range(0..20) {
             0..10 => 1,
             10..19 => self.rng.random_range(2..6),
