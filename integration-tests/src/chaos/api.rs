@@ -80,7 +80,10 @@ impl Api {
                 .connect_timeout(Duration::from_secs(2))
                 .http2_keep_alive_interval(Duration::from_secs(2))
                 .keep_alive_timeout(Duration::from_secs(2))
-                .keep_alive_while_idle(true);
+                .keep_alive_while_idle(true)
+                // What a slow reader has not read yet stays where it is.
+                .initial_stream_window_size(64 * 1024)
+                .initial_connection_window_size(1024 * 1024);
             Ok(endpoint.connect_lazy())
         };
         Ok(Self { channels: addresses.iter().map(channel).collect::<Result<_, _>>()? })

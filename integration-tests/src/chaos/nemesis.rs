@@ -18,7 +18,7 @@ use super::fault::{Between, DRAWN, Fault, Strike};
 use super::history::{Forgotten, History};
 
 /// Pauses between two faults, in milliseconds.
-const PAUSE_MS: std::ops::Range<u64> = 300..1_500;
+const PAUSE_MS: std::ops::Range<u64> = 250..1_200;
 
 /// What is to be undone later.
 enum Undo {
@@ -107,6 +107,21 @@ impl<'a> Nemesis<'a> {
         let name = node.process.name.clone();
         self.armed[place] = plan.contains(":crash");
         self.note(Fault::Point, format!("{name}: {plan}"), now, now);
+        Ok(())
+    }
+
+    /// Stops a process for so long.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn stop(&mut self, place: usize, time: Duration) -> anyhow::Result<()> {
+        let at_ms = now_ms();
+        self.node(place).process.freeze()?;
+        self.tend(time).await?;
+        self.node(place).process.thaw()?;
+        let (name, is_worker) = (self.node(place).process.name.clone(), place >= self.bed.orchestrators.len());
+        let fault = if is_worker { Fault::StopWorker } else { Fault::StopOrchestrator };
+        self.note(fault, name, at_ms, now_ms());
         Ok(())
     }
 

@@ -71,7 +71,9 @@ async fn quietly(
         let effects = ledger::read(&bed.ledger_folder())?;
         effects::judge_ends(&effects, history, verdict, &mut found);
         leftovers::judge(api, bed, verdict, &mut found).await?;
-        if found.is_empty() || began.elapsed() > PATIENCE {
+        // What is broken already does not mend.
+        let broken = !verdict.violations.is_empty();
+        if found.is_empty() || broken || began.elapsed() > PATIENCE {
             verdict.violations.extend(found);
             effects::judge_executions(&effects, history, strikes, verdict);
             return Ok(());

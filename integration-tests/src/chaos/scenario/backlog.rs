@@ -36,7 +36,7 @@ pub(super) async fn play(given: Given) -> anyhow::Result<(Report, Option<Rabbit>
     let timing = |name: &str, ms: &str| (format!("BATON_TIMING_{name}"), ms.to_owned());
     let options = BedOptions {
         sabotage: given.sabotage,
-        orchestrator_env: vec![timing("CHECK_AFTER_MS", "150"), timing("UNCLAIMED_AFTER_MS", "100")],
+        orchestrator_env: vec![timing("CHECK_AFTER_MS", "150"), timing("UNCLAIMED_AFTER_MS", "500")],
         worker_env: vec![("BATON_SLOTS".to_owned(), "1".to_owned())],
         ..BedOptions::default()
     };

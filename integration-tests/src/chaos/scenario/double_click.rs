@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use baton_testbed::Rabbit;
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::{Given, until};
@@ -45,10 +47,10 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
     api.apply(&short).await?;
     let questions = given.pick(24, 500);
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();
-    for number in 0..questions {
-        let at_deadline = number % 2 == 1;
-        let graph = if at_deadline { "chaos-deadline" } else { "chaos-click" };
-        one(&api, graph, number, at_deadline, &mut tally, &mut report).await?;
+    let asked = stream::iter((0..questions).map(|number| one(&api, number)));
+    let asked: Vec<anyhow::Result<Asked>> = asked.buffer_unordered(4).collect().await;
+    for asked in asked {
+        judge(&asked?, &mut tally, &mut report);
     }
     report.count("questions", questions);
     for (told, count) in tally {
@@ -58,14 +60,16 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
     Ok((report, Some(bed.into_rabbit())))
 }
 
-async fn one(
-    api: &Api,
-    graph: &str,
+/// A question, what people said to it with what they were told, and what came of it.
+struct Asked {
     number: usize,
-    at_deadline: bool,
-    tally: &mut BTreeMap<String, usize>,
-    report: &mut Report,
-) -> anyhow::Result<()> {
+    said: Vec<(Value, Told<bool>)>,
+    output: Value,
+}
+
+async fn one(api: &Api, number: usize) -> anyhow::Result<Asked> {
+    let at_deadline = number % 2 == 1;
+    let graph = if at_deadline { "chaos-deadline" } else { "chaos-click" };
     let run = api.submitted(graph, &json!({}), &format!("click-{number}")).await?;
     let asks = || async { Ok(api.got(&run).await?.interrupts.first().cloned()) };
     let question = until("the question", Duration::from_secs(20), asks).await?;
@@ -95,17 +99,11 @@ async fn one(
     let over = || async { Ok(Some(api.got(&run).await?).filter(is_over)) };
     let ended = until("the end", Duration::from_secs(20), over).await?;
     let output: Value = serde_json::from_str(ended.output_json.as_deref().unwrap_or("null"))?;
-    judge(number, &said, &output, tally, report);
-    Ok(())
+    Ok(Asked { number, said, output })
 }
 
-fn judge(
-    number: usize,
-    said: &[(Value, Told<bool>)],
-    output: &Value,
-    tally: &mut BTreeMap<String, usize>,
-    report: &mut Report,
-) {
+fn judge(asked: &Asked, tally: &mut BTreeMap<String, usize>, report: &mut Report) {
+    let Asked { number, said, output } = asked;
     let mut decided = Vec::new();
     for (decision, told) in said {
         let name = match told {

@@ -89,6 +89,7 @@ fn torn(nemesis: &mut Nemesis<'_>) -> anyhow::Result<()> {
 async fn forgotten_answer(mut bed: Bed, report: &mut Report) -> anyhow::Result<Rabbit> {
     let api = bed.direct_api()?;
     api.apply(DECISION).await?;
+    bed.workers[1].process.kill();
     let run = api.submitted("chaos-decision", &json!({}), "decision").await?;
     let asks = || async { Ok((!api.got(&run).await?.interrupts.is_empty()).then_some(())) };
     until("the question", PATIENCE, asks).await?;
@@ -96,6 +97,9 @@ async fn forgotten_answer(mut bed: Bed, report: &mut Report) -> anyhow::Result<R
     answer(&api, &run, &json!({"word": "first"})).await?;
     let works = || async { Ok(api.got(&run).await?.nodes.iter().any(|node| node.claimed > 0).then_some(())) };
     until("the first job", PATIENCE, works).await?;
+    let began = tokio::time::Instant::now();
+    // Its worker does not hear that the store forgot it.
+    bed.workers[0].process.freeze()?;
     tokio::task::block_in_place(|| {
         bed.redis.kill();
         bed.redis.cut_aof_to(kept)?;
@@ -103,7 +107,12 @@ async fn forgotten_answer(mut bed: Bed, report: &mut Report) -> anyhow::Result<R
         bed.redis.rewrite_aof()
     })?;
     until("the question, once more", PATIENCE, asks).await?;
+    bed.workers[1].process.start()?;
     answer(&api, &run, &json!({"word": "second"})).await?;
+    until("the second job", PATIENCE, works).await?;
+    // The first has its result by now, and offers it while the second works.
+    tokio::time::sleep_until(began + Duration::from_millis(2_700)).await;
+    bed.workers[0].process.thaw()?;
     let over = || async { Ok(Some(api.got(&run).await?).filter(is_over)) };
     let ended = until("the end", PATIENCE, over).await?;
     let output: Value = serde_json::from_str(ended.output_json.as_deref().unwrap_or("null"))?;

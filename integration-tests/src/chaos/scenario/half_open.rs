@@ -20,7 +20,7 @@ const START_MS_MAX: i64 = 20_000;
 
 pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rabbit>)> {
     let mut report = Report::new("T14 every connection is half open");
-    let options = BedOptions { sabotage: given.sabotage, io_workers: 2, ..BedOptions::default() };
+    let options = BedOptions { sabotage: given.sabotage, io_workers: 2, cpu_workers: 1, ..BedOptions::default() };
     let rig = Rig::start(&options, given.rabbit.take(), given.seed).await?;
     let mut strikes = Vec::new();
     let mut starts = Vec::new();

@@ -24,8 +24,14 @@ pub(super) async fn play(given: Given) -> anyhow::Result<(Report, Option<Rabbit>
     let workers = failpoint::WORKER.into_iter();
     // A job that is told to fail before it runs fails by right.
     let failing = failpoint::WORKER.into_iter().filter(|point| *point != "before_run");
-    // One replica waits and the other overtakes it; both repeat themselves.
-    nemesis.arm(0, &all(orchestrators.clone(), "pause:1200:12"))?;
+    // One replica waits before it commits, or stands still there, and the other overtakes it.
+    nemesis.arm(0, "before_advance:pause:1200:200")?;
+    for _ in 0..2 {
+        nemesis.tend(phase / 3).await?;
+        nemesis.stop(0, Duration::from_millis(1_600)).await?;
+    }
+    // It waits everywhere; then both repeat themselves.
+    nemesis.arm(0, &all(orchestrators.clone(), "pause:700:6"))?;
     nemesis.arm(2, &all(workers.clone(), "pause:300:5"))?;
     nemesis.tend(phase).await?;
     for place in 0..2 {
@@ -49,7 +55,7 @@ pub(super) async fn play(given: Given) -> anyhow::Result<(Report, Option<Rabbit>
     nemesis.heal()?;
     let strikes = std::mem::take(&mut nemesis.strikes);
     drop(nemesis);
-    let quiet = if sabotage.is_some() { 15 } else { 90 };
+    let quiet = if sabotage.is_some() { 10 } else { 90 };
     let verdict = rig.judge(&strikes, Duration::from_secs(quiet)).await?;
     report.rows = recovery::rows(&strikes, &verdict.runs, &verdict.lost, &verdict.doubled);
     report.count("runs", verdict.runs.len());

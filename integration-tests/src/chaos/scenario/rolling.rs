@@ -9,13 +9,16 @@ use futures_util::stream;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::Given;
-use crate::chaos::api::Told;
+use super::{Given, until};
+use crate::chaos::api::{Api, Told};
 use crate::chaos::bed::BedOptions;
 use crate::chaos::clock::now_ms;
 use crate::chaos::fault::{Fault, Strike};
 use crate::chaos::report::Report;
 use crate::chaos::rig::Rig;
+
+/// How long a run that is woken may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const WAITS: &str = r#"
 baton: 1
@@ -69,36 +72,7 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
         strikes.push(Strike { fault: Fault::KillOrchestrator, target, at_ms, until_ms: now_ms() });
     }
     report.notes.push(format!("an orchestrator served again {} ms after its start, at worst", slowest.as_millis()));
-    let waiting = stream::iter(runs.iter().enumerate().map(|(number, run)| {
-        let api = api.clone();
-        async move {
-            for place in 0..60 {
-                if let Told::Ok(()) = api.signal(place, run, "wake", &json!({"told": number})).await {
-                    return Ok(());
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            anyhow::bail!("I1: nobody took a signal for {run}")
-        }
-    }));
-    let woken: Vec<anyhow::Result<()>> = waiting.buffer_unordered(16).collect().await;
-    report.violations.extend(woken.into_iter().filter_map(|woken| woken.err().map(|error| error.to_string())));
-    let ended = stream::iter(runs.iter().enumerate().map(|(number, run)| {
-        let api = api.clone();
-        async move {
-            let wanted = json!({"told": number}).to_string();
-            for _ in 0..200 {
-                let seen = api.got(run).await?;
-                if seen.output_json.as_ref() == Some(&wanted) {
-                    return Ok(());
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            anyhow::bail!("I1: {run} waited, was woken and did not end")
-        }
-    }));
-    let ended: Vec<anyhow::Result<()>> = ended.buffer_unordered(16).collect().await;
-    report.violations.extend(ended.into_iter().filter_map(|ended| ended.err().map(|error| error.to_string())));
+    report.violations.extend(woken(&api, &runs).await);
     let verdict = rig.judge(&strikes, Duration::from_secs(60)).await?;
     report.count("runs that waited", suspended);
     report.count("runs that worked", verdict.runs.len());
@@ -106,4 +80,24 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
     let unknown = |violation: &String| !violation.contains("nobody was told of");
     report.violations.extend(verdict.violations.into_iter().filter(unknown));
     Ok((report, Some(rig.end().await?.into_rabbit())))
+}
+
+/// Wakes every run that waits, and sees each to its end; what went wrong.
+async fn woken(api: &Api, runs: &[String]) -> Vec<String> {
+    let woken = stream::iter(runs.iter().enumerate().map(|(number, run)| wake(api, run, number)));
+    let woken: Vec<anyhow::Result<()>> = woken.buffer_unordered(16).collect().await;
+    woken.into_iter().filter_map(|woken| woken.err().map(|error| error.to_string())).collect()
+}
+
+async fn wake(api: &Api, run: &str, number: usize) -> anyhow::Result<()> {
+    let wanted = json!({"told": number});
+    let mut place = 0;
+    let told = || {
+        place += 1;
+        let wanted = wanted.clone();
+        async move { Ok((api.signal(place, run, "wake", &wanted).await == Told::Ok(())).then_some(())) }
+    };
+    until(&format!("I1: a signal for {run} is taken"), PATIENCE, told).await?;
+    let ended = || async { Ok((api.got(run).await?.output_json == Some(wanted.to_string())).then_some(())) };
+    until(&format!("I1: the end of {run}, which was woken"), PATIENCE, ended).await
 }

@@ -1,6 +1,8 @@
 //! T16: somebody reads the events of a run far more slowly than they come, while more come than
 //! are kept. He is told what he missed, and nobody waits for him.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use baton_testbed::Rabbit;
@@ -9,7 +11,7 @@ use serde_json::json;
 use super::{Given, until};
 use crate::chaos::bed::{Bed, BedOptions};
 use crate::chaos::events::Seen;
-use crate::chaos::load::is_over;
+use crate::chaos::load;
 use crate::chaos::report::Report;
 
 const MANY: &str = r#"
@@ -31,7 +33,7 @@ nodes:
 
 pub(super) async fn play(given: Given) -> anyhow::Result<(Report, Option<Rabbit>)> {
     let mut report = Report::new("T16 a slow reader of events");
-    let items: Vec<usize> = (0..given.pick(900, 5_000)).collect();
+    let items: Vec<usize> = (0..given.pick(2_000, 5_000)).collect();
     let options = BedOptions { sabotage: given.sabotage, ..BedOptions::default() };
     let bed = Bed::start(&options, given.rabbit).await?;
     let api = bed.direct_api()?;
@@ -42,22 +44,23 @@ pub(super) async fn play(given: Given) -> anyhow::Result<(Report, Option<Rabbit>
         let api = api.clone();
         move || {
             let (api, run) = (api.clone(), run.clone());
-            async move { Ok(Some(api.got(&run).await?).filter(is_over)) }
+            async move { Ok(Some(api.got(&run).await?).filter(load::is_over)) }
         }
     };
     until("the run nobody watches", Duration::from_secs(300), over(run)).await?;
     let alone = alone.elapsed();
     let watched = Instant::now();
     let run = api.submitted("chaos-many", &json!({"items": items}), "watched").await?;
+    let is_over = Arc::new(AtomicBool::new(false));
     let reader = tokio::spawn({
-        let (api, run) = (api.clone(), run.clone());
+        let (api, run, is_over) = (api.clone(), run.clone(), is_over.clone());
         async move {
             let mut seen: Vec<Seen> = Vec::new();
-            // It reads a little, and nothing for a long time.
+            // It reads a little, and nothing more before the run is over.
             let follow = api.follow(0, &run, 0, |event| {
                 seen.push(event);
-                if seen.len() < 10 {
-                    tokio::task::block_in_place(|| std::thread::sleep(Duration::from_millis(300)));
+                while seen.len() == 5 && !is_over.load(Ordering::Relaxed) {
+                    tokio::task::block_in_place(|| std::thread::sleep(Duration::from_millis(20)));
                 }
             });
             follow.await?;
@@ -66,6 +69,7 @@ pub(super) async fn play(given: Given) -> anyhow::Result<(Report, Option<Rabbit>
     });
     let ended = until("the run that is watched", Duration::from_secs(300), over(run)).await?;
     let watched = watched.elapsed();
+    is_over.store(true, Ordering::Relaxed);
     report.expect(
         ended.output_json.as_deref() == Some(&json!({"ends": items.len()}).to_string()),
         format!("I1: it ended as {:?}", ended.status()),
@@ -81,6 +85,7 @@ pub(super) async fn play(given: Given) -> anyhow::Result<(Report, Option<Rabbit>
     let slower = watched.as_secs_f64() / alone.as_secs_f64();
     report.expect(slower < 2.0, format!("a slow reader made the run {slower:.1} times as long"));
     let gaps = seen.iter().filter(|event| event.kind == "gap").count();
+    report.expect(gaps > 0, "too little was tried: every event was still there");
     report.count("events of the run", usize::try_from(next - 1)?);
     report.count("told as events", seen.len() - gaps);
     report.count("gaps that were told", gaps);

@@ -67,8 +67,9 @@ async fn one(bed: &mut Bed, api: &Api, second_ms: u64, round: usize, report: &mu
     let over = || async { Ok(Some(api.got(&run).await?).filter(is_over)) };
     let ended = until("the end", PATIENCE, over).await?;
     let attempt = ended.output_json.clone().unwrap_or_default();
+    let wanted = json!({"attempt": 2}).to_string();
     report.expect(
-        attempt == json!({"attempt": 2}).to_string(),
+        attempt == wanted,
         format!(
             "I6: {request} ended with {attempt} {:?}: a failure of an attempt that was lost counted",
             ended.failure
