@@ -10,7 +10,7 @@ use baton_proto::v1::operate_client::OperateClient;
 use baton_proto::v1::runs_client::RunsClient;
 use baton_proto::v1::{
     AnswerRequest, ApplyGraphRequest, CancelRequest, GetRunRequest, Interrupt, ListInterruptsRequest, QueuesRequest,
-    Run, SignalRequest, SubmitRequest, UnparkRequest, WatchRequest, WorkersRequest, watch_response::Item,
+    Run, SignalRequest, SubmitRequest, WatchRequest, WorkersRequest, watch_response::Item,
 };
 use serde_json::Value;
 use tonic::Code;
@@ -193,16 +193,6 @@ impl Api {
             Told::Refused { code, cause } => Told::Refused { code, cause },
             Told::Unknown => Told::Unknown,
         }
-    }
-
-    /// Lets a parked run go on.
-    ///
-    /// # Errors
-    /// When it is refused, or nobody answers.
-    pub async fn unpark(&self, run: &str) -> anyhow::Result<()> {
-        let request = UnparkRequest { run_id: run.to_owned() };
-        until_known!(self, Duration::from_secs(30), place => call!(self, place, OperateClient, unpark, request.clone()))
-            .map(drop)
     }
 
     /// How many workers announced themselves.
