@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_common::{BlobRef, Digest};
 use baton_common::ids::WorkerId;
 use baton_common::job::{ClaimAnswer, RenewAnswer, ResumeAnswer};
+use baton_common::{BlobRef, Digest};
 use baton_control::{Announcement, Artifact, BlobPlace, ClaimCall, ControlPlane, Error, Hold, Resume, Welcome};
 use baton_orchestrator::Orchestrator;
 use bytes::Bytes;

@@ -201,14 +201,14 @@ impl Load {
                 return false;
             }
         }
-        synthetic::ended(cluster, &self.synthetic).await
+        synthetic::ended(cluster, &self.synthetic).await && cluster.dead_letters().await == 0
     }
 
     /// I1, I17: what was accepted and never came to its end.
     pub(super) async fn unfinished(&self, cluster: &Cluster) -> String {
         let mut runs: Vec<_> = self.runs.lock().iter().map(|(name, (_, run))| (name.clone(), *run)).collect();
         runs.extend(self.synthetic.iter().map(|info| ("synthetic".to_owned(), Some(info.id))));
-        let mut text = "I1: not ended:".to_owned();
+        let mut text = format!("I1: not ended ({} dead letters, I11):", cluster.dead_letters().await);
         for (name, run) in runs {
             let Some(run) = run else {
                 text.push_str(&format!("\n{name} was never accepted"));

@@ -77,7 +77,8 @@ fn timings() -> Timings {
         hide_ms: 1_500,
         publish_after_ms: 1_000,
         ready_after_ms: 500,
-        infra_attempts_max: 8,
+        infra_attempts_max: 4,
+        share_max: 4,
         advance_attempts_max: 50,
         ..Timings::default()
     }

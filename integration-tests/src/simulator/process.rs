@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use baton_blobs::Objects;
 use baton_broker::memory::Memory;
+use baton_broker::{Broker as _, DEAD_QUEUE, Message};
 use baton_common::records::RunInfo;
 use baton_common::tool::QueueClass;
 use baton_common::{Digest, WorkerId};
@@ -43,6 +44,7 @@ pub(super) struct Cluster {
     ledger: Ledger,
     sabotage: Sabotage,
     workers: Arc<Mutex<Vec<Arc<Gate>>>>,
+    leaving: Arc<Mutex<Vec<CancellationToken>>>,
     leaders: Arc<Mutex<Vec<Arc<Gate>>>>,
     over: CancellationToken,
 }
@@ -58,10 +60,11 @@ impl Cluster {
     ) -> Self {
         let living: Living = Arc::new(Mutex::new(vec![None; ORCHESTRATORS]));
         let workers = Arc::new(Mutex::new(WORKERS.iter().map(|_| Arc::default()).collect()));
+        let leaving = Arc::new(Mutex::new(vec![CancellationToken::new(); WORKERS.len()]));
         let leaders = Arc::new(Mutex::new((0..LEADERS).map(|_| Arc::default()).collect()));
         let over = CancellationToken::new();
         let blobs = Objects::memory();
-        Self { memory, chaos, living, broker, blobs, checker, ledger, sabotage, workers, leaders, over }
+        Self { memory, chaos, living, broker, blobs, checker, ledger, sabotage, workers, leaving, leaders, over }
     }
 
     /// Starts every process, each with somebody who starts it again when it dies.
@@ -198,6 +201,9 @@ impl Cluster {
             let control = GatedControl { gate: gate.clone(), living: self.living.clone(), chaos: self.chaos.clone() };
             let mut settings = baton_worker::Settings::new(WORKERS[slot]);
             settings.slots = 4;
+            (settings.drain_grace_ms, settings.cancel_grace_ms) = (300, 100);
+            let shutdown = self.over.child_token();
+            self.leaving.lock()[slot] = shutdown.clone();
             let parts = baton_worker::Parts {
                 id: WorkerId(self.chaos.below(u64::MAX)),
                 place: format!("worker-{slot}"),
@@ -215,7 +221,7 @@ impl Cluster {
                 biased;
                 () = self.over.cancelled() => return,
                 () = gate.ended() => {}
-                _ = Worker::run(parts, self.over.child_token()) => {}
+                _ = Worker::run(parts, shutdown) => {}
             }
             tokio::time::sleep(Duration::from_millis(50 + self.chaos.below(2_000))).await;
         }
@@ -232,6 +238,14 @@ impl Cluster {
             }
             if self.chaos.strikes("worker killed", 150.0) {
                 self.kill_worker();
+            }
+            if self.chaos.strikes("worker told to leave", 150.0) {
+                let slot = usize::try_from(self.chaos.below(3)).unwrap_or(0);
+                self.leaving.lock()[slot].cancel();
+            }
+            if self.chaos.strikes("garbage published", 60.0) {
+                let (queue, id) = ("io.normal".to_owned(), "garbage".to_owned());
+                let _ = self.broker.publish(vec![Message { queue, id, body: b"{\"v\":1".to_vec() }]).await;
             }
             if self.chaos.strikes("queue purged", 60.0) {
                 self.broker.purge(["io.normal", "cpu.normal"][usize::try_from(self.chaos.below(2)).unwrap_or(0)]);
@@ -287,6 +301,11 @@ impl Cluster {
     fn kill_worker(&self) {
         let slot = usize::try_from(self.chaos.below(3)).unwrap_or(0);
         self.workers.lock()[slot].die();
+    }
+
+    /// Dead letters that nobody has read.
+    pub(super) async fn dead_letters(&self) -> u64 {
+        self.broker.depth(DEAD_QUEUE).await.ok().flatten().map_or(0, |depth| depth.ready)
     }
 
     /// Whether the store ever went back in this life.

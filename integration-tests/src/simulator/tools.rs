@@ -41,7 +41,9 @@ impl Ledger {
         let (job, starts) = (&call.job, entry.starts);
         let granted = self.checker.grants(job);
         // A store that went back forgets grants of a `once` job, though it was executed.
-        let once = effect == Effect::Once && !self.checker.was_rolled_back();
+        // Who takes a run up again wants it done again.
+        let asked = self.checker.was_rolled_back() || self.checker.was_retried(job.run);
+        let once = effect == Effect::Once && !asked;
         if starts > granted {
             self.checker.report(format!("I9: {job} ran {starts} times under {key}, granted {granted}"));
         } else if once && starts > 1 {

@@ -67,7 +67,7 @@ fn judge_caller(store: &MemoryStore, seen: &Seen, caller: RunId) -> Verdict {
                 })
         });
         let over = state.status.is_terminal() || state.status == RunStatus::Cancelling;
-        if !stops && (over || !wanted) {
+        if !stops && (over || !wanted) && state.leaving == 0 {
             return Err(format!("I9: {child} goes on, nobody waits for it in {caller}, {}", state.status.name()));
         }
     }

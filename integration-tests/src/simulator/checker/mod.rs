@@ -4,10 +4,11 @@
 //! transitions to having changed nothing (I10), `reply` judges answers (I2, I5, I6, I8, I10),
 //! `second` computes each advance a second time (I18), and the runs a transition wrote are
 //! looked at as they stand: `record` (I1, I2, I4, I8, I12, I17), `tasks` (I3, I6, I11) and
-//! `wakes` (I7), `family` (I3, I9 for runs within runs). I9 and half of I5 are the `super::tools::Ledger`'s, and that everything
+//! `wakes` (I7), `family` (I3, I9 for runs within runs), `keys` (I9 for results under a name). I9 and half of I5 are the `super::tools::Ledger`'s, and that everything
 //! comes to its end (I1) and the dead letters empty (I11) is judged at the end of a life.
 
 mod family;
+mod keys;
 mod record;
 mod refusal;
 mod reply;
@@ -19,10 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use baton_common::Timestamp;
-use baton_common::ids::{GroupId, InterruptId, JobId, RunId, Version};
+use baton_common::ids::{Gen, GroupId, InterruptId, JobId, RunId, Version};
 use baton_common::records::GroupPhase;
 use baton_common::settings::Timings;
-use baton_common::transition::{Op, Reply};
+use baton_common::transition::{Op, Recorded, Reply, RetryAnswer};
 use baton_store::{Error, MemoryStore, Reader, RunDetail};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -55,6 +56,9 @@ struct Seen {
     unheard: BTreeSet<RunId>,
     /// Runs by the run that called them.
     children: BTreeMap<RunId, BTreeSet<RunId>>,
+    /// Runs that were taken up again, or removed and submitted again.
+    retried: BTreeSet<RunId>,
+    keys: keys::Keys,
     rolled_back: bool,
     violation: Option<String>,
 }
@@ -80,7 +84,14 @@ impl Checker {
         let made = Made { op, reply: &reply, now, before: before.as_ref() };
         let mut verdict = refusal::judge(&made, &changes)
             .and_then(|()| reply::judge(&mut seen, &made))
+            .and_then(|()| {
+                let rolled_back = seen.rolled_back;
+                keys::judge(&mut seen.keys, rolled_back, &made)
+            })
             .and_then(|()| second::judge(&mut seen, &made, second));
+        if let (Op::Retry(retry), Reply::Retry(RetryAnswer::Retried(_))) = (op, &reply) {
+            seen.retried.insert(retry.run);
+        }
         let after: Vec<_> = changes.runs.iter().map(|run| (*run, self.detail(*run))).collect();
         family::note(&mut seen, after.iter().filter_map(|(_, detail)| detail.as_ref()));
         for (run, detail) in &after {
@@ -111,6 +122,7 @@ impl Checker {
             grants: std::mem::take(&mut seen.grants),
             closings: std::mem::take(&mut seen.closings),
             children: std::mem::take(&mut seen.children),
+            retried: std::mem::take(&mut seen.retried),
             rolled_back: true,
             ..Seen::default()
         };
@@ -122,9 +134,14 @@ impl Checker {
         self.seen.lock().rolled_back
     }
 
-    /// Grants of a job so far.
+    /// Whether a run was ever taken up again.
+    pub fn was_retried(&self, run: RunId) -> bool {
+        self.seen.lock().retried.contains(&run)
+    }
+
+    /// Grants of a job so far, in whatever generation.
     pub fn grants(&self, job: &JobId) -> u64 {
-        self.seen.lock().grants.get(job).copied().unwrap_or(0)
+        self.seen.lock().grants.get(&in_all(job)).copied().unwrap_or(0)
     }
 
     /// Waits for the first violation.
@@ -201,6 +218,11 @@ fn at_once<T>(read: impl Future<Output = Result<T, Error>>) -> Result<T, String>
     }
 }
 
+/// A job whatever its generation.
+fn in_all(job: &JobId) -> JobId {
+    JobId { r#gen: Gen(0), ..job.clone() }
+}
+
 fn run_of(op: &Op) -> Option<RunId> {
     Some(match op {
         Op::Submit(op) => op.info.id,
@@ -236,7 +258,9 @@ fn answer_name(op: &Op, reply: &Reply) -> String {
         Reply::Renew(answers) => answers.iter().map(|answer| word(answer, 0)).min().unwrap_or_default(),
         reply => word(reply, 1),
     };
-    format!("answer {} {answer}", word(op, 0))
+    let returned = matches!(op, Op::Record(record) if record.outcome == Recorded::Returned);
+    let name = if returned { "Return".to_owned() } else { word(op, 0) };
+    format!("answer {name} {answer}")
 }
 
 /// A word of a value's text, counted from 0; the text is made no further than that.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_common::ids::{InterruptId, RunId};
+use baton_common::ids::{GroupId, InterruptId, RunId};
 use baton_common::records::{Body, InterruptState, RunState};
 use baton_common::transition::Op;
 use baton_store::{MemoryStore, Reader, RunDetail};
@@ -25,6 +25,12 @@ pub(super) fn judge_absent(seen: &mut Seen, made: &Made<'_>, run: RunId) -> Verd
     let Some(known) = seen.runs.remove(&run) else { return Ok(()) };
     let collected = matches!(made.op, Op::Gc { run: of } if *of == run);
     if collected && known.state.status.is_terminal() && known.state.detached_open == 0 {
+        // One of the same name begins anew, and does again what it did.
+        seen.retried.insert(run);
+        seen.advanced.retain(|(of, _)| *of != run);
+        seen.fences.retain(|job, _| job.run != run);
+        seen.closed.retain(|(of, _)| *of != run);
+        known.interrupts.keys().for_each(|id| drop(seen.decisions.remove(id)));
         return Ok(());
     }
     Err(format!("I1: {run} is gone, it was {:?}", known.state))
@@ -117,7 +123,12 @@ fn judge_events(store: &MemoryStore, run: RunId, state: &RunState, known: Option
 fn judge_detached(run: RunId, made: &Made<'_>, detail: &RunDetail) -> Verdict {
     let of_run = matches!(made.op, Op::Advance(_) | Op::Cancel(_));
     let Some(before) = made.before.filter(|before| of_run && before.run.info.id == run) else { return Ok(()) };
-    for (group, tasks) in before.groups.iter().filter(|(group, _)| group.info.detached) {
+    let again = |id: &GroupId| match made.op {
+        // After a retry from before its opening it is done again.
+        Op::Advance(commit) => before.run.state.r#gen.0 > 0 && commit.open.iter().any(|new| new.info.id == *id),
+        _ => false,
+    };
+    for (group, tasks) in before.groups.iter().filter(|(group, _)| group.info.detached && !again(&group.info.id)) {
         let after = detail.groups.iter().find(|(after, _)| after.info.id == group.info.id);
         if after.is_none_or(|(state, rows)| (state, rows) != (group, tasks)) {
             return Err(format!("I17: the detached {} of {run} was touched", group.info.id));

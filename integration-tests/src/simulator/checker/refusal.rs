@@ -62,6 +62,8 @@ fn may(made: &Made<'_>) -> May {
         (_, Reply::Retry(answer)) => yes(matches!(answer, RetryAnswer::Retried(_))),
         (_, Reply::Repin(answer)) => yes(matches!(answer, RepinAnswer::Repinned { .. })),
         (Op::Force { .. }, Reply::Changed(false)) => May::SameState,
+        // Whoever uses keys removes those that are over.
+        (Op::Settle(_), Reply::Changed(_)) => May::Anything,
         (_, Reply::Changed(changed)) => yes(*changed),
         _ => May::Anything,
     }

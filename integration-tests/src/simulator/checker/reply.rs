@@ -20,7 +20,7 @@ pub(super) fn judge(seen: &mut Seen, made: &Made<'_>) -> Verdict {
             if followed { Ok(()) } else { Err(format!("I2: an advance from {} led to {ver}", commit.seen)) }
         }
         (Op::Claim(claim), Reply::Claim(ClaimVerdict::Granted(granted))) => {
-            *seen.grants.entry(claim.job.clone()).or_default() += 1;
+            *seen.grants.entry(super::in_all(&claim.job)).or_default() += 1;
             judge_grant(made, claim, granted)
         }
         (Op::Record(record), Reply::Record(verdict)) => judge_record(made, record, verdict),

@@ -8,7 +8,7 @@ use baton_common::records::{
     DueKey, DueKind, Group, GroupPhase, Interrupt, InterruptState, RunStatus, Task, TaskKind, TaskState,
 };
 use baton_common::transition::Op;
-use baton_common::{JobId, RunId};
+use baton_common::{JobId, RunId, Timestamp};
 use baton_store::{MemoryStore, Reader, RunDetail};
 
 use super::{Made, Seen, Verdict, at_once};
@@ -50,7 +50,7 @@ pub(super) fn judge(store: &MemoryStore, seen: &mut Seen, made: &Made<'_>, detai
         return Err(format!("I7: {run} stops and nothing will hasten it"));
     }
     judge_waits(store, seen, made, detail, has(DueKind::Signal))?;
-    let wakes = Wakes { store, due: &due, detail, run };
+    let wakes = Wakes { store, due: &due, detail, run, now: made.now };
     for (group, tasks) in detail.groups.iter().filter(|(group, _)| open(group) || group.info.detached) {
         wakes.judge_group(group, tasks)?;
     }
@@ -68,7 +68,9 @@ fn judge_waits(
 ) -> Verdict {
     let (info, state) = (&detail.run.info, &detail.run.state);
     let waits = at_once(store.waits(info.id))?;
-    if waits.len() != state.awaiting as usize {
+    let (counted, there) = (state.awaiting as usize, waits.len());
+    // What is left to be stopped still counts.
+    if counted < there || counted > there && state.leaving == 0 {
         return Err(format!("I3: {} counts {} waits and has {}", info.id, state.awaiting, waits.len()));
     }
     if waits.is_empty() {
@@ -101,6 +103,7 @@ struct Wakes<'a> {
     due: &'a BTreeSet<DueKey>,
     detail: &'a RunDetail,
     run: RunId,
+    now: Timestamp,
 }
 
 impl Wakes<'_> {
@@ -121,7 +124,15 @@ impl Wakes<'_> {
                 return Err(format!("I7: nothing wakes {job}: {:?}", task.state));
             }
         }
-        if group.info.deadline.is_some() && !stopped && !self.has(&DueKey::group(DueKind::Timer, self.run, id)) {
+        let timed = self.has(&DueKey::group(DueKind::Timer, self.run, id));
+        let settles = group.state.settling && group.state.phase == GroupPhase::Open;
+        if (settles || group.state.has_left()) && !timed {
+            return Err(format!("I7: nothing goes on with {id} of {}", self.run));
+        }
+        // A group that was opened again after its deadline has none.
+        let again = self.detail.run.state.r#gen.0 > 0;
+        let deadline = group.info.deadline.filter(|deadline| !again || *deadline > self.now);
+        if deadline.is_some() && !stopped && !self.has(&DueKey::group(DueKind::Timer, self.run, id)) {
             return Err(format!("I7: nothing looks at the deadline of {id} in {}", self.run));
         }
         Ok(())

@@ -3,12 +3,14 @@
 //! their run, threads with a queue, branches that are dropped, waits and signals, runs within runs, jobs that pause, and compensations.
 //!
 //! `plan` decides, purely, from the records and a plan's number; `groups` makes its groups;
-//! `worker` does the work that pauses, `people` what comes at the wrong time.
+//! `worker` does the work that pauses, `people` what comes at the wrong time, `operators` what
+//! looks back and sets right.
 //! What is here is the process around it: it looks at its runs as a sweeper does, through
 //! the same gated store, and dies and starts again as every other. Orchestrators publish,
 //! hand out, expire and record for these runs as for any; they only cannot advance them.
 
 pub(super) mod groups;
+mod operators;
 mod people;
 pub(super) mod plan;
 mod worker;
@@ -107,6 +109,7 @@ impl Leader {
             tokio::time::sleep(Duration::from_millis(80 + self.chaos.below(400))).await;
             // What fails here is looked at again.
             let _ = self.meddle().await;
+            let _ = self.operate().await;
             for info in self.runs.iter() {
                 let _ = self.look(info.id, Some(info)).await;
             }
@@ -205,6 +208,9 @@ impl Leader {
             let tasks = std::mem::take(&mut group.tasks);
             commit.staged += u32::try_from(tasks.len()).unwrap_or(u32::MAX);
             for (chunk, first) in tasks.chunks(STAGED).zip((0..).step_by(STAGED)) {
+                if self.chaos.strikes("chunk forgotten", 30.0) {
+                    continue;
+                }
                 let group = group.info.id.clone();
                 self.apply(Op::Stage(Stage { run, op: commit.op, group, first, tasks: chunk.to_vec() })).await?;
             }

@@ -37,7 +37,7 @@ impl Leader {
         Ok(())
     }
 
-    fn pick(&self) -> &baton_common::records::RunInfo {
+    pub(super) fn pick(&self) -> &baton_common::records::RunInfo {
         let count = u64::try_from(self.runs.len()).unwrap_or(1);
         &self.runs[usize::try_from(self.chaos.below(count)).unwrap_or(0)]
     }

@@ -78,7 +78,9 @@ pub(in crate::simulator) fn step(loaded: &Loaded, head: Option<&Checkpoint>) -> 
         RunStatus::Running if !loaded.closed.is_empty() => ("closed", None),
         _ => return None,
     };
-    let control = head.and_then(|head| Control::deserialize(&head.control).ok()).unwrap_or_default().of(loaded);
+    let control = head.and_then(|head| Control::deserialize(&head.control).ok()).unwrap_or_default();
+    // What ends a run folds nothing.
+    let control = if status.is_none() { control.of(loaded) } else { control };
     let mut next = Next::new(loaded, control, head.map_or(Digest::default(), |head| head.hash));
     match reason {
         "started" | "resumed" => next.follow(0),
@@ -109,7 +111,16 @@ struct Next<'a> {
 
 impl<'a> Next<'a> {
     fn new(loaded: &'a Loaded, control: Control, hash: Digest) -> Self {
-        Self { loaded, control, hash, consumed: Vec::new(), closed_at: Vec::new(), cancelled: Vec::new(), open: Vec::new(), undoing: false }
+        Self {
+            loaded,
+            control,
+            hash,
+            consumed: Vec::new(),
+            closed_at: Vec::new(),
+            cancelled: Vec::new(),
+            open: Vec::new(),
+            undoing: false,
+        }
     }
 
     /// Folds groups, and goes on from each; or turns to the compensations, if one failed.
