@@ -62,19 +62,7 @@ impl Machine<'_> {
         let mut needed_by = needed_by(tasks);
         for (index, task) in (0_u32..).zip(tasks) {
             let released = first.contains(&index);
-            let row = Task {
-                state: match (released, is_job) {
-                    (false, _) => TaskState::Held,
-                    (true, true) => TaskState::Publishable { not_before: self.now },
-                    (true, false) => TaskState::Parked,
-                },
-                digest: task.digest,
-                fence: Fence(0),
-                app_attempts: 0,
-                infra_attempts: 0,
-                dispatch_seq: DispatchSeq(u32::from(released && is_job)),
-                phase: 0,
-            };
+            let row = self.opened_task(task.digest, released, is_job);
             self.rows.put_task(run, &new.info.id, index, &row)?;
             self.rows.put_input(run, &new.info.id, index, &task.body)?;
             let terms = terms(task, needed_by.remove(&index).unwrap_or_default());
@@ -102,6 +90,23 @@ impl Machine<'_> {
             state.detached_open += 1;
         }
         Ok(())
+    }
+
+    /// A task as its group opens.
+    fn opened_task(&self, digest: Digest, released: bool, is_job: bool) -> Task {
+        Task {
+            state: match (released, is_job) {
+                (false, _) => TaskState::Held,
+                (true, true) => TaskState::Publishable { not_before: self.now },
+                (true, false) => TaskState::Parked,
+            },
+            digest,
+            fence: Fence(0),
+            app_attempts: 0,
+            infra_attempts: 0,
+            dispatch_seq: DispatchSeq(u32::from(released && is_job)),
+            phase: 0,
+        }
     }
 
     fn opened_event(&mut self, info: &RunInfo, state: &mut RunState, group: &GroupInfo) -> Outcome<()> {
