@@ -2,7 +2,8 @@
 //! and the paths it refers to.
 //!
 //! A comprehension is rewritten to run over `ordered(range)`, which lists the keys of a map
-//! in order: the interpreter's own maps have none.
+//! in order: the interpreter's own maps have none. For the same reason what is added is marked:
+//! `list + map` would append the keys as they come.
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr as Ast, IdedExpr, LiteralValue, operators};
 
@@ -12,6 +13,8 @@ use crate::spec::names::nearest;
 
 /// The function that makes an iteration ordered.
 pub(super) const ORDERED: &str = "@ordered";
+/// The function that lets everything through that may be added.
+pub(super) const ADDEND: &str = "@addend";
 const DEPTH_MAX: usize = 64;
 const NESTED_MAX: usize = 2;
 
@@ -102,7 +105,13 @@ impl Walk {
         if let Some(target) = &mut call.target {
             self.expression(target, depth + 1)?;
         }
-        call.args.iter_mut().try_for_each(|argument| self.expression(argument, depth + 1))
+        call.args.iter_mut().try_for_each(|argument| self.expression(argument, depth + 1))?;
+        if let (operators::ADD, [_, right]) = (call.func_name.as_str(), call.args.as_mut_slice())
+            && !matches!(right.expr, Ast::Literal(_) | Ast::List(_))
+        {
+            wrap(right, ADDEND);
+        }
+        Ok(())
     }
 
     fn comprehension(&mut self, loops: &mut ComprehensionExpr, depth: usize) -> Result<(), Error> {
@@ -120,11 +129,16 @@ impl Walk {
             self.expression(part, depth + 1)?;
         }
         self.variables.truncate(before);
-        let range = std::mem::take(&mut loops.iter_range);
-        let call = CallExpr { func_name: ORDERED.to_owned(), target: None, args: vec![range] };
-        loops.iter_range = IdedExpr { id: 0, expr: Ast::Call(call) };
+        wrap(&mut loops.iter_range, ORDERED);
         Ok(())
     }
+}
+
+/// Puts a call of a function of ours around an expression.
+fn wrap(expression: &mut IdedExpr, function: &str) {
+    let inner = std::mem::take(expression);
+    let call = CallExpr { func_name: function.to_owned(), target: None, args: vec![inner] };
+    *expression = IdedExpr { id: 0, expr: Ast::Call(call) };
 }
 
 /// The path an expression spells: `state.a`, `state['a']`, `has(state.a)`.

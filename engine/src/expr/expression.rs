@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use baton_common::Failure;
-use cel::common::ast::{Expr as Ast, IdedExpr};
+use cel::common::ast::{Expr as Ast, IdedExpr, operators};
 use cel::common::types::{CelList, CelMap, DYN_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
-use super::cost::{ORDERED, Walk, path_of};
+use super::cost::{ADDEND, ORDERED, Walk, path_of};
 use super::infer::Mismatch;
 use super::quick::Quick;
 use super::shape::{Names, Shape};
@@ -163,14 +163,15 @@ impl std::fmt::Debug for Expr {
     }
 }
 
-/// The standard library without optional values, and [`ORDERED`].
+/// The standard library without optional values, [`ORDERED`] and [`ADDEND`].
 fn environment() -> &'static Arc<Env> {
     static ENVIRONMENT: OnceLock<Arc<Env>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
         let mut env = Env::stdlib().with_optional_support(false);
-        // Its name cannot be taken: no text can spell it.
-        let declared = env.add_overload(ORDERED, "ordered_dyn", vec![DYN_TYPE], ordered);
-        debug_assert!(declared.is_ok());
+        // Their names cannot be taken: no text can spell them.
+        let ordered = env.add_overload(ORDERED, "ordered_dyn", vec![DYN_TYPE], ordered);
+        let addend = env.add_overload(ADDEND, "addend_dyn", vec![DYN_TYPE], addend);
+        debug_assert!(ordered.is_ok() && addend.is_ok());
         Arc::new(env)
     })
 }
@@ -183,6 +184,15 @@ fn ordered<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>,
     keys.sort();
     let keys: Vec<Box<dyn Val + 'v>> = keys.into_iter().map(|key| key.inner().clone_as_boxed()).collect();
     Ok(CowVal::owned(CelList::from(keys)))
+}
+
+/// Anything but a map.
+fn addend<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let value = arguments.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
+    match value.downcast_ref::<CelMap>() {
+        Some(_) => Err(ExecutionError::function_error(operators::ADD, "a map")),
+        None => Ok(value),
+    }
 }
 
 /// Refuses what the parser would need a deep stack for.
@@ -242,6 +252,9 @@ fn phrase(error: &ExecutionError) -> String {
         ExecutionError::Overflow(name, ..) => format!("{} leaves the range of integers", operator(name)),
         ExecutionError::IndexOutOfBounds(_) => "there is no element of that index".to_owned(),
         ExecutionError::DuplicateKey(_) => "a key stands twice in a map".to_owned(),
+        ExecutionError::FunctionError { function, .. } if function == operators::ADD => {
+            "+ does not take a map".to_owned()
+        }
         ExecutionError::FunctionError { function, .. } => format!("{function} failed"),
         ExecutionError::NotSupportedAsMethod { method, target } => {
             format!("{method} is no method of {}", target.type_of())
@@ -295,6 +308,17 @@ mod tests {
         }
         assert!(eval("state.f", &state).unwrap().is_f64());
         assert!(eval("state.n", &state).unwrap().is_i64());
+    }
+
+    #[test]
+    fn a_map_is_never_added() {
+        let state = json!({"l": [1], "o": {"b": 1, "a": 2, "c": 3}, "n": 1});
+        for text in ["state.l + state.o", "[1] + state", "state.l + {'a': state.n}", "[state.l + state.o]"] {
+            let message = eval(text, &state).unwrap_err();
+            assert!(message.contains("+ does not take a map"), "{text}: {message}");
+        }
+        assert_eq!(eval("state.l + state.l", &state), Ok(json!([1, 1])));
+        assert_eq!(eval("state.n + state.n", &state), Ok(json!(2)));
     }
 
     #[test]

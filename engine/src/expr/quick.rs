@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use cel::common::ast::{CallExpr, EntryExpr, Expr as Ast, IdedExpr, LiteralValue, MapExpr, operators};
 use serde_json::{Map, Number, Value};
 
-use super::cost::{TYPE_NAMES, path_of};
+use super::cost::{ADDEND, TYPE_NAMES, path_of};
 use super::resolve::find;
 use super::{Path, Scope};
 
@@ -76,6 +76,10 @@ impl Quick {
             },
             operators::CONDITIONAL => match call.args.as_slice() {
                 [when, then, other] => Self::Choice(Box::new([Self::of(when)?, Self::of(then)?, Self::of(other)?])),
+                _ => return None,
+            },
+            ADDEND => match call.args.as_slice() {
+                [one] => Self::of(one)?,
                 _ => return None,
             },
             operators::LOGICAL_AND => Self::And(two()?),
