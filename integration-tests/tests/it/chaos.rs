@@ -10,10 +10,13 @@ use baton_testbed::Rabbit;
 /// The broker goes from one drill to the next.
 static RABBIT: Mutex<Option<Rabbit>> = Mutex::new(None);
 
+/// Faults strike when they strike: one drill may miss what is missing.
+const SEEDS: [u64; 3] = [1, 2, 3];
+
 /// Plays a scenario; what promises it broke.
-fn violations(scenario: Scenario, sabotage: Option<Sabotage>) -> Vec<String> {
+fn violations(scenario: Scenario, seed: u64, sabotage: Option<Sabotage>) -> Vec<String> {
     let mut rabbit = RABBIT.lock().unwrap_or_else(PoisonError::into_inner);
-    let given = Given { seed: 1, sabotage, rabbit: rabbit.take(), full: false };
+    let given = Given { seed, sabotage, rabbit: rabbit.take(), full: false };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     match runtime.block_on(scenario.play(given)) {
         Ok((report, left)) => {
@@ -26,14 +29,15 @@ fn violations(scenario: Scenario, sabotage: Option<Sabotage>) -> Vec<String> {
 }
 
 fn holds(scenario: Scenario) {
-    let violations = violations(scenario, None);
+    let violations = violations(scenario, 1, None);
     assert!(violations.is_empty(), "{scenario}: {violations:#?}");
 }
 
-/// Without a check a promise is broken, and the drill sees it.
+/// Without a check a promise is broken, and one of a few drills sees it.
 fn is_missed(sabotage: Sabotage) {
-    let violations = violations(Scenario::that_misses(sabotage), Some(sabotage));
-    assert!(!violations.is_empty(), "{sabotage}: nothing was broken");
+    let scenario = Scenario::that_misses(sabotage);
+    let found = SEEDS.into_iter().any(|seed| !violations(scenario, seed, Some(sabotage)).is_empty());
+    assert!(found, "{sabotage}: nothing was broken");
 }
 
 macro_rules! drills {
