@@ -64,9 +64,8 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
         let began = Instant::now();
         process.start()?;
         let api = rig.bed.direct_api()?;
-        while !matches!(api.inbox(place).await, Told::Ok(_)) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let serves = || async { Ok(matches!(api.inbox(place).await, Told::Ok(_)).then_some(())) };
+        until("an orchestrator that serves again", Duration::from_secs(30), serves).await?;
         slowest = slowest.max(began.elapsed());
         let target = format!("orchestrator-{place}");
         strikes.push(Strike { fault: Fault::KillOrchestrator, target, at_ms, until_ms: now_ms() });
