@@ -3,6 +3,8 @@
 //! The server's own script is called, not the wrapper in the path, which changes to another
 //! user. A virtual host for each test keeps tests apart on one server.
 
+mod cluster;
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -47,6 +49,8 @@ struct Ports {
 pub struct Rabbit {
     server: Option<Group>,
     mapper: Option<Group>,
+    /// Whether another node of its cluster has the mapper.
+    joined: bool,
     ports: Ports,
     hosts: AtomicU32,
     folder: TempDir,
@@ -64,7 +68,8 @@ impl Rabbit {
             let folder = tempfile::Builder::new().prefix("baton-rabbit-").tempdir()?;
             configure(folder.path(), &options)?;
             let ports = Ports { amqp: port::free()?, distribution: port::free()?, mapper: port::free()? };
-            let mut rabbit = Self { server: None, mapper: None, ports, hosts: AtomicU32::new(0), folder };
+            let mut rabbit =
+                Self { server: None, mapper: None, joined: false, ports, hosts: AtomicU32::new(0), folder };
             match rabbit.run() {
                 Ok(()) => return Ok(rabbit),
                 Err(error) => last = Some(error),
@@ -151,6 +156,14 @@ impl Rabbit {
         self.ctl(&["set_vm_memory_high_watermark", if raised { "0.0000001" } else { "0.6" }]).map(drop)
     }
 
+    /// Raises the disk alarm, which does the same, or ends it.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn disk_alarm(&self, raised: bool) -> anyhow::Result<()> {
+        self.ctl(&["set_disk_free_limit", if raised { "1000000GB" } else { "1MB" }]).map(drop)
+    }
+
     /// Names of the queues of a virtual host and how many messages each holds, those in
     /// consumers' hands too.
     ///
@@ -227,8 +240,10 @@ impl Rabbit {
     }
 
     fn run(&mut self) -> anyhow::Result<()> {
-        let mapper = ["-address", "127.0.0.1", "-port", &self.ports.mapper.to_string()];
-        self.mapper = Some(Group::start(self.command("epmd").args(mapper), "erlang-base", None)?);
+        if self.mapper.is_none() && !self.joined {
+            let mapper = ["-address", "127.0.0.1", "-port", &self.ports.mapper.to_string()];
+            self.mapper = Some(Group::start(self.command("epmd").args(mapper), "erlang-base", None)?);
+        }
         let log = self.folder.path().join("rabbitmq.out");
         let mut command = self.command(SERVER);
         command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);

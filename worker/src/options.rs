@@ -27,7 +27,7 @@ const DATA_DIR: &str = ".baton";
 /// (`slots`); secrets have no flag.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Options {
-    /// The broker: amqp://… or amqps://… [BATON_BROKER]
+    /// The broker: amqp://… or amqps://…, hosts of a cluster with commas [BATON_BROKER]
     #[arg(long, global = true)]
     broker: Option<String>,
     /// The orchestrators, separated by commas [BATON_ORCHESTRATOR]

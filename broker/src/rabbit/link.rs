@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::options::RabbitOptions;
 use super::topology::Topology;
@@ -55,8 +56,10 @@ impl Link {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, state) = watch::channel(None);
         let repair = Arc::new(Notify::new());
-        let keeper =
-            Keeper { options, topology, purpose, sender, repair: repair.clone(), stop: stop.clone(), number: 0 };
+        // Somewhere, so that processes spread over the nodes of a cluster.
+        let node = usize::from(Uuid::new_v4().as_bytes()[0]);
+        let (told, stopped) = (repair.clone(), stop.clone());
+        let keeper = Keeper { options, topology, purpose, sender, repair: told, stop: stopped, number: 0, node };
         (Self { state, repair, stop }, tokio::spawn(keeper.run()))
     }
 
@@ -117,6 +120,8 @@ struct Keeper {
     repair: Arc<Notify>,
     stop: CancellationToken,
     number: u64,
+    /// Which node is asked, or was last.
+    node: usize,
 }
 
 impl Keeper {
@@ -132,17 +137,20 @@ impl Keeper {
                 }
                 Some(Err(error)) => warn!(purpose = ?self.purpose, %error, "broker not reached"),
             }
+            // The next one, which may be the same.
+            self.node = self.node.wrapping_add(1);
             let pause = pauses.next().unwrap_or(Duration::from_secs(5));
             let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
     }
 
     async fn connect(&self) -> Result<Connection, String> {
-        let patience = Duration::from_millis(self.options.uri.query.connection_timeout.unwrap_or(5_000)) * 2;
+        let patience = Duration::from_millis(self.options.connection_timeout_ms()) * 2;
+        let node = &self.options.nodes[self.node % self.options.nodes.len()];
         let purpose = format!("{} {:?}", self.options.name, self.purpose).to_lowercase();
         let properties = ConnectionProperties::default().with_connection_name(purpose.into());
         let connect = async {
-            let connection = Connection::connect_uri(self.options.uri.clone(), properties).await?;
+            let connection = Connection::connect_uri(node.clone(), properties).await?;
             self.topology.ensure_all(&connection).await?;
             if self.purpose == Purpose::Publish {
                 self.topology.check_boot(&connection).await?;

@@ -32,7 +32,7 @@ impl QueueType {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
     /// It is not `amqp://` or `amqps://` with host and virtual host.
-    #[error("not a RabbitMQ address: {0}")]
+    #[error("not a RabbitMQ address like amqp://user:password@host:5672,other:5672/vhost: {0}")]
     Address(String),
     /// A parameter has a value it cannot have.
     #[error("parameter {name} of the broker address cannot be `{value}`")]
@@ -53,7 +53,8 @@ pub enum OptionsError {
 /// Settings of the RabbitMQ adapter.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RabbitOptions {
-    pub(super) uri: AMQPUri,
+    /// The same virtual host at each node of a cluster; never empty.
+    pub(super) nodes: Vec<AMQPUri>,
     /// For queues that do not exist yet; an existing one stays as it is.
     pub queue_type: QueueType,
     /// Queues beyond io and cpu, such as `cap.gpu`. Consuming from a queue declares it too.
@@ -77,12 +78,13 @@ pub struct RabbitOptions {
 
 impl RabbitOptions {
     /// Settings for an address like `amqp://user:password@host:5672/vhost?queue_type=classic`.
+    /// The nodes of a cluster stand one after the other: `amqp://user:password@one,two:5673/vhost`.
     ///
     /// # Errors
     /// When the address cannot be used; the password is not in the error.
     pub fn parse(url: &str) -> Result<Self, OptionsError> {
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
-        let mut options = Self::new(AMQPUri::default());
+        let mut options = Self::new();
         let mut rest = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -90,25 +92,30 @@ impl RabbitOptions {
                 rest.push(pair);
             }
         }
-        let whole = format!("{address}?{}", rest.join("&"));
-        let mut uri = AMQPUri::from_str(&whole).map_err(OptionsError::Address)?;
-        if uri.vhost.is_empty() {
-            uri.vhost = "/".to_owned();
-        }
-        uri.query.heartbeat.get_or_insert(10);
-        uri.query.connection_timeout.get_or_insert(5_000);
-        options.uri = uri;
+        let rest = rest.join("&");
+        options.nodes =
+            nodes(address)?.into_iter().map(|node| uri(&format!("{node}?{rest}"))).collect::<Result<_, _>>()?;
         Ok(options)
+    }
+
+    /// What all nodes have in common, and the first of them.
+    fn uri(&self) -> &AMQPUri {
+        &self.nodes[0]
+    }
+
+    /// How long a connection may take to be there, in milliseconds.
+    pub(super) fn connection_timeout_ms(&self) -> u64 {
+        self.uri().query.connection_timeout.unwrap_or(5_000)
     }
 
     /// The virtual host.
     pub fn vhost(&self) -> &str {
-        &self.uri.vhost
+        &self.uri().vhost
     }
 
-    fn new(uri: AMQPUri) -> Self {
+    fn new() -> Self {
         Self {
-            uri,
+            nodes: vec![AMQPUri::default()],
             queue_type: QueueType::default(),
             extra_queues: Vec::new(),
             confirm_timeout_ms: 5_000,
@@ -142,12 +149,34 @@ impl RabbitOptions {
     }
 
     pub(super) fn tls(&self) -> bool {
-        self.uri.scheme == AMQPScheme::AMQPS
+        self.uri().scheme == AMQPScheme::AMQPS
     }
 
     pub(super) fn queues(&self) -> impl Iterator<Item = String> {
         JOB_QUEUES.iter().map(|name| (*name).to_owned()).chain(self.extra_queues.clone())
     }
+}
+
+/// The address of each node of one that names several hosts.
+fn nodes(address: &str) -> Result<Vec<String>, OptionsError> {
+    let (before, rest) = address.split_at(address.find("://").map_or(0, |at| at + 3));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+    let hosts: Vec<&str> = hosts.split(',').collect();
+    if hosts.len() > 1 && hosts.contains(&"") {
+        return Err(OptionsError::Address("a host is empty".to_owned()));
+    }
+    Ok(hosts.into_iter().map(|host| format!("{before}{login}{host}{path}")).collect())
+}
+
+fn uri(text: &str) -> Result<AMQPUri, OptionsError> {
+    let mut uri = AMQPUri::from_str(text).map_err(OptionsError::Address)?;
+    if uri.vhost.is_empty() {
+        uri.vhost = "/".to_owned();
+    }
+    uri.query.heartbeat.get_or_insert(10);
+    uri.query.connection_timeout.get_or_insert(5_000);
+    Ok(uri)
 }
 
 fn at_least_one<T: FromStr + PartialOrd + From<u8>>(value: &str) -> Option<T> {
@@ -165,9 +194,10 @@ impl FromStr for RabbitOptions {
 /// Without user and password.
 impl fmt::Debug for RabbitOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = format!("{}:{}/{}", self.uri.authority.host, self.uri.authority.port, self.uri.vhost);
+        let host = |uri: &AMQPUri| format!("{}:{}", uri.authority.host, uri.authority.port);
+        let hosts: Vec<String> = self.nodes.iter().map(host).collect();
         f.debug_struct("RabbitOptions")
-            .field("address", &address)
+            .field("address", &format!("{}/{}", hosts.join(","), self.vhost()))
             .field("queue_type", &self.queue_type)
             .field("extra_queues", &self.extra_queues)
             .field("confirm_timeout_ms", &self.confirm_timeout_ms)
@@ -185,7 +215,7 @@ mod tests {
         let url = "amqps://ann:s3cret@mq.example:5671/jobs?queue_type=classic&heartbeat=7";
         let options = RabbitOptions::parse(url).unwrap();
         assert!(options.tls() && options.queue_type == QueueType::Classic);
-        assert_eq!((options.uri.vhost.as_str(), options.uri.query.heartbeat), ("jobs", Some(7)));
+        assert_eq!((options.vhost(), options.uri().query.heartbeat), ("jobs", Some(7)));
         assert!(!format!("{options:?}").contains("s3cret"));
     }
 
@@ -193,7 +223,19 @@ mod tests {
     fn an_address_without_a_virtual_host_means_the_default_one() {
         for url in ["amqp://localhost", "amqp://localhost/", "amqp://localhost/%2f"] {
             let options = RabbitOptions::parse(url).unwrap();
-            assert_eq!((options.uri.vhost.as_str(), options.uri.query.heartbeat), ("/", Some(10)), "{url}");
+            assert_eq!((options.vhost(), options.uri().query.heartbeat), ("/", Some(10)), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_nodes_of_a_cluster_stand_in_one_address() {
+        let options = RabbitOptions::parse("amqp://ann:s3,cr@one,two:5673,127.0.0.1:5674/jobs?heartbeat=3").unwrap();
+        let told = format!("{options:?}");
+        assert!(told.contains("one:5672,two:5673,127.0.0.1:5674/jobs") && !told.contains("s3"), "{told}");
+        assert!(options.nodes.iter().all(|node| node.authority.userinfo.password == "s3,cr" && node.vhost == "jobs"));
+        assert!(options.nodes.iter().all(|node| node.query.heartbeat == Some(3)));
+        for wrong in ["amqp://one,,two/", "amqp://one,/", "amqp://one:5672,two:x/", "one,two"] {
+            assert!(RabbitOptions::parse(wrong).is_err(), "{wrong}");
         }
     }
 

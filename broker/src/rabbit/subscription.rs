@@ -66,6 +66,7 @@ impl Subscription {
         let opening = timeout(PATIENCE, self.open(up)).await;
         let late = |_| Lost { error: "no answer in time".to_owned(), served: false };
         let mut session = opening.map_err(late)?.map_err(|error| Lost { error: error.to_string(), served: false })?;
+        let here = session.here.clone();
         let (mut served, mut suspicions) = (false, 0);
         let mut looks = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -78,8 +79,10 @@ impl Subscription {
                     session.receive(incoming)
                 }
                 () = self.inbox.wish.notified() => session.heed().await.map_err(|error| error.to_string()),
-                _ = looks.tick() => {
-                    suspicions = if self.is_forgotten(up).await { suspicions + 1 } else { 0 };
+                _ = looks.tick() => if self.is_more_here(&here, up).await {
+                    Err("a queue is back".to_owned())
+                } else {
+                    suspicions = if self.is_forgotten(&here, up).await { suspicions + 1 } else { 0 };
                     if suspicions < 2 { Ok(()) } else { Err("the broker forgot the subscription".to_owned()) }
                 }
             };
@@ -96,12 +99,12 @@ impl Subscription {
     /// Whether this idle subscription gets nothing of a queue that holds something or knows
     /// no consumer: brokers lose subscriptions without telling. One look may meet a figure
     /// that is a moment old.
-    async fn is_forgotten(&self, up: &Up) -> bool {
+    async fn is_forgotten(&self, here: &[usize], up: &Up) -> bool {
         if !self.inbox.is_idle() {
             return false;
         }
-        for queue in &self.queues {
-            match timeout(PATIENCE, self.topology.depth(&up.connection, queue)).await {
+        for index in here {
+            match timeout(PATIENCE, self.topology.depth(&up.connection, &self.queues[*index])).await {
                 Ok(Ok(Some(depth))) if depth.consumers > 0 && depth.ready == 0 => {}
                 Ok(Ok(_)) => return self.inbox.is_idle(),
                 // The connection's trouble, which its keeper sees.
@@ -111,15 +114,27 @@ impl Subscription {
         false
     }
 
+    /// Whether a queue can be read again that could not be.
+    async fn is_more_here(&self, here: &[usize], up: &Up) -> bool {
+        for index in (0..self.queues.len()).filter(|index| !here.contains(index)) {
+            let depth = self.topology.depth(&up.connection, &self.queues[index]);
+            if matches!(timeout(PATIENCE, depth).await, Ok(Ok(Some(_)))) {
+                return true;
+            }
+        }
+        false
+    }
+
     async fn open(&self, up: &Up) -> lapin::Result<Session<'_>> {
-        self.topology.ensure(&up.connection, self.queues.iter().cloned()).await?;
+        let away = self.topology.ensure(&up.connection, self.queues.iter().cloned()).await?;
         let channel = up.connection.create_channel().await?;
         // Shared out, because quorum queues know no bound over several consumers.
         let share = self.prefetch.div_ceil(u16::try_from(self.queues.len()).unwrap_or(u16::MAX).max(1));
         channel.basic_qos(share, BasicQosOptions::default()).await?;
         self.inbox.renew();
-        let tags = vec![ShortString::default(); self.queues.len()];
-        let mut session = Session { owner: self, channel, incoming: SelectAll::new(), tags, named: 0, fetched: 0 };
+        let here = (0..self.queues.len()).filter(|index| !away.contains(&self.queues[*index])).collect();
+        let (incoming, tags) = (SelectAll::new(), Vec::new());
+        let mut session = Session { owner: self, channel, incoming, here, tags, named: 0, fetched: 0 };
         if self.inbox.wishes().0 {
             session.subscribe_all().await?;
         } else {
@@ -140,7 +155,9 @@ struct Session<'a> {
     owner: &'a Subscription,
     channel: Channel,
     incoming: SelectAll<BoxStream<'static, Incoming>>,
-    /// Of each queue, the name of its subscription.
+    /// The queues that can be read now, by number: others lie on a node that is down.
+    here: Vec<usize>,
+    /// Names of the subscriptions.
     tags: Vec<ShortString>,
     named: u64,
     /// Messages fetched one by one since the last pause.
@@ -149,7 +166,8 @@ struct Session<'a> {
 
 impl Session<'_> {
     async fn subscribe_all(&mut self) -> lapin::Result<()> {
-        for index in 0..self.owner.queues.len() {
+        self.tags.clear();
+        for index in self.here.clone() {
             self.subscribe(index).await?;
         }
         self.owner.inbox.stand(Standing::Subscribed);
@@ -161,7 +179,7 @@ impl Session<'_> {
         // Each subscription has a name of its own: the driver forgets an ended one late.
         self.named += 1;
         let tag = ShortString::from(format!("q{index}.{}", self.named));
-        self.tags[index] = tag.clone();
+        self.tags.push(tag.clone());
         let consumer =
             self.channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await?;
         let end = futures_util::stream::once(async move { (index, None) });
@@ -197,8 +215,9 @@ impl Session<'_> {
     /// that the consumer evidently has room.
     async fn fetch(&mut self) -> lapin::Result<()> {
         if self.fetched < self.owner.prefetch {
-            for (index, queue) in self.owner.queues.iter().enumerate() {
-                let found = self.channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?;
+            for index in self.here.clone() {
+                let queue = self.owner.queues[index].as_str().into();
+                let found = self.channel.basic_get(queue, BasicGetOptions::default()).await?;
                 if let Some(message) = found {
                     self.fetched += 1;
                     self.owner.inbox.put(index, message.delivery);
@@ -212,7 +231,7 @@ impl Session<'_> {
 
     /// Ends the subscriptions and gives back what they brought.
     async fn pause(&mut self) -> lapin::Result<()> {
-        for tag in self.tags.clone() {
+        for tag in std::mem::take(&mut self.tags) {
             self.channel.basic_cancel(tag, BasicCancelOptions::default()).await?;
         }
         let ended = async {

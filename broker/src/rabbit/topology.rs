@@ -68,7 +68,7 @@ impl Topology {
     }
 
     /// Declares what is missing of exchanges, queues and bindings.
-    pub(super) async fn ensure_all(&self, connection: &Connection) -> lapin::Result<()> {
+    pub(super) async fn ensure_all(&self, connection: &Connection) -> lapin::Result<BTreeSet<String>> {
         // Dead letters last: a single node killed within seconds of it may never again choose
         // a leader for the quorum queue it declared last (seen with 3.10).
         let names: BTreeSet<String> = self.queues.lock().keys().cloned().collect();
@@ -76,12 +76,14 @@ impl Topology {
         self.ensure(connection, jobs.into_iter().chain(dead)).await
     }
 
-    /// Declares what is missing of these queues.
+    /// Declares what is missing of these queues. Those that it answers cannot be had: they lie
+    /// on a node of the cluster that is down, and come back with it, messages and all.
     pub(super) async fn ensure(
         &self,
         connection: &Connection,
         names: impl IntoIterator<Item = String>,
-    ) -> lapin::Result<()> {
+    ) -> lapin::Result<BTreeSet<String>> {
+        let mut away = BTreeSet::new();
         let mut channel = connection.create_channel().await?;
         exchanges(&channel).await?;
         for name in names {
@@ -89,13 +91,22 @@ impl Topology {
             if passive(&channel, &name).await?.is_none() {
                 // The look-up that found nothing closed its channel.
                 channel = connection.create_channel().await?;
-                self.declare(&channel, &name, seen).await?;
+                match self.declare(&channel, &name, seen).await {
+                    Ok(()) => {}
+                    Err(error) if is_missing(&error) => {
+                        warn!(queue = name, "queue lies on a node that is down");
+                        channel = connection.create_channel().await?;
+                        away.insert(name);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             bind(&channel, &name).await?;
             self.queues.lock().insert(name, true);
         }
         let _ = channel.close(200, "done".into()).await;
-        Ok(())
+        Ok(away)
     }
 
     /// A queue's depth, or nothing where it does not exist.

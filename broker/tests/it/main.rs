@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
+mod load;
 mod memory;
 mod rabbit;
+mod rabbit_cluster;
 mod rabbit_faults;
+mod rabbit_types;

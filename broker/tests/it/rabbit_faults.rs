@@ -1,13 +1,12 @@
-//! What RabbitMQ must go through: kills, deleted queues, alarms, silence.
+//! What RabbitMQ must go through: kills, lost queues and bindings, silence, limits. What both
+//! types of queues go through is in `rabbit_types`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use baton_broker::rabbit::{Rabbit, RabbitOptions};
-use baton_broker::suite::{
-    ack, consume, consumers_become, eventually, next, none_comes, number, numbered, publish_all, ready_becomes,
-};
+use baton_broker::suite::{ack, consume, eventually, next, none_comes, number, numbered, publish_all, ready_becomes};
 use baton_broker::{Broker, DEAD_QUEUE, Published};
 use baton_testbed as testbed;
 use tokio::task::spawn_blocking;
@@ -22,12 +21,12 @@ async fn own() -> (Arc<testbed::Rabbit>, Rabbit) {
     (Arc::new(server), broker)
 }
 
-async fn ctl(server: &Arc<testbed::Rabbit>, args: &'static [&'static str]) -> String {
+pub(crate) async fn ctl(server: &Arc<testbed::Rabbit>, args: &'static [&'static str]) -> String {
     let server = server.clone();
     spawn_blocking(move || server.ctl(args)).await.unwrap().unwrap()
 }
 
-async fn restart(mut server: Arc<testbed::Rabbit>) -> Arc<testbed::Rabbit> {
+pub(crate) async fn restart(mut server: Arc<testbed::Rabbit>) -> Arc<testbed::Rabbit> {
     let restart = move || {
         Arc::get_mut(&mut server).unwrap().restart().unwrap();
         server
@@ -36,7 +35,7 @@ async fn restart(mut server: Arc<testbed::Rabbit>) -> Arc<testbed::Rabbit> {
 }
 
 /// Publishes until the broker takes it again.
-async fn publish_again(broker: &Rabbit, queue: &str) {
+pub(crate) async fn publish_again(broker: &Rabbit, queue: &str) {
     let confirmed = [Published::Confirmed];
     eventually("publishing works again", async || broker.publish(numbered(queue, 1)).await == confirmed).await;
 }
@@ -99,34 +98,6 @@ async fn a_broker_that_comes_late_is_found() {
 }
 
 #[tokio::test]
-async fn a_memory_alarm_refuses_at_once_and_passes() {
-    let (server, broker) = own().await;
-    let mut consumer = consume(&broker, "io.normal", 5).await;
-    publish_all(&broker, numbered("io.normal", 2)).await;
-    let held = next(&mut *consumer).await;
-    ctl(&server, &["set_vm_memory_high_watermark", "0.00001"]).await;
-    // The broker says so at the next message; that one is answered then, not at the timeout.
-    let start = Instant::now();
-    eventually("blocked", async || {
-        let _ = broker.publish(numbered("io.normal", 1)).await;
-        !broker.ready()
-    })
-    .await;
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
-    let start = Instant::now();
-    let answers = broker.publish(numbered("io.normal", 2_000)).await;
-    assert!(answers.iter().all(|answer| *answer == Published::Unknown("broker blocked".to_owned())));
-    assert!(start.elapsed() < Duration::from_millis(500));
-    // Consuming and asking are not held up.
-    ack(held).await;
-    ack(next(&mut *consumer).await).await;
-    broker.depth("io.low").await.unwrap();
-    ctl(&server, &["set_vm_memory_high_watermark", "0.4"]).await;
-    eventually("ready", async || broker.ready()).await;
-    publish_all(&broker, numbered("cpu.low", 1)).await;
-}
-
-#[tokio::test]
 async fn a_broker_that_falls_silent_is_given_up_in_time() {
     let (server, broker) = own().await;
     broker.close().await;
@@ -140,21 +111,6 @@ async fn a_broker_that_falls_silent_is_given_up_in_time() {
     eventually("the dead peer is noticed", async || !impatient.ready()).await;
     server.thaw().unwrap();
     publish_again(&impatient, "io.normal").await;
-}
-
-#[tokio::test]
-async fn a_queue_deleted_under_a_consumer_comes_back() {
-    let options = options().await;
-    let broker = connect(options.clone()).await;
-    let mut consumer = consume(&broker, "io.normal", 5).await;
-    publish_all(&broker, numbered("io.normal", 1)).await;
-    ack(next(&mut *consumer).await).await;
-    let before = broker.incarnation();
-    delete_queue(&options, "io.normal").await;
-    eventually("noticed", async || broker.incarnation() == before + 1).await;
-    consumers_become(&broker, "io.normal", 1).await;
-    publish_again(&broker, "io.normal").await;
-    ack(next(&mut *consumer).await).await;
 }
 
 /// Deleted and declared anew by somebody else at once, a quorum queue does not tell its
@@ -284,13 +240,13 @@ async fn a_graceful_end_leaves_only_what_is_durable() {
     assert!(left.contains("baton.jobs") && !left.contains("baton.boot"), "{left}");
 }
 
-async fn channel(options: &RabbitOptions) -> lapin::Channel {
+pub(crate) async fn channel(options: &RabbitOptions) -> lapin::Channel {
     let port = server().port();
     let url = format!("amqp://guest:guest@127.0.0.1:{port}/{}", options.vhost());
     let connection = lapin::Connection::connect(&url, lapin::ConnectionProperties::default()).await.unwrap();
     connection.create_channel().await.unwrap()
 }
 
-async fn delete_queue(options: &RabbitOptions, queue: &str) {
+pub(crate) async fn delete_queue(options: &RabbitOptions, queue: &str) {
     channel(options).await.queue_delete(queue.into(), Default::default()).await.unwrap();
 }
