@@ -18,6 +18,10 @@ const USAGE: &str =
 
 const ENGINE_USAGE: &str = "bench engine [--json] [--rounds N] [--seconds N] [--with-langgraph]";
 
+/// As in the programs that ship.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
