@@ -37,6 +37,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_LOG",
     "BATON_ORCHESTRATOR",
     "BATON_QUEUES",
+    "BATON_READER",
     "BATON_SABOTAGE",
     "BATON_SLOTS",
     "BATON_STORE",

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use baton_common::settings::Timings;
 
+/// The version of records that this program writes, and the latest it reads.
+pub const READER: u32 = 1;
+
 /// Settings of one orchestrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -35,6 +38,9 @@ pub struct Settings {
     pub secrets: BTreeMap<String, String>,
     /// Seeds jitter, and with `seeded_ids` the ids of runs and threads that the caller does not name.
     pub seed: u64,
+    /// Which version of records this program reads. Runs it submits say so, and runs of a later
+    /// one are left to those who can advance them. Other than [`READER`] only in drills.
+    pub reader: u32,
     /// Whether made-up ids come from the seed, for the simulator. Never where two processes share a store.
     pub seeded_ids: bool,
 }
@@ -55,6 +61,7 @@ impl Default for Settings {
             cluster_secret: None,
             secrets: BTreeMap::new(),
             seed: 0,
+            reader: READER,
             seeded_ids: false,
         }
     }

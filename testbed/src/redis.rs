@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use tempfile::TempDir;
 
 use crate::group::Group;
@@ -188,6 +188,71 @@ impl Redis {
         Ok(fs::metadata(self.aof()?)?.len())
     }
 
+    /// Lets no file of the server grow any more: a write then fails as on a full disk.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn fill_disk(&self) -> anyhow::Result<()> {
+        self.limit_files(Some(self.aof_len()?))
+    }
+
+    /// Gives the room back, and waits until the server has written what it could not write.
+    ///
+    /// # Errors
+    /// When the server does not run, or does not write.
+    pub fn free_disk(&self) -> anyhow::Result<()> {
+        self.limit_files(None)?;
+        wait_until("the log is written again", PATIENCE, || Ok(!self.is_disk_full()?))
+    }
+
+    /// Lets the server have no more memory than it has.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn fill_memory(&self) -> anyhow::Result<()> {
+        let info = self.cli(&["info", "memory"])?;
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).context("no used_memory")?;
+        self.cli(&["config", "set", "maxmemory", used.trim()]).map(drop)
+    }
+
+    /// Lets the server have as much memory as there is.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn free_memory(&self) -> anyhow::Result<()> {
+        self.cli(&["config", "set", "maxmemory", "0"]).map(drop)
+    }
+
+    /// How often the server answered with an error of that code: `OOM`, `MISCONF`.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn errors(&self, code: &str) -> anyhow::Result<u64> {
+        let (info, name) = (self.cli(&["info", "errorstats"])?, format!("errorstat_{code}:count="));
+        let count = info.lines().find_map(|line| line.strip_prefix(name.as_str()));
+        Ok(count.and_then(|count| count.trim().parse().ok()).unwrap_or(0))
+    }
+
+    /// Whether it runs: it may have ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        self.group.as_mut().is_some_and(|group| matches!(group.ended(), Ok(None)))
+    }
+
+    /// Whether the server could not write its log when it last tried.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn is_disk_full(&self) -> anyhow::Result<bool> {
+        Ok(self.cli(&["info", "persistence"])?.contains("aof_last_write_status:err"))
+    }
+
+    fn limit_files(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        let pid = self.pid().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(pid.context("redis does not run")?), Resource::Fsize, limit).context("a limit of its files")?;
+        Ok(())
+    }
+
     fn aof(&self) -> anyhow::Result<PathBuf> {
         let folder = self.folder.path().join("appendonlydir");
         let entries = fs::read_dir(&folder).with_context(|| format!("no log in {}", folder.display()))?;
@@ -199,8 +264,10 @@ impl Redis {
 
     fn run(&mut self) -> anyhow::Result<()> {
         let log = self.folder.path().join("redis.out");
-        let mut command = Command::new("redis-server");
+        // Whoever ignores this signal is told that a file may not grow, instead of ending.
+        let mut command = Command::new("sh");
         command
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", "redis-server"])
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .arg("--dir")
             .arg(self.folder.path())

@@ -34,6 +34,7 @@ const NEEDS: &[Need] = &[
         package: "rabbitmq-server",
         why: "the RabbitMQ broker",
     },
+    Need { program: "faketime", probe: &[], package: "faketime", why: "clocks that are wrong, in fault drills" },
     Need { program: "gs", probe: &[], package: "ghostscript", why: "PDFs of a foreign writer" },
     Need {
         program: "python3",

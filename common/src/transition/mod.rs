@@ -60,6 +60,8 @@ pub enum Op {
         run: RunId,
         /// Milliseconds from now.
         ms: u64,
+        /// Whether it was taken by a program that may not advance it, and no attempt was made.
+        untried: bool,
     },
     /// Takes a run out of the due index until an operator looks. The text is a code.
     Park {

@@ -144,8 +144,10 @@ impl Bed {
         let name = format!("orchestrator-{number}");
         let mut process = Process::new(&self.own_program("baton-orchestrator")?, &name, self.folder.path())?;
         process.env_all(&hurried(options.hurry));
-        process.env("BATON_TIMING_TICK_MS", "50");
-        process.env("BATON_TIMING_IDLE_TICK_MS", "200");
+        if options.hurry > 1 {
+            process.env("BATON_TIMING_TICK_MS", "50");
+            process.env("BATON_TIMING_IDLE_TICK_MS", "200");
+        }
         process.env("BATON_TIMING_INFRA_ATTEMPTS_MAX", "1000");
         process.env("BATON_TIMING_ADVANCE_ATTEMPTS_MAX", "1000");
         process.env("BATON_STORE", &format!("redis://127.0.0.1:{}/", store.port()));

@@ -53,12 +53,20 @@ pub enum Fault {
     Delete,
     /// A queue gets no messages any more.
     Unbind,
-    /// The broker takes no messages for a while.
+    /// The broker takes no messages for a while, for want of memory.
     Alarm,
+    /// The broker takes no messages for a while, for want of room on its disk.
+    DiskAlarm,
+    /// The store cannot write to its disk for a while.
+    FullDisk,
+    /// The store has no memory left for a while.
+    FullMemory,
+    /// An orchestrator is killed, and the clock of the next one is ten minutes off.
+    Skew,
 }
 
 /// Every fault and how often it is drawn among the others.
-pub(super) const DRAWN: [(Fault, u32); 29] = [
+pub(super) const DRAWN: [(Fault, u32); 33] = [
     (Fault::KillOrchestrator, 22),
     (Fault::KillIoWorker, 20),
     (Fault::KillCpuWorker, 10),
@@ -88,6 +96,10 @@ pub(super) const DRAWN: [(Fault, u32); 29] = [
     (Fault::Delete, 2),
     (Fault::Unbind, 1),
     (Fault::Alarm, 1),
+    (Fault::DiskAlarm, 1),
+    (Fault::FullDisk, 2),
+    (Fault::FullMemory, 2),
+    (Fault::Skew, 3),
 ];
 
 impl Fault {
@@ -119,7 +131,11 @@ impl Fault {
             Self::Purge => "queue purged".to_owned(),
             Self::Delete => "queue deleted".to_owned(),
             Self::Unbind => "queue unbound".to_owned(),
-            Self::Alarm => "broker alarm".to_owned(),
+            Self::Alarm => "broker alarm, memory".to_owned(),
+            Self::DiskAlarm => "broker alarm, disk".to_owned(),
+            Self::FullMemory => "memory of the store full".to_owned(),
+            Self::FullDisk => "disk of the store full".to_owned(),
+            Self::Skew => "orchestrator killed, then a clock 10 min off".to_owned(),
         }
     }
 
@@ -127,7 +143,7 @@ impl Fault {
     #[must_use]
     pub fn kills(self) -> Option<&'static str> {
         match self {
-            Self::KillOrchestrator => Some("orchestrator"),
+            Self::KillOrchestrator | Self::Skew => Some("orchestrator"),
             Self::KillIoWorker => Some("io worker"),
             Self::KillCpuWorker => Some("cpu worker"),
             Self::KillStore | Self::CutLog => Some("store"),

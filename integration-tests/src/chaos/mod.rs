@@ -22,4 +22,5 @@ pub mod report;
 pub mod rig;
 pub mod sabotage;
 pub mod scenario;
+pub mod skew;
 pub mod soak;

@@ -16,6 +16,7 @@ use super::bed::{Bed, Node};
 use super::clock::now_ms;
 use super::fault::{Between, DRAWN, Fault, Strike};
 use super::history::{Forgotten, History};
+use super::skew;
 
 /// Pauses between two faults, in milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 250..1_200;
@@ -28,6 +29,8 @@ enum Undo {
     ThawBroker,
     Open(usize, Between),
     EndAlarm,
+    FreeDisk,
+    FreeMemory,
 }
 
 /// Strikes a bed.
@@ -197,6 +200,8 @@ impl<'a> Nemesis<'a> {
             Fault::KillIoWorker => self.kill_some(fault, "worker-io", false),
             Fault::KillCpuWorker => self.kill_some(fault, "worker-cpu", false),
             Fault::Point => self.kill_some(fault, "", true),
+            Fault::Skew => return self.skew_some(),
+            Fault::FullDisk | Fault::FullMemory => return self.fill(fault),
             Fault::KillStore | Fault::CutLog => return self.kill_store(fault),
             Fault::KillBroker => return self.kill_broker(),
             Fault::StopOrchestrator => self.freeze(fault, "orchestrator")?,
@@ -210,7 +215,9 @@ impl<'a> Nemesis<'a> {
             }
             Fault::Silent(between) => self.disturb(fault, between, 500..4_000, |proxy| proxy.set(Way::Silent)),
             Fault::Unanswered(between) => self.disturb(fault, between, 300..3_000, |proxy| proxy.set(Way::Unanswered)),
-            Fault::Purge | Fault::Delete | Fault::Unbind | Fault::Alarm => self.strike_queues(fault),
+            Fault::Purge | Fault::Delete | Fault::Unbind | Fault::Alarm | Fault::DiskAlarm => {
+                self.strike_queues(fault);
+            }
         }
         Ok(())
     }
@@ -236,7 +243,44 @@ impl<'a> Nemesis<'a> {
         let node = self.node(place);
         node.process.kill();
         node.process.unset(failpoint::VARIABLE);
+        skew::unset(&mut node.process);
         self.later(50..800, Undo::Start(place));
+    }
+
+    fn skew_some(&mut self) -> anyhow::Result<()> {
+        let Some(place) = self.place(|name| name.starts_with("orchestrator")) else { return Ok(()) };
+        let (now, name) = (now_ms(), self.node(place).process.name.clone());
+        self.kill(place);
+        let seconds = if self.rng.random_range(0..2) == 0 { skew::SECONDS } else { -skew::SECONDS };
+        skew::set(&mut self.node(place).process, seconds)?;
+        self.note(Fault::Skew, name, now, now);
+        Ok(())
+    }
+
+    /// Where the store stands still, nothing is done.
+    fn fill(&mut self, fault: Fault) -> anyhow::Result<()> {
+        if self.pending.iter().any(|(_, undo)| matches!(undo, Undo::ThawStore)) {
+            return Ok(());
+        }
+        let (at_ms, redis) = (now_ms(), &self.bed.redis);
+        let undo = match fault {
+            Fault::FullDisk => block_in_place(|| redis.fill_disk()).map(|()| Undo::FreeDisk)?,
+            _ => block_in_place(|| redis.fill_memory()).map(|()| Undo::FreeMemory)?,
+        };
+        let ms = self.later(500..2_500, undo);
+        self.note(fault, "store", at_ms, at_ms + ms);
+        Ok(())
+    }
+
+    /// A store that dies must have written what it acknowledged, but for what is cut off.
+    fn free_disk(&mut self) -> anyhow::Result<()> {
+        match self.pending.iter().position(|(_, undo)| matches!(undo, Undo::FreeDisk)) {
+            Some(place) => {
+                let (_, undo) = self.pending.swap_remove(place);
+                self.undo(undo)
+            }
+            None => Ok(()),
+        }
     }
 
     /// What a process is told to do at a point.
@@ -256,6 +300,7 @@ impl<'a> Nemesis<'a> {
     }
 
     fn kill_store(&mut self, fault: Fault) -> anyhow::Result<()> {
+        self.free_disk()?;
         let at_ms = now_ms();
         let cut = (fault == Fault::CutLog).then(|| self.rng.random_range(50..1_000));
         let down = Duration::from_millis(self.rng.random_range(20..600));
@@ -329,12 +374,14 @@ impl<'a> Nemesis<'a> {
             Fault::Purge => rabbit.purge(vhost, queue),
             Fault::Delete => rabbit.delete(vhost, queue),
             Fault::Unbind => rabbit.unbind(vhost, "baton.jobs", queue),
+            Fault::DiskAlarm => rabbit.disk_alarm(true),
             _ => rabbit.alarm(true),
         });
         if done.is_err() {
             return;
         }
-        let lasts = if fault == Fault::Alarm { self.later(500..3_000, Undo::EndAlarm) } else { 0 };
+        let is_alarm = matches!(fault, Fault::Alarm | Fault::DiskAlarm);
+        let lasts = if is_alarm { self.later(500..3_000, Undo::EndAlarm) } else { 0 };
         self.note(fault, queue, at_ms, now_ms() + lasts);
     }
 
@@ -356,7 +403,19 @@ impl<'a> Nemesis<'a> {
                     proxy.set(Way::Open);
                 }
             }
-            Undo::EndAlarm => block_in_place(|| self.bed.rabbit.alarm(false))?,
+            Undo::EndAlarm => block_in_place(|| {
+                self.bed.rabbit.alarm(false)?;
+                self.bed.rabbit.disk_alarm(false)
+            })?,
+            Undo::FreeMemory => block_in_place(|| {
+                let _ = self.bed.redis.thaw();
+                self.bed.redis.free_memory()
+            })?,
+            Undo::FreeDisk => block_in_place(|| {
+                // Who stands still cannot say that it writes again.
+                let _ = self.bed.redis.thaw();
+                self.bed.redis.free_disk()
+            })?,
         }
         Ok(())
     }
@@ -373,6 +432,7 @@ impl<'a> Nemesis<'a> {
             let armed = self.armed[place];
             let node = self.node(place);
             node.process.unset(failpoint::VARIABLE);
+            skew::unset(&mut node.process);
             if armed {
                 node.process.kill();
             }

@@ -57,14 +57,14 @@ impl Report {
     pub fn table(&self) -> String {
         let mut text = format!("\n{}\n", self.title);
         if !self.rows.is_empty() {
-            text += "\nfault                                     injected   runs   lost  doubled  recovery ms: p50      max\n";
+            text += "\nfault                                         injected   runs   lost  doubled  recovery ms: p50      max\n";
         }
         for (name, row) in &self.rows {
             let (p50, max) = row
                 .p50_and_max()
                 .map_or_else(|| ("–".to_owned(), "–".to_owned()), |(p50, max)| (p50.to_string(), max.to_string()));
             let Row { injected, runs, lost, doubled, .. } = row;
-            let _ = writeln!(text, "{name:<42}{injected:>8}{runs:>7}{lost:>7}{doubled:>9}{p50:>18}{max:>9}");
+            let _ = writeln!(text, "{name:<46}{injected:>8}{runs:>7}{lost:>7}{doubled:>9}{p50:>18}{max:>9}");
         }
         if !self.kills.is_empty() {
             let kills: Vec<String> = self.kills.iter().map(|(name, count)| format!("{name} {count}")).collect();

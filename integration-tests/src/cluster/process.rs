@@ -17,6 +17,7 @@ pub struct Process {
     pub address: Option<String>,
     program: PathBuf,
     env: Vec<(String, String)>,
+    memory_max: Option<u64>,
     log: PathBuf,
     child: Option<Child>,
 }
@@ -29,7 +30,7 @@ impl Process {
     pub fn new(program: &str, name: &str, folder: &Path) -> anyhow::Result<Self> {
         let program = program_path(program)?;
         let log = folder.join(format!("{name}.log"));
-        Ok(Self { name: name.to_owned(), address: None, program, env: Vec::new(), log, child: None })
+        Ok(Self { name: name.to_owned(), address: None, program, env: Vec::new(), memory_max: None, log, child: None })
     }
 
     /// Sets a variable of its environment.
@@ -48,6 +49,19 @@ impl Process {
         self.env.retain(|(known, _)| known != name);
     }
 
+    /// Lets it have so many bytes of memory from its next start on; asking for more ends it.
+    pub fn memory_max(&mut self, bytes: u64) {
+        self.memory_max = Some(bytes);
+    }
+
+    fn command(&self) -> Command {
+        let Some(bytes) = self.memory_max else { return Command::new(&self.program) };
+        let mut command = Command::new("sh");
+        let limited = "ulimit -v \"$1\" && exec \"$2\"";
+        command.args(["-c", limited, "sh", &(bytes / 1024).to_string()]).arg(&self.program);
+        command
+    }
+
     /// Starts it unless it runs.
     ///
     /// # Errors
@@ -57,7 +71,8 @@ impl Process {
             return Ok(());
         }
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
-        let child = Command::new(&self.program)
+        let child = self
+            .command()
             .env_clear()
             .envs(std::env::vars().filter(|(name, _)| !name.starts_with("BATON_") && !name.starts_with("OTEL_")))
             .envs(self.env.iter().map(|(name, value)| (name, value)))

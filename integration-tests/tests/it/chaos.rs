@@ -59,9 +59,14 @@ drills! {
     t07_a_question_that_many_answer_has_one_answer: DoubleClick;
     t08_a_broker_in_trouble_loses_nothing: Broker;
     t09_orchestrators_are_replaced_and_nobody_notices: Rolling;
+    t10_many_jobs_and_large_values_hold_nobody_up: Wide;
+    t13_a_store_that_is_full_loses_nothing: Full;
     t14_half_open_connections_are_noticed: HalfOpen;
+    t15_an_older_orchestrator_leaves_later_runs_alone: Versions;
     t16_a_slow_reader_is_told_what_it_missed: SlowReader;
     t17_forged_messages_have_no_effect: Forged;
+    t19_a_single_kill_is_felt_for_seconds: Bounds;
+    t20_wrong_clocks_change_nothing: Clocks;
 }
 
 macro_rules! sabotages {

@@ -16,9 +16,6 @@ use crate::graphs::{Compiled, inline_name};
 use crate::ops::Settled;
 use crate::orchestrator::{Inner, Orchestrator};
 
-/// The version of this program as runs pin it: an older one leaves them alone.
-const READER: u32 = 1;
-
 /// Times a roll-back is tried while runs come and go on its thread.
 const ROLLBACKS_MAX: u32 = 5;
 /// The largest input, in bytes of JSON.
@@ -159,7 +156,7 @@ impl Inner {
             graph_name: graph.name.clone(),
             request: request.request_id.clone(),
             body_digest,
-            reader: READER,
+            reader: self.settings.reader,
             deadline,
             priority: Priority::Normal,
             traceparent: request.traceparent.clone(),

@@ -56,6 +56,9 @@ pub(crate) enum Trouble {
     /// It moved on too often.
     #[error("the run moved on while it was computed")]
     Contended,
+    /// A later program made it, and only such a one may advance it.
+    #[error("it is of version {0}, which this program does not read")]
+    Later(u32),
     /// It will not advance by itself. The code goes into the record.
     #[error("{code}: {why}")]
     Run {
@@ -125,6 +128,13 @@ impl Inner {
                 Err(Trouble::Run { code, why }) => {
                     self.states.forget(run);
                     self.park_if_tried_enough(run, attempts, code, &why).await;
+                }
+                Err(trouble @ Trouble::Later(_)) => {
+                    self.states.forget(run);
+                    tracing::debug!(%trouble, "run left to a later program");
+                    if attempts.is_some() {
+                        self.leave_to_others(run).await;
+                    }
                 }
                 Err(trouble) => {
                     self.states.forget(run);
@@ -199,12 +209,23 @@ impl Inner {
                 biased;
                 answer = &mut computed => return answer,
                 _ = ticks.tick() => {
-                    let extend = Op::Extend { run, ms: hide_ms };
+                    let extend = Op::Extend { run, ms: hide_ms, untried: false };
                     if let Err(error) = self.change_op(extend).await {
                         tracing::debug!(%error, "long computation not extended");
                     }
                 }
             }
+        }
+    }
+
+    /// Gives back a run that only others may advance: it is due again soon, no attempt is
+    /// counted, and its partition is left to them for a while.
+    async fn leave_to_others(&self, run: RunId) {
+        let idle_ms = self.settings.timings.idle_tick_ms;
+        self.nudges.avoid(run.partition, Duration::from_millis(4 * idle_ms));
+        let extend = Op::Extend { run, ms: 2 * idle_ms, untried: true };
+        if let Err(error) = self.change_op(extend).await {
+            tracing::debug!(%error, "run not given back");
         }
     }
 

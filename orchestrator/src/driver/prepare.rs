@@ -77,6 +77,7 @@ impl Inner {
             return Ok(None);
         }
         let Some(info) = self.states.info(run) else { return Ok(None) };
+        self.may_read(&info)?;
         let Some(event) = event_of(&info, record, &closed.groups)? else { return Ok(None) };
         let folded = closed.groups.iter().filter(|group| !group.info.detached).count();
         let Some(state) = self.states.taken(run, record, folded) else { return Ok(None) };
@@ -95,6 +96,7 @@ impl Inner {
             self.inflight.ended(run);
             return Ok(None);
         }
+        self.may_read(&loaded.info)?;
         let event = match record.status {
             RunStatus::Running | RunStatus::Undoing => event_of(&loaded.info, record, &closed)?,
             RunStatus::Cancelling if self.may_end_cancel(run, cue, open.is_empty()).await? => {
@@ -141,6 +143,14 @@ impl Inner {
         let waited_for = detail.groups.iter().filter(|(group, _)| !group.info.detached);
         let mut tasks = waited_for.flat_map(|(_, tasks)| tasks);
         Ok(!tasks.any(|task| matches!(task.state, TaskState::Claimed { .. })))
+    }
+
+    /// A run of a later program is left to such programs.
+    fn may_read(&self, info: &RunInfo) -> Result<(), Trouble> {
+        match info.reader > self.settings.reader {
+            true => Err(Trouble::Later(info.reader)),
+            false => Ok(()),
+        }
     }
 
     async fn graph_of(&self, info: &RunInfo) -> Result<Arc<Compiled>, Trouble> {

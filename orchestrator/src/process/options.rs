@@ -28,7 +28,7 @@ pub struct Options {
     /// The store: redis://…, rediss://…, sqlite:FOLDER or memory: [BATON_STORE]
     #[arg(long, global = true)]
     pub store: Option<String>,
-    /// The broker: amqp://…, amqps://… or memory: [BATON_BROKER]
+    /// The broker: amqp://…, amqps://… (hosts of a cluster with commas) or memory: [BATON_BROKER]
     #[arg(long, global = true)]
     pub broker: Option<String>,
     /// Large values and files: file:FOLDER, s3://BUCKET/PREFIX?endpoint=URL&region=NAME or memory: [BATON_BLOBS]
@@ -96,6 +96,7 @@ impl Options {
         let drill = sabotage::read(&sources)?;
         let mut settings = self.settings(&sources, &broker)?;
         settings.sweep &= drill.sweep;
+        settings.reader = sabotage::reader(&sources)?.unwrap_or(settings.reader);
         let http_addr = self.http_addr.clone().or_else(|| sources.get("BATON_HTTP_ADDR"));
         Ok(Config {
             store: text(&self.store, "BATON_STORE", STORE.to_owned()),

@@ -1,5 +1,6 @@
 //! `BATON_SABOTAGE`: an orchestrator without one of the checks that keep the hand-over whole,
-//! so that a fault drill can show that it would notice. No release can be started so.
+//! so that a fault drill can show that it would notice. `BATON_READER`: one that takes itself
+//! for an older or a later program. No release can be started so.
 
 use baton_common::sources::{Error, Sources};
 #[cfg(debug_assertions)]
@@ -7,6 +8,7 @@ use baton_store::machine::Guard;
 use baton_store::machine::Guards;
 
 const VARIABLE: &str = "BATON_SABOTAGE";
+const READER_VARIABLE: &str = "BATON_READER";
 
 /// What is left to an orchestrator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,19 @@ pub(super) fn read(sources: &Sources) -> Result<Drill, Error> {
         None => Ok(Drill { guards: Guards::default(), sweep: true }),
         Some(name) => without(&name).map_err(|cause| Error::Value { name: VARIABLE.to_owned(), cause }),
     }
+}
+
+/// The version of records that this program is told to read; nothing where it is not told.
+///
+/// # Errors
+/// When it is no version, or this is a release.
+pub(super) fn reader(sources: &Sources) -> Result<Option<u32>, Error> {
+    let told: Option<u32> = sources.parse(READER_VARIABLE)?;
+    if told.is_some() && !cfg!(debug_assertions) {
+        let cause = "this is a release, which knows its version".to_owned();
+        return Err(Error::Value { name: READER_VARIABLE.to_owned(), cause });
+    }
+    Ok(told)
 }
 
 #[cfg(debug_assertions)]
@@ -71,6 +86,17 @@ mod tests {
         }
         assert_eq!(drill(Some("no-sweep")), Ok(Drill { guards: Guards::default(), sweep: false }));
         assert!(drill(Some("no-cat")).unwrap_err().to_string().contains("no-cas"));
+    }
+
+    #[test]
+    fn only_a_drill_is_told_its_version() {
+        let told = |version: Option<&str>| {
+            let environment = version.map(|version| (READER_VARIABLE.to_owned(), version.to_owned()));
+            reader(&Sources::read(None, environment).unwrap())
+        };
+        assert_eq!(told(None), Ok(None));
+        assert!(told(Some("new")).is_err());
+        assert_eq!(told(Some("2")).ok(), cfg!(debug_assertions).then_some(Some(2)));
     }
 
     #[cfg(not(debug_assertions))]

@@ -20,6 +20,8 @@ const LEASE_IDLE_TICKS: u64 = 10;
 pub(crate) struct Nudges {
     at: Mutex<BTreeMap<Partition, Instant>>,
     arrived: Notify,
+    /// Partitions that are left to other replicas until then.
+    avoided: Mutex<BTreeMap<Partition, Instant>>,
 }
 
 impl Nudges {
@@ -28,6 +30,22 @@ impl Nudges {
         let known = nudges.entry(partition).or_insert(at);
         *known = at.min(*known);
         self.arrived.notify_one();
+    }
+
+    /// Leaves a partition to other replicas for a while: they can do what this one cannot.
+    pub(crate) fn avoid(&self, partition: Partition, time: Duration) {
+        self.avoided.lock().insert(partition, Instant::now() + time);
+    }
+
+    /// How long a partition is still left to others, if it is.
+    fn avoids(&self, partition: Partition) -> Option<Duration> {
+        let mut avoided = self.avoided.lock();
+        let left = avoided.get(&partition)?.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            avoided.remove(&partition);
+            return None;
+        }
+        Some(left)
     }
 
     pub(super) async fn arrived(&self) {
@@ -95,10 +113,12 @@ impl Schedule {
     /// What was found decides when to look again.
     pub(super) async fn looked(&mut self, inner: &Inner, partition: Partition, page: &DuePage) {
         let near = page.next.map(|next| Duration::from_millis(next.since_ms(page.now)));
+        let avoided = inner.nudges.avoids(partition);
         let full = page.due.len() >= inner.settings.due_page as usize;
-        let pause = match near {
+        let pause = match (near, avoided) {
+            (_, Some(left)) => left + jittered(inner, self.idle),
             _ if full => Duration::ZERO,
-            Some(near) if near < self.idle && self.sweeps(inner, partition).await => near.max(self.tick),
+            (Some(near), _) if near < self.idle && self.sweeps(inner, partition).await => near.max(self.tick),
             _ => jittered(inner, self.idle),
         };
         self.at.insert(partition, Instant::now() + pause);

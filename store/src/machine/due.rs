@@ -53,10 +53,14 @@ impl Machine<'_> {
         })
     }
 
-    pub(super) fn extend(&mut self, run: RunId, ms: u64) -> Outcome<bool> {
+    pub(super) fn extend(&mut self, run: RunId, ms: u64, untried: bool) -> Outcome<bool> {
         let entry = DueKey::run(DueKind::Ready, run);
         if self.rows.due(&entry)?.is_none() {
             return Ok(false);
+        }
+        if untried && let Some(mut state) = self.rows.run_state(run)? {
+            state.advance_attempts = state.advance_attempts.saturating_sub(1);
+            self.rows.put_run_state(run, &state)?;
         }
         self.rows.put_due(&entry, self.now.plus_ms(ms))?;
         Ok(true)

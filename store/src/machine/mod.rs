@@ -80,7 +80,7 @@ pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Repl
         Op::Cancel(op) => Reply::Cancel(machine.cancel(op)?),
         Op::Fire(op) => Reply::Fire(machine.fire(op)?),
         Op::PopDue(op) => Reply::PopDue(machine.pop_due(op)?),
-        Op::Extend { run, ms } => Reply::Changed(machine.extend(*run, *ms)?),
+        Op::Extend { run, ms, untried } => Reply::Changed(machine.extend(*run, *ms, *untried)?),
         Op::Park { run, reason } => Reply::Changed(machine.park(*run, reason)?),
         Op::Unpark { run } => Reply::Changed(machine.unpark(*run)?),
         Op::Republish(op) => Reply::Changed(machine.republish(op)?),

@@ -53,7 +53,7 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Scri
         Op::Cancel(op) => (Script::Cancel, run(op.run).bytes(op.actor.as_str()).finish()),
         Op::Fire(op) => (Script::Fire, fire(op)),
         Op::PopDue(op) => (Script::PopDue, pop_due(op)),
-        Op::Extend { run: id, ms } => (Script::Extend, run(*id).number(*ms).finish()),
+        Op::Extend { run: id, ms, untried } => (Script::Extend, run(*id).number(*ms).flag(*untried).finish()),
         Op::Park { run: id, reason } => (Script::Park, run(*id).bytes(reason).finish()),
         Op::Unpark { run: id } => (Script::Unpark, run(*id).finish()),
         Op::Republish(op) => (Script::Republish, republish(op)),

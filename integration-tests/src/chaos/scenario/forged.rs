@@ -1,5 +1,6 @@
-//! T17: messages that are garbage, speak of another cluster, are forged, or are played again.
-//! None has any effect, no worker minds, and dead letters are read.
+//! T17: messages that are garbage, speak of another cluster or tenant, are forged, or are played
+//! again, while their job waits and when it is done. None has any effect, no worker minds, and
+//! dead letters are read: a job whose message was given back too often runs once all the same.
 
 use std::time::Duration;
 
@@ -20,7 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rabbit>)> {
     let mut report = Report::new("T17 garbage, forged and repeated messages");
-    let options = BedOptions { sabotage: given.sabotage, cpu_workers: 1, ..BedOptions::default() };
+    // Quorum queues bound how often a message comes back.
+    let queue_type = "quorum".to_owned();
+    let options = BedOptions { sabotage: given.sabotage, cpu_workers: 1, queue_type, ..BedOptions::default() };
     let mut bed = Bed::start(&options, given.rabbit.take()).await?;
     let api = bed.direct_api()?;
     for graph in Kind::GRAPHS {
@@ -33,22 +36,24 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
     let wanted = Wanted { kind: Kind::Loop, request: "true".to_owned(), size: 2 };
     let run = api.submitted(wanted.kind.graph(), &wanted.input(), &wanted.request).await?;
     let taken = || async { taken(&channel).await };
-    let envelope = until("a message", PATIENCE, taken).await?;
+    let first = until("a message", PATIENCE, taken).await?;
+    let returns = worn_out(&channel).await?;
+    report.count("times a message was given back until it was a dead letter", returns);
+    let again = || async { Ok(self::taken(&channel).await?.filter(|envelope| seq(envelope) > seq(&first))) };
+    let envelope = until("the message of a dead letter's job, published again", PATIENCE, again).await?;
+    let mut sent = 0;
+    for body in bodies(&envelope, 0) {
+        sent += publish(&channel, &body).await?;
+    }
     bed.workers[0].process.start()?;
     let over = || async { Ok(Some(api.got(&run).await?).filter(is_over)) };
-    until("the end", PATIENCE, over).await?;
+    let ended = until("the end", PATIENCE, over).await?;
+    report.violations.extend(wanted.judge(&ended));
     let before = ledger::read(&bed.ledger_folder())?;
-    let mut sent = 0;
+    let once = before.values().all(|effect| effect.executions.len() == 1);
+    report.expect(once && before.len() == 2, format!("I9: forged messages had an effect: {before:?}"));
     for body in bodies(&envelope, given.pick(20, 1_000)) {
-        let publish = channel.basic_publish(
-            "baton.jobs".into(),
-            QUEUE.into(),
-            BasicPublishOptions::default(),
-            &body,
-            BasicProperties::default().with_delivery_mode(2),
-        );
-        publish.await?.await?;
-        sent += 1;
+        sent += publish(&channel, &body).await?;
     }
     let empty = || async {
         let left: u64 = bed.rabbit.queues(&bed.vhost)?.into_iter().map(|(_, waiting)| waiting).sum();
@@ -72,6 +77,29 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
     report.count("messages", sent);
     report.violations.extend(bed.panics());
     Ok((report, Some(bed.into_rabbit())))
+}
+
+async fn publish(channel: &Channel, body: &[u8]) -> anyhow::Result<usize> {
+    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default().with_delivery_mode(2));
+    channel.basic_publish("baton.jobs".into(), QUEUE.into(), options, body, properties).await?.await?;
+    Ok(1)
+}
+
+fn seq(envelope: &Value) -> u64 {
+    envelope["dispatch_seq"].as_u64().unwrap_or(0)
+}
+
+/// Gives the one message back until the broker takes it away; how often it came.
+async fn worn_out(channel: &Channel) -> anyhow::Result<usize> {
+    for returns in 0..100 {
+        let Some(message) = channel.basic_get(QUEUE.into(), BasicGetOptions::default()).await? else {
+            return Ok(returns);
+        };
+        message.delivery.acker.reject(BasicRejectOptions { requeue: true }).await?;
+        // The queue hears of it a moment later.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    anyhow::bail!("a message came back a hundred times")
 }
 
 /// A message of the queue, which is put back.

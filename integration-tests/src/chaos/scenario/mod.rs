@@ -2,15 +2,20 @@
 //! named as in the catalogue of `docs/reliability.md`.
 
 mod backlog;
+mod bounds;
 mod broker;
+mod clocks;
 mod double_click;
 mod forged;
 mod forgetting;
+mod full;
 mod half_open;
 mod long_job;
 mod points;
 mod rolling;
 mod slow_reader;
+mod versions;
+mod wide;
 mod zombie;
 
 use std::fmt;
@@ -46,12 +51,22 @@ pub enum Scenario {
     Broker,
     /// One orchestrator after the other is replaced.
     Rolling,
+    /// Thousands of jobs of one node, and what is large.
+    Wide,
+    /// No memory, no disk.
+    Full,
     /// Connections whose other end is gone.
     HalfOpen,
+    /// An older program beside later ones.
+    Versions,
     /// Somebody who reads events slowly.
     SlowReader,
     /// Messages that are garbage, forged, or played again.
     Forged,
+    /// One kill at a time, and how long it is felt.
+    Bounds,
+    /// Clocks that are wrong.
+    Clocks,
 }
 
 /// What a scenario is given.
@@ -75,7 +90,7 @@ impl Given {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Soak,
         Self::Points,
         Self::Forgetting,
@@ -85,9 +100,14 @@ impl Scenario {
         Self::DoubleClick,
         Self::Broker,
         Self::Rolling,
+        Self::Wide,
+        Self::Full,
         Self::HalfOpen,
+        Self::Versions,
         Self::SlowReader,
         Self::Forged,
+        Self::Bounds,
+        Self::Clocks,
     ];
 
     /// Its name in the catalogue.
@@ -103,9 +123,14 @@ impl Scenario {
             Self::DoubleClick => "T7",
             Self::Broker => "T8",
             Self::Rolling => "T9",
+            Self::Wide => "T10",
+            Self::Full => "T13",
             Self::HalfOpen => "T14",
+            Self::Versions => "T15",
             Self::SlowReader => "T16",
             Self::Forged => "T17",
+            Self::Bounds => "T19",
+            Self::Clocks => "T20",
         }
     }
 
@@ -141,9 +166,14 @@ impl Scenario {
             Self::DoubleClick => double_click::play(given).await,
             Self::Broker => broker::play(given).await,
             Self::Rolling => rolling::play(given).await,
+            Self::Wide => wide::play(given).await,
+            Self::Full => full::play(given).await,
             Self::HalfOpen => half_open::play(given).await,
+            Self::Versions => versions::play(given).await,
             Self::SlowReader => slow_reader::play(given).await,
             Self::Forged => forged::play(given).await,
+            Self::Bounds => bounds::play(given).await,
+            Self::Clocks => clocks::play(given).await,
         }
     }
 }

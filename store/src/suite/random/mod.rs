@@ -120,7 +120,7 @@ impl Generator {
             (38..40, _) => Op::Gc { run },
             (40..41, _) => Op::Park { run, reason: "test".to_owned() },
             (41..44, _) => Op::Unpark { run },
-            (44..46, _) => Op::Extend { run, ms: self.rng.random_range(1..2_000) },
+            (44..46, _) => Op::Extend { run, ms: self.rng.random_range(1..2_000), untried: self.rng.random() },
             (46..50, Some(detail)) => self.fire(store, &detail).await,
             (50..55, Some(detail)) => self.signal_op(store, &detail).await,
             (55..57, Some(detail)) => self.edit(store, &detail, now).await,
