@@ -27,7 +27,15 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
     let mut nemesis = Nemesis::new(&mut rig.bed, rig.history.clone(), given.seed)?;
     let mut disturbed = Duration::ZERO;
     for _ in 0..given.pick(1, 5) {
-        for fault in [Fault::Purge, Fault::Delete, Fault::Unbind, Fault::Alarm, Fault::StopBroker, Fault::KillBroker] {
+        for fault in [
+            Fault::Purge,
+            Fault::Delete,
+            Fault::Unbind,
+            Fault::Alarm,
+            Fault::DiskAlarm,
+            Fault::StopBroker,
+            Fault::KillBroker,
+        ] {
             nemesis.strike(fault)?;
             disturbed = disturbed.max(slowest_call(&api, Duration::from_millis(500)).await);
             nemesis.tend(Duration::from_millis(1_500)).await?;
