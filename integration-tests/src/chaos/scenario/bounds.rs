@@ -36,7 +36,7 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
     };
     let mut rig = Rig::start(&options, given.rabbit.take(), given.seed).await?;
     serves_again(&mut rig, given.pick(3, 9), &mut report).await?;
-    rig.load.begin(given.pick(10, 24));
+    rig.load.begin(10);
     let mut nemesis = Nemesis::new(&mut rig.bed, rig.history.clone(), given.seed)?;
     nemesis.tend(Duration::from_secs(1)).await?;
     let killed = [
@@ -46,11 +46,9 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
         (Fault::KillStore, 2, 12),
         (Fault::KillBroker, 2, 20),
     ];
-    for _ in 0..given.pick(1, 3) {
-        for (fault, quick, full) in killed {
-            nemesis.strike(fault)?;
-            nemesis.tend(Duration::from_secs(if given.full { full } else { quick })).await?;
-        }
+    for (fault, quick, full) in killed {
+        nemesis.strike(fault)?;
+        nemesis.tend(Duration::from_secs(if given.full { full } else { quick })).await?;
     }
     nemesis.heal()?;
     let strikes = std::mem::take(&mut nemesis.strikes);
