@@ -231,6 +231,9 @@ pub(crate) struct ListArgs {
     /// Only runs of this thread
     #[arg(long)]
     pub(crate) thread: Option<String>,
+    /// Say of each open run why it does not end just now
+    #[arg(long)]
+    pub(crate) why: bool,
     /// At most so many
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: i32,

@@ -18,6 +18,7 @@ mod progress;
 mod setup;
 mod skill_folder;
 mod view;
+mod why;
 
 use std::process::ExitCode;
 use std::time::Duration;

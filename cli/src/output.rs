@@ -99,9 +99,13 @@ pub(crate) fn duration(ms: u64) -> String {
 
 /// A moment as it lies behind us.
 pub(crate) fn ago(at_ms: i64) -> String {
+    format!("{} ago", duration(u64::try_from(now_ms().saturating_sub(at_ms)).unwrap_or(0)))
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-    format!("{} ago", duration(u64::try_from(now.saturating_sub(at_ms)).unwrap_or(0)))
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Bytes in a unit that people read.

@@ -17,6 +17,12 @@ impl Paint {
         Self { on: stderr().is_terminal() && wanted() }
     }
 
+    /// Without colours.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self { on: false }
+    }
+
     pub(crate) fn is_on(self) -> bool {
         self.on
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::output::{ago, bytes, duration, table};
 use crate::paint::{Paint, plain};
+use crate::why;
 
 /// The name of a status, as users read it.
 pub(crate) fn status(run: &v1::Run) -> &'static str {
@@ -46,7 +47,7 @@ pub(crate) fn run_json(run: &v1::Run) -> Value {
         "output": run.output_json.as_deref().map(parsed),
         "failure": failure,
         "questions": run.interrupts.iter().map(question_json).collect::<Vec<_>>(),
-        "waits": run.waits.iter().map(|wait| json!({ "code": wait.code, "node": wait.node, "text": wait.text })).collect::<Vec<_>>(),
+        "waits": run.waits.iter().map(why::json).collect::<Vec<_>>(),
         "nodes": run.nodes.iter().map(node_json).collect::<Vec<_>>(),
         "head": run.head,
         "superstep": run.superstep,
@@ -93,11 +94,8 @@ pub(crate) fn run_text(run: &v1::Run, paint: Paint) -> String {
         let rows: Vec<_> = run.nodes.iter().map(node_row).collect();
         text += &format!("\n{}", table(paint, &["NODE", "TOOL", "DONE", "RUNNING", "WAITING", "FAILED"], &rows));
     }
-    for wait in &run.waits {
-        text += &format!("\n{} {}", paint.yellow("waits:"), plain(&wait.text));
-    }
     if !run.waits.is_empty() {
-        text.push('\n');
+        text += &why::text(&run.waits, paint);
     }
     if let Some(failure) = &run.failure {
         text += &failure_text(failure, paint);

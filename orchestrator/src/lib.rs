@@ -35,6 +35,7 @@ mod sweeper;
 mod testing;
 mod values;
 mod watchers;
+mod why;
 pub mod wiring;
 
 pub use compute::Compute;

@@ -4,9 +4,9 @@
 use baton_common::commit::Commit;
 use baton_common::job::RenewAnswer;
 use baton_common::transition::{
-    AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Deliver, DeliverAnswer, Edit,
-    EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, Mark, Op, Record, RecordVerdict, Renew, Repin, RepinAnswer,
-    Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Signal, SignalAnswer, Submit, SubmitAnswer,
+    AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Dead, DeadAnswer, Deliver,
+    DeliverAnswer, Edit, EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, Mark, Op, Record, RecordVerdict, Renew,
+    Repin, RepinAnswer, Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Signal, SignalAnswer, Submit, SubmitAnswer,
 };
 use baton_store::Error;
 use tokio::time::{Duration, sleep};
@@ -47,6 +47,7 @@ transitions! {
     signal_op(op: Signal) -> SignalAnswer { Op::Signal(Box::new(op)), Signal }
     deliver_op(op: Deliver) -> DeliverAnswer { Op::Deliver(Box::new(op)), Deliver }
     edit_op(op: Edit) -> EditAnswer { Op::Edit(Box::new(op)), Edit }
+    dead_op(op: Dead) -> DeadAnswer { Op::Dead(Box::new(op)), Dead }
     retry_op(op: Retry) -> RetryAnswer { Op::Retry(Box::new(op)), Retry }
     repin_op(op: Repin) -> RepinAnswer { Op::Repin(op), Repin }
     reserve_op(op: Reserve) -> ReserveAnswer { Op::Reserve(op), Reserve }

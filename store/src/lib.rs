@@ -8,11 +8,13 @@
 use async_trait::async_trait;
 use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, Event, Group, GroupInfo, Interrupt, Run, RunStatus, Signal, Span, Task, Thread,
+    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupInfo, Interrupt, Run, RunStatus, Signal, Span, Task,
+    Thread,
 };
 use baton_common::transition::{ClosedGroup, Due, DuePage, Op, PopDue, Reply};
 use baton_common::{JobId, Partition, TenantId, Timestamp};
 
+pub mod audit;
 mod live;
 pub mod machine;
 pub mod memory;
@@ -141,6 +143,15 @@ pub struct TaskBodies {
     pub continued: Option<Body>,
 }
 
+/// Some audit entries of a partition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditPage {
+    /// In the order that was asked for.
+    pub entries: Vec<Audit>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<String>,
+}
+
 /// The records as they stand. Reads may be a moment behind one another.
 #[async_trait]
 pub trait Reader: Send + Sync {
@@ -172,6 +183,24 @@ pub trait Reader: Send + Sync {
     async fn events(&self, run: RunId, after: u64, limit: u32) -> Result<Vec<Event>, Error>;
     /// Audit entries of a partition, old ones first.
     async fn audit(&self, partition: Partition, limit: u32) -> Result<Vec<Audit>, Error>;
+    /// Audit entries of a partition from one end on, or from where a page ended. The place is
+    /// the adapter's own.
+    async fn audit_page(
+        &self,
+        partition: Partition,
+        after: Option<&str>,
+        limit: u32,
+        newest_first: bool,
+    ) -> Result<AuditPage, Error>;
+    /// Where a partition's audit log ends; none where no entry has a link yet.
+    async fn audit_head(&self, partition: Partition) -> Result<Option<AuditHead>, Error>;
+    /// One run as [`Reader::detail`] shows it, without the tasks of groups of more than so many:
+    /// what reading it costs has a bound.
+    async fn outline(&self, run: RunId, tasks_max: u32) -> Result<Option<RunDetail>, Error>;
+    /// When these entries of a partition are due.
+    async fn due_at(&self, partition: Partition, keys: &[DueKey]) -> Result<Vec<Option<Timestamp>>, Error>;
+    /// Since when a run waits for an operator, and the reason's code.
+    async fn parked(&self, run: RunId) -> Result<Option<(Timestamp, String)>, Error>;
     /// Due entries of a partition with their times, without taking them.
     async fn due(&self, partition: Partition) -> Result<Vec<(Timestamp, Due)>, Error>;
     /// The store's clock.

@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failed};
 use crate::follow::{End, Follow};
 use crate::output::{ago, table};
 use crate::setup::Setup;
-use crate::view;
+use crate::{view, why};
 
 pub(super) async fn submit(args: &SubmitArgs, setup: &Setup) -> Result<Exit, Failed> {
     let client = setup.client()?;
@@ -120,25 +120,32 @@ pub(super) async fn list(args: &ListArgs, setup: &Setup) -> Result<Exit, Failed>
         page_token: args.page.clone().unwrap_or_default(),
         status: status as i32,
         thread: args.thread.clone().unwrap_or_default(),
+        why: args.why,
     };
     let page = call!(client, runs, list, request)?;
     let next = Some(&page.next_page_token).filter(|token| !token.is_empty());
     let value = json!({ "runs": page.runs.iter().map(view::run_json).collect::<Vec<_>>(), "next_page": next });
     setup.output.result(&value, |paint| {
         let row = |run: &v1::Run| {
-            vec![
+            let mut row = vec![
                 run.id.clone(),
                 paint.status(view::status(run)),
                 run.graph.clone(),
                 ago(run.created_at_ms),
                 run.actor.clone(),
-            ]
+            ];
+            if args.why {
+                row.truncate(4);
+                row.push(why::line(&run.waits, paint));
+            }
+            row
         };
         let rows: Vec<_> = page.runs.iter().map(row).collect();
         let mut text = if rows.is_empty() {
             "no runs\n".to_owned()
         } else {
-            table(paint, &["RUN", "STATUS", "GRAPH", "SUBMITTED", "BY"], &rows)
+            let last = if args.why { "WHY" } else { "BY" };
+            table(paint, &["RUN", "STATUS", "GRAPH", "SUBMITTED", last], &rows)
         };
         if let Some(token) = next {
             text += &paint.dim(format!("\nmore with --page {token}\n"));

@@ -26,4 +26,24 @@ pub struct Audit {
     pub after: Version,
     /// The answer it got.
     pub verdict: String,
+    /// Its place in its partition's log, from 1; 0 in entries that were written before there
+    /// was a chain.
+    #[serde(default, skip_serializing_if = "nothing")]
+    pub number: u64,
+    /// The link of the entry before it; empty where it is the first.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prior: String,
+}
+
+/// Where a partition's log ends: how many entries it was given, and the link of the last.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// The last entry's number.
+    pub number: u64,
+    /// Its link.
+    pub link: String,
+}
+
+fn nothing(number: &u64) -> bool {
+    *number == 0
 }

@@ -16,7 +16,7 @@ mod signal;
 mod task;
 mod thread;
 
-pub use audit::Audit;
+pub use audit::{Audit, AuditHead};
 pub use checkpoint::{Checkpoint, Span};
 pub use due::{DueKey, DueKind};
 pub use event::{Event, EventKind};
@@ -25,7 +25,7 @@ pub use interrupt::{Interrupt, InterruptState};
 pub use key::{KeyRow, KeyState};
 pub use run::{Parent, Pin, Run, RunInfo, RunState, RunStatus};
 pub use signal::{SIGNALS_MAX, Signal};
-pub use task::{Task, TaskState, Terms};
+pub use task::{Task, TaskState, Terms, trouble};
 pub use thread::{Origin, SetBack, Thread};
 
 /// A JSON text that transitions carry and never look into.

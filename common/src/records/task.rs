@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Group, GroupPhase, TaskKind};
 use crate::ids::{ClaimRequest, DispatchSeq, Fence, WorkerId};
-use crate::{Digest, Timestamp};
+use crate::{Digest, ErrorClass, Timestamp};
 
 /// Where a task stands; the time each state needs is part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +69,20 @@ pub struct Task {
     /// How often it asked or waited and went on; each has a digest of its own.
     #[serde(default)]
     pub phase: u32,
+    /// Why it is tried again: class and code of its last failed attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
+
+/// What a task keeps of a failed attempt: `transient connection_refused`.
+#[must_use]
+pub fn trouble(class: ErrorClass, code: &str) -> String {
+    let code: String = code.chars().take(TROUBLE_CODE_MAX).collect();
+    format!("{class} {code}")
+}
+
+/// Characters of a code that a task keeps.
+const TROUBLE_CODE_MAX: usize = 80;
 
 impl Task {
     /// Whether it has its outcome: its own, or that of its group, which closed or stops

@@ -52,6 +52,8 @@ pub struct Cancel {
     pub run: RunId,
     /// Who asks.
     pub actor: Actor,
+    /// The operation over many that it is part of, for the audit; empty where it is none.
+    pub operation: String,
 }
 
 /// What became of a cancel.

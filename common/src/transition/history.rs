@@ -52,6 +52,17 @@ pub struct Retry {
     pub deadline: Option<Timestamp>,
     /// Who asks.
     pub actor: Actor,
+    /// The operation over many that it is part of, for the audit; empty where it is none.
+    pub operation: String,
+}
+
+impl Retry {
+    /// What the audit says it was about: the checkpoint, and the operation.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let from = self.from.as_ref().map(|back| back.seq.to_string()).unwrap_or_default();
+        [from.as_str(), &self.operation].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// What became of a retry.

@@ -6,6 +6,7 @@
 mod advance;
 mod answer;
 mod claim;
+mod dead;
 mod due;
 mod history;
 mod keys;
@@ -14,12 +15,13 @@ mod signal;
 mod submit;
 
 use crate::commit::Commit;
-use crate::ids::{GroupId, Partition, RunId};
+use crate::ids::{Actor, GroupId, Partition, RunId};
 use crate::job::RenewAnswer;
 
 pub use advance::{AdvanceAnswer, Mark, NARROW_TASKS_MAX, Publishable, Republish, STAGE_TASKS_MAX, Stage};
 pub use answer::{Answer, AnswerVerdict, Cancel, CancelAnswer, Fire, FireAnswer};
 pub use claim::{Claim, ClaimVerdict, Granted, Renew};
+pub use dead::{Dead, DeadAnswer};
 pub use due::{Due, DuePage, PopDue};
 pub use history::{Edit, EditAnswer, Repin, RepinAnswer, Retry, RetryAnswer};
 pub use keys::{KeyName, Reserve, ReserveAnswer, Settle};
@@ -74,7 +76,13 @@ pub enum Op {
     Unpark {
         /// The run.
         run: RunId,
+        /// Who asks.
+        actor: Actor,
+        /// The operation over many that it is part of; empty where it is none.
+        operation: String,
     },
+    /// See [`Dead`].
+    Dead(Box<Dead>),
     /// See [`Republish`].
     Republish(Republish),
     /// Moves a group's check on: how the sweeper closes a look at a group.
@@ -143,13 +151,14 @@ impl Op {
             Self::Republish(op) => op.job.run.partition,
             Self::Extend { run, .. }
             | Self::Park { run, .. }
-            | Self::Unpark { run }
+            | Self::Unpark { run, .. }
             | Self::Recheck { run, .. }
             | Self::Heard { run, .. }
             | Self::Force { run }
             | Self::Gc { run } => run.partition,
             Self::Signal(op) => op.thread.partition(),
             Self::Deliver(op) => op.job.run.partition,
+            Self::Dead(op) => op.job.run.partition,
             Self::Edit(op) => op.thread.partition(),
             Self::Retry(op) => op.run.partition,
             Self::Repin(op) => op.run.partition,
@@ -190,6 +199,8 @@ pub enum Reply {
     Edit(EditAnswer),
     /// To [`Op::Retry`].
     Retry(RetryAnswer),
+    /// To [`Op::Dead`].
+    Dead(DeadAnswer),
     /// To [`Op::Repin`].
     Repin(RepinAnswer),
     /// To [`Op::Reserve`].

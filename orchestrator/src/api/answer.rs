@@ -73,7 +73,7 @@ impl Orchestrator {
     pub async fn cancel(&self, caller: &Caller, run: RunId) -> Result<CancelView, ApiError> {
         let inner = &self.inner;
         inner.owned(caller, run).await?;
-        let cancel = Cancel { run, actor: caller.actor.clone() };
+        let cancel = Cancel { run, actor: caller.actor.clone(), operation: String::new() };
         let settled = inner.settle(|| inner.cancel_op(cancel.clone())).await?;
         if fail::point("after_cancel_script").await == Passed::Error {
             return Err(fail::unknown().into());

@@ -52,6 +52,7 @@ pub use migrate::{MigrateRequest, Migrated, MigratedRun, Migration};
 pub use ready::Readiness;
 pub use replay::{Difference, ReplayView};
 pub use rewind::{Edited, ForkRequest, Retried};
+pub(crate) use runs::open_questions;
 pub use signal::{Signalled, Target};
 pub use types::{
     Answered, Applied, ArtifactContent, ArtifactView, AuditFilter, Caller, CancelView, Gap, GraphRef, GraphSource,

@@ -144,7 +144,14 @@ impl Orchestrator {
             None => None,
         };
         let deadline = inner.time_again(&found).await?;
-        let retry = Retry { run, seen: found.state.r#gen, from, deadline, actor: caller.actor.clone() };
+        let retry = Retry {
+            run,
+            seen: found.state.r#gen,
+            from,
+            deadline,
+            actor: caller.actor.clone(),
+            operation: String::new(),
+        };
         let settled = inner.settle(|| inner.retry_op(retry.clone())).await?;
         let conflict = |code: &str, cause: String, cure: &str| ApiError::new(ErrorKind::Conflict, code, cause, cure);
         match settled.answer {

@@ -3,24 +3,24 @@
 //! Waiting is derived here: a run waits when only questions are open.
 
 use baton_common::commit::{Question, QuestionForm, RunEnd};
-use baton_common::records::{
-    EventKind, Group, GroupPhase, Interrupt, InterruptState, Run, RunStatus, Task, TaskKind, TaskState,
-};
+use baton_common::records::{Group, GroupPhase, Interrupt, InterruptState, Run, Task, TaskState};
 use baton_common::transition::Op;
-use baton_common::{RunId, ThreadKey};
+use baton_common::{RunId, TenantId, ThreadKey};
 use baton_store::{RunDetail, RunFilter};
 use serde_json::{Value, json};
 
+use super::family::Member;
 use super::{ApiError, Caller, GroupView, ListFilter, QuestionView, RunSummary, RunView, Status, Wait};
 use crate::driver::Cue;
 use crate::orchestrator::{Inner, Orchestrator};
+use crate::why::LISTED_TASKS_MAX;
 
 /// Runs in a listing unless asked for otherwise.
 const LIST_DEFAULT: u32 = 100;
 /// The most runs in a listing.
 const LIST_MAX: u32 = 1_000;
-/// Events among which a parked run's reason is looked for.
-const EVENTS_LOOKED_AT: u32 = 64;
+/// Called runs whose own reasons are told with a run.
+const EXPLAINED_MAX: usize = 20;
 
 impl Orchestrator {
     /// One run.
@@ -39,9 +39,14 @@ impl Orchestrator {
     pub async fn list(&self, caller: &Caller, filter: ListFilter) -> Result<Vec<RunSummary>, ApiError> {
         let limit = if filter.limit == 0 { LIST_DEFAULT } else { filter.limit.min(LIST_MAX) };
         let thread = filter.thread.map(|thread| ThreadKey { tenant: caller.tenant.clone(), thread });
+        let why = filter.why;
         let filter = RunFilter { status: filter.status, thread, before: filter.before, limit };
         let runs = self.inner.store.runs(&caller.tenant, &filter).await?;
-        Ok(runs.iter().map(summary).collect())
+        let mut lines: Vec<RunSummary> = runs.iter().map(summary).collect();
+        if why {
+            self.inner.explain_lines(&caller.tenant, &mut lines).await?;
+        }
+        Ok(lines)
     }
 
     /// Open questions of the tenant, old ones first.
@@ -60,7 +65,9 @@ impl Orchestrator {
     /// When there is no such run for this caller, or nothing is known of what happened.
     pub async fn unpark(&self, caller: &Caller, run: RunId) -> Result<bool, ApiError> {
         self.inner.owned(caller, run).await?;
-        let unparked = self.inner.settle(|| self.inner.change_op(Op::Unpark { run })).await?;
+        let (actor, operation) = (&caller.actor, String::new());
+        let unpark = || Op::Unpark { run, actor: actor.clone(), operation: operation.clone() };
+        let unparked = self.inner.settle(|| self.inner.change_op(unpark())).await?;
         if unparked.answer {
             self.inner.advance_soon(run, Cue::Look);
         }
@@ -100,7 +107,7 @@ impl Inner {
         if summary.status == Status::Waiting && family.iter().any(|member| status(&member.detail) == Status::Running) {
             summary.status = Status::Running;
         }
-        let waits = if summary.status.is_terminal() { Vec::new() } else { self.waits(&detail, &questions).await };
+        let waits = self.all_waits(&detail, &family, &questions).await?;
         let mut groups = group_views("", &detail);
         groups.extend(family.iter().flat_map(|member| group_views(&member.prefix, &member.detail)));
         let (output, failure) = end.map_or((None, None), |end| (end.output, end.failure));
@@ -108,53 +115,41 @@ impl Inner {
         let (head, superstep, events) = (state.head, state.superstep, state.events);
         Ok(RunView { summary, output, failure, waits, questions, groups, head, superstep, events })
     }
+}
 
-    /// The code that a run was parked with.
-    async fn parked_for(&self, run: &Run) -> String {
-        let after = run.state.events.saturating_sub(u64::from(EVENTS_LOOKED_AT));
-        let events = self.store.events(run.info.id, after, EVENTS_LOOKED_AT).await.unwrap_or_default();
-        let parked = events.into_iter().rfind(|event| event.kind == EventKind::Parked);
-        parked.map_or_else(|| "an operator must look".to_owned(), |event| event.text)
+impl Inner {
+    /// Why a run does not end just now, with what the runs that it called wait for.
+    async fn all_waits(
+        &self,
+        detail: &RunDetail,
+        family: &[Member],
+        questions: &[QuestionView],
+    ) -> Result<Vec<Wait>, ApiError> {
+        if detail.run.state.status.is_terminal() {
+            return Ok(Vec::new());
+        }
+        let mut seen = self.around(&detail.run.info.thread.tenant).await?;
+        let mut waits = self.why(&mut seen, detail, questions, true).await?;
+        for member in family.iter().take(EXPLAINED_MAX) {
+            let theirs = self.why(&mut seen, &member.detail, &[], true).await?;
+            let below = |wait: Wait| Wait {
+                node: format!("{}{}", member.prefix, wait.node),
+                run: wait.run.or(Some(member.detail.run.info.id)),
+                ..wait
+            };
+            waits.extend(theirs.into_iter().filter(|wait| wait.code != "broker").map(below));
+        }
+        Ok(waits)
     }
 
-    /// Why the run does not go on by itself just now.
-    async fn waits(&self, detail: &RunDetail, questions: &[QuestionView]) -> Vec<Wait> {
-        let wait = |code: &str, node: &str, text: String| Wait { code: code.to_owned(), node: node.to_owned(), text };
-        let mut waits = Vec::new();
-        match detail.run.state.status {
-            RunStatus::Queued => waits.push(wait("thread", "", "another run is active on its thread".to_owned())),
-            RunStatus::Stuck => waits.push(wait("parked", "", self.parked_for(&detail.run).await)),
-            RunStatus::Cancelling => waits.push(wait("cancel", "", "jobs under way are being stopped".to_owned())),
-            _ => {}
+    /// Says of each open run in a listing why it does not end just now.
+    pub(super) async fn explain_lines(&self, tenant: &TenantId, lines: &mut [RunSummary]) -> Result<(), ApiError> {
+        let mut seen = self.around(tenant).await?;
+        for line in lines.iter_mut().filter(|line| !line.status.is_terminal()) {
+            let Some(detail) = self.store.outline(line.run, LISTED_TASKS_MAX).await? else { continue };
+            line.waits = self.why(&mut seen, &detail, &open_questions(&detail), false).await?;
         }
-        for question in questions {
-            waits.push(wait("question", &question.node, question.question.title.clone()));
-        }
-        for open in self.store.waits(detail.run.info.id).await.unwrap_or_default() {
-            let node = open.job.group.node.to_string();
-            waits.push(wait("signal", &node, format!("the signal {}", open.signal)));
-        }
-        waits
-            .extend(detail.groups.iter().filter_map(|(group, tasks)| parked(group, tasks, &waits)).collect::<Vec<_>>());
-        if !self.broker.ready() {
-            waits.push(wait("broker", "", "the broker takes no messages".to_owned()));
-        }
-        for (group, tasks) in &detail.groups {
-            let node = group.info.id.node.as_str();
-            let unclaimed = tasks.iter().filter(|task| matches!(task.state, TaskState::Dispatched { .. })).count();
-            if unclaimed > 0
-                && matches!(self.broker.depth(&group.info.queue).await, Ok(Some(depth)) if depth.consumers == 0)
-            {
-                let text = format!("{unclaimed} jobs in queue {} and no worker on it", group.info.queue);
-                waits.push(wait("no_worker", node, text));
-            }
-            let later = tasks.iter().filter(|task| task.app_attempts + task.infra_attempts > 0);
-            let later = later.filter(|task| matches!(task.state, TaskState::Publishable { .. })).count();
-            if later > 0 {
-                waits.push(wait("backoff", node, format!("{later} jobs are tried again after a pause")));
-            }
-        }
-        waits
+        Ok(())
     }
 }
 
@@ -184,22 +179,6 @@ fn group_views(prefix: &str, detail: &RunDetail) -> Vec<GroupView> {
     under_way.map(view).collect()
 }
 
-/// What the parked tasks of a group wait for, where no question and no signal says so.
-fn parked(group: &Group, tasks: &[Task], told: &[Wait]) -> Option<Wait> {
-    let count = tasks.iter().filter(|task| task.state == TaskState::Parked).count();
-    let node = group.info.id.node.to_string();
-    if count == 0 || told.iter().any(|wait| wait.node == node) {
-        return None;
-    }
-    let (code, text) = match group.info.kind {
-        TaskKind::Wait => ("time", "a time that is still to come".to_owned()),
-        TaskKind::Child => ("graph", format!("{count} runs of a graph it called")),
-        TaskKind::Job => ("pause", format!("{count} jobs are called again after a pause")),
-        TaskKind::Ask => return None,
-    };
-    Some(Wait { code: code.to_owned(), node, text })
-}
-
 /// A run's line in a listing.
 fn summary(run: &Run) -> RunSummary {
     RunSummary {
@@ -212,6 +191,7 @@ fn summary(run: &Run) -> RunSummary {
         request_id: run.info.request.clone(),
         created_at: run.state.created_at,
         ended_at: run.state.ended_at,
+        waits: Vec::new(),
     }
 }
 
@@ -235,7 +215,7 @@ fn status(detail: &RunDetail) -> Status {
 }
 
 /// The questions of a run that nobody has answered, old ones first.
-pub(super) fn open_questions(detail: &RunDetail) -> Vec<QuestionView> {
+pub(crate) fn open_questions(detail: &RunDetail) -> Vec<QuestionView> {
     let mut views: Vec<_> = detail.interrupts.iter().filter_map(question_view).collect();
     by_age(&mut views);
     views

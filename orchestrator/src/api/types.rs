@@ -187,6 +187,8 @@ pub struct RunSummary {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// Why it does not end just now, where that was asked for.
+    pub waits: Vec<Wait>,
 }
 
 /// One run.
@@ -198,7 +200,7 @@ pub struct RunView {
     pub output: Option<Value>,
     /// Why it failed.
     pub failure: Option<NodeFailure>,
-    /// What it waits for, in words.
+    /// Why it does not end just now, what needs somebody first.
     pub waits: Vec<Wait>,
     /// Its open questions, old ones first.
     pub questions: Vec<QuestionView>,
@@ -212,15 +214,32 @@ pub struct RunView {
     pub events: u64,
 }
 
-/// One reason why a run does not go on by itself just now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One reason why a run does not end just now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Wait {
-    /// `question`, `thread`, `no_worker`, `backoff`, `broker`, `parked`, `cancel`.
+    /// What kind: `question`, `no_worker`, `claimed` and the like; docs/operations/questions.md
+    /// lists them.
     pub code: String,
     /// The node, empty for the run itself.
     pub node: String,
     /// In words.
     pub text: String,
+    /// Which item of the node's map it is about, where it is about one of several.
+    pub item: Option<u32>,
+    /// How many items it is about; 0 where it is not about items.
+    pub count: u32,
+    /// Since when.
+    #[serde(rename = "since_ms")]
+    pub since: Option<Timestamp>,
+    /// Until when: the end of a lease, the next attempt, the expiry.
+    #[serde(rename = "until_ms")]
+    pub until: Option<Timestamp>,
+    /// What may be done about it; empty where waiting is right.
+    pub cure: String,
+    /// The run it is about: one that is waited for, or that asks.
+    pub run: Option<RunId>,
+    /// The worker that has the job, where it is one.
+    pub worker: String,
 }
 
 /// A question to a person.
@@ -280,6 +299,8 @@ pub struct ListFilter {
     pub before: Option<(Timestamp, RunId)>,
     /// At most so many; 0 means 100, never more than 1000.
     pub limit: u32,
+    /// Whether to tell of each open run why it does not end just now.
+    pub why: bool,
 }
 
 /// Which question is answered.

@@ -16,6 +16,11 @@ pub(crate) struct Inflight {
 }
 
 impl Inflight {
+    /// Whether a run is under way here.
+    pub(crate) fn is_under_way(&self, run: RunId) -> bool {
+        self.runs.lock().contains_key(&run)
+    }
+
     /// The cue to begin with, or `None` where the run is under way already.
     pub(super) fn enter(&self, run: RunId, cue: Cue) -> Option<Cue> {
         let mut runs = self.runs.lock();

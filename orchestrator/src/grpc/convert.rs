@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::api::{
     ArtifactView, GraphRef, GraphSource, GraphView, GroupView, ListFilter, Live, QuestionView, QueueView, RunSummary,
-    RunView, Status, SubmitRequest, Submitted, Target, Update, Watched, WorkerView, page,
+    RunView, Status, SubmitRequest, Submitted, Target, Update, Wait, Watched, WorkerView, page,
 };
 
 /// How many a caller asks for: bounded rather than refused, but never less than nothing.
@@ -130,6 +130,7 @@ pub(super) fn list_filter(wire: &v1::ListRunsRequest) -> Result<ListFilter, Malf
         thread: optional("thread", &wire.thread)?,
         before,
         limit: page_size(wire.page_size)?,
+        why: wire.why,
     })
 }
 
@@ -144,22 +145,37 @@ pub(super) fn summary(summary: RunSummary) -> v1::Run {
         actor: summary.actor.to_string(),
         created_at_ms: summary.created_at.0,
         ended_at_ms: summary.ended_at.map(|at| at.0),
+        waits: summary.waits.into_iter().map(wait).collect(),
         ..v1::Run::default()
     }
 }
 
 pub(super) fn run(view: RunView) -> v1::Run {
-    let waits = view.waits.into_iter().map(|wait| v1::Wait { code: wait.code, node: wait.node, text: wait.text });
     v1::Run {
         output_json: view.output.map(|output| output.to_string()),
         failure: view.failure.map(|failure| words::failure_to_wire(failure.failure, failure.node)),
-        waits: waits.collect(),
+        waits: view.waits.into_iter().map(wait).collect(),
         interrupts: view.questions.into_iter().map(interrupt).collect(),
         nodes: view.groups.into_iter().map(node).collect(),
         head: view.head.0,
         superstep: view.superstep,
         last_event: view.events,
         ..summary(view.summary)
+    }
+}
+
+fn wait(wait: Wait) -> v1::Wait {
+    v1::Wait {
+        code: wait.code,
+        node: wait.node,
+        text: wait.text,
+        item: wait.item,
+        count: wait.count,
+        since_ms: wait.since.map(|at| at.0),
+        until_ms: wait.until.map(|at| at.0),
+        cure: wait.cure,
+        run_id: text(wait.run),
+        worker: wait.worker,
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) const ROUTES: &[Route] = &[
         operation: "listRuns",
         summary: "Runs, new ones first.",
         scope: Scope::Read,
-        query: &["limit", "page", "status", "thread"],
+        query: &["limit", "page", "status", "thread", "why"],
         headers: &[],
         body: None,
         answers: &[(200, "RunPage")],

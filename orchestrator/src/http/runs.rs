@@ -60,10 +60,10 @@ pub(super) async fn list(mut call: Call) -> Answer {
         Some(token) => Some(page::page_start(&token).ok_or_else(|| malformed("page", "it is none of ours"))?),
     };
     let status = query.text("status")?.map(|name| status(&name)).transpose()?;
-    let limit = limit(query)?;
-    let filter = ListFilter { status, thread: query.parsed("thread")?, before, limit };
+    let (limit, why) = (limit(query)?, query.flag("why")?);
+    let filter = ListFilter { status, thread: query.parsed("thread")?, before, limit, why };
     let runs = call.services.orchestrator.list(&call.caller, filter).await?;
-    let shown: Vec<Value> = runs.iter().map(view::summary).collect();
+    let shown: Vec<Value> = runs.iter().map(if why { view::explained } else { view::summary }).collect();
     Ok(view::json(StatusCode::OK, &json!({ "runs": shown, "next_page": page::page_token(&runs, limit) })))
 }
 

@@ -59,6 +59,13 @@ pub(super) fn summary(summary: &RunSummary) -> Value {
     })
 }
 
+/// A run's line in a listing that says why each does not end.
+pub(super) fn explained(summary: &RunSummary) -> Value {
+    let mut shown = self::summary(summary);
+    shown["waits"] = of(&summary.waits);
+    shown
+}
+
 /// One run.
 pub(super) fn run(run: &RunView) -> Value {
     let mut shown = summary(&run.summary);

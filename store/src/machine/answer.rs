@@ -31,7 +31,7 @@ impl Machine<'_> {
         interrupt.state =
             InterruptState::Answered { decision: op.decision.clone(), actor: op.actor.clone(), at: self.now };
         self.settle_question(&info.thread.tenant, &mut state, &interrupt, "answered")?;
-        self.rows.append_audit(&Audit {
+        self.note(Audit {
             at: self.now,
             tenant: info.thread.tenant.clone(),
             actor: op.actor.clone(),
@@ -41,6 +41,8 @@ impl Machine<'_> {
             before: state.ver,
             after: state.ver,
             verdict: "ok".to_owned(),
+            number: 0,
+            prior: String::new(),
         })?;
         if group.info.kind == TaskKind::Job && task.state == TaskState::Parked {
             self.rows.put_continued(job.run, &job.group, job.index, &op.outcome)?;

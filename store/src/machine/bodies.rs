@@ -18,6 +18,12 @@ pub fn poison(infra_attempts_max: u32) -> Body {
     ))
 }
 
+/// What a task keeps of a worker that was lost with it.
+#[must_use]
+pub fn worker_lost() -> String {
+    baton_common::records::trouble(ErrorClass::WorkerLost, "lease_expired")
+}
+
 /// The outcome of a question that was not answered in time.
 #[must_use]
 pub fn expired() -> Body {

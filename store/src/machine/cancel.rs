@@ -22,7 +22,7 @@ impl Machine<'_> {
         }
         let before = state.ver;
         self.begin_cancel(&info, &mut state)?;
-        self.note_cancel(&info, &op.actor, before, state.ver)?;
+        self.note_cancel(&info, &op.actor, &op.operation, before, state.ver)?;
         Ok(CancelAnswer::Cancelling)
     }
 
@@ -31,19 +31,22 @@ impl Machine<'_> {
         &mut self,
         info: &RunInfo,
         actor: &Actor,
+        operation: &str,
         before: Version,
         after: Version,
     ) -> Outcome<()> {
-        self.rows.append_audit(&Audit {
+        self.note(Audit {
             at: self.now,
             tenant: info.thread.tenant.clone(),
             actor: actor.clone(),
             operation: "cancel".to_owned(),
             run: info.id,
-            subject: String::new(),
+            subject: operation.to_owned(),
             before,
             after,
             verdict: "cancelling".to_owned(),
+            number: 0,
+            prior: String::new(),
         })
     }
 }

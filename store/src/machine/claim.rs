@@ -48,6 +48,7 @@ impl Machine<'_> {
                     let tail = self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Failed(&body))?;
                     return Ok(ClaimVerdict::Poison(Box::new(tail)));
                 }
+                task.trouble = Some(bodies::worker_lost());
             }
             TaskState::Publishable { not_before } if not_before > self.now => return Ok(ClaimVerdict::Busy),
             TaskState::Held | TaskState::Parked => return Ok(ClaimVerdict::Busy),

@@ -1,7 +1,8 @@
 //! The due index: taking what is due, and moving, parking or removing runs in it.
 
 use baton_common::RunId;
-use baton_common::records::{DueKey, DueKind, EventKind, RunState, RunStatus};
+use baton_common::ids::Actor;
+use baton_common::records::{Audit, DueKey, DueKind, EventKind, RunState, RunStatus};
 use baton_common::transition::{Due, DuePage, PopDue};
 
 use super::{Machine, Outcome};
@@ -79,8 +80,10 @@ impl Machine<'_> {
         Ok(true)
     }
 
-    pub(super) fn unpark(&mut self, run: RunId) -> Outcome<bool> {
-        let Some(mut state) = self.rows.run_state(run)? else { return Ok(false) };
+    pub(super) fn unpark(&mut self, run: RunId, actor: &Actor, operation: &str) -> Outcome<bool> {
+        let (Some(info), Some(mut state)) = (self.rows.run_info(run)?, self.rows.run_state(run)?) else {
+            return Ok(false);
+        };
         if state.status != RunStatus::Stuck {
             return Ok(false);
         }
@@ -90,6 +93,19 @@ impl Machine<'_> {
         self.rows.put_run_state(run, &state)?;
         self.rows.delete_parked(run)?;
         self.rows.put_due(&DueKey::run(DueKind::Ready, run), self.now)?;
+        self.note(Audit {
+            at: self.now,
+            tenant: info.thread.tenant,
+            actor: actor.clone(),
+            operation: "unpark".to_owned(),
+            run,
+            subject: operation.to_owned(),
+            before: state.ver,
+            after: state.ver,
+            verdict: state.status.name().to_owned(),
+            number: 0,
+            prior: String::new(),
+        })?;
         Ok(true)
     }
 

@@ -34,7 +34,7 @@ impl Machine<'_> {
             self.run_event(run, &mut state, EventKind::Edited, checkpoint.seq.0, "")?;
             self.rows.put_run_state(run, &state)?;
         }
-        self.rows.append_audit(&Audit {
+        self.note(Audit {
             at: self.now,
             tenant: op.thread.tenant.clone(),
             actor: op.actor.clone(),
@@ -44,6 +44,8 @@ impl Machine<'_> {
             before,
             after,
             verdict: "edited".to_owned(),
+            number: 0,
+            prior: String::new(),
         })?;
         Ok(EditAnswer::Edited { ver })
     }

@@ -44,6 +44,7 @@ impl Machine<'_> {
             let tail: Tail = self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Failed(&body))?;
             return Ok(ExpireAnswer::Ended(tail));
         }
+        task.trouble = Some(bodies::worker_lost());
         let pause = self.timings.infra_backoff_ms << (task.infra_attempts - 1).min(10);
         let at = self.now.plus_ms(pause);
         self.requeue(&info, &mut state, &mut group, job, &mut task, at)?;

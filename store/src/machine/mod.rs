@@ -13,6 +13,7 @@ pub mod bodies;
 mod cancel;
 mod child;
 mod claim;
+mod dead;
 mod due;
 mod edit;
 mod ending;
@@ -38,7 +39,7 @@ mod tail;
 mod wait;
 
 use baton_common::Timestamp;
-use baton_common::records::{Event, EventKind, Group, RunState};
+use baton_common::records::{Audit, Event, EventKind, Group, RunState};
 use baton_common::settings::Timings;
 use baton_common::transition::{Op, Reply};
 use baton_common::{GroupId, JobId, Partition, RunId};
@@ -82,7 +83,8 @@ pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Repl
         Op::PopDue(op) => Reply::PopDue(machine.pop_due(op)?),
         Op::Extend { run, ms, untried } => Reply::Changed(machine.extend(*run, *ms, *untried)?),
         Op::Park { run, reason } => Reply::Changed(machine.park(*run, reason)?),
-        Op::Unpark { run } => Reply::Changed(machine.unpark(*run)?),
+        Op::Unpark { run, actor, operation } => Reply::Changed(machine.unpark(*run, actor, operation)?),
+        Op::Dead(op) => Reply::Dead(machine.dead(op)?),
         Op::Republish(op) => Reply::Changed(machine.republish(op)?),
         Op::Recheck { run, group, ms } => Reply::Changed(machine.recheck(*run, group, *ms)?),
         Op::Gc { run } => Reply::Changed(machine.gc(*run)?),
@@ -111,6 +113,12 @@ struct Machine<'a> {
 }
 
 impl Machine<'_> {
+    /// Appends an audit entry behind the last.
+    fn note(&mut self, entry: Audit) -> Outcome<()> {
+        let (entry, head) = crate::audit::append(entry, self.rows.audit_head()?);
+        self.rows.append_audit(&entry, &head)
+    }
+
     /// A group that is there for whoever looks.
     fn group(&mut self, run: RunId, group: &GroupId) -> Outcome<Option<Group>> {
         Ok(self.rows.group(run, group)?.filter(Group::is_there))

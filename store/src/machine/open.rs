@@ -106,6 +106,7 @@ impl Machine<'_> {
             infra_attempts: 0,
             dispatch_seq: DispatchSeq(u32::from(released && is_job)),
             phase: 0,
+            trouble: None,
         }
     }
 

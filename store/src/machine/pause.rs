@@ -22,7 +22,7 @@ impl Machine<'_> {
         let ordinal = task.phase;
         task.phase += 1;
         task.digest = task.digest.next_phase();
-        (task.app_attempts, task.infra_attempts) = (0, 0);
+        (task.app_attempts, task.infra_attempts, task.trouble) = (0, 0, None);
         task.state = TaskState::Parked;
         self.rows.put_task(job.run, &job.group, job.index, task)?;
         self.rows.put_group_state(job.run, &job.group, &group.state)?;

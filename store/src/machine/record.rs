@@ -2,7 +2,7 @@
 //! a failure counts only from the attempt that holds the job.
 
 use baton_common::ids::DispatchSeq;
-use baton_common::records::{DueKey, DueKind, EventKind, Group, Policy, RunInfo, RunState, Task, TaskState};
+use baton_common::records::{DueKey, DueKind, EventKind, Group, Policy, RunInfo, RunState, Task, TaskState, trouble};
 use baton_common::tool::Effect;
 use baton_common::transition::{Record, RecordVerdict, Recorded};
 use baton_common::{ErrorClass, JobId, Timestamp};
@@ -61,6 +61,7 @@ impl Machine<'_> {
                 let again =
                     may_retry(&group.info.policy, *class, code, task.app_attempts) && group.info.effect != Effect::Once;
                 if again {
+                    task.trouble = Some(trouble(*class, code));
                     let at = self.try_again(&info, &mut state, &mut group, job, &mut task, *retry_after_ms)?;
                     return Ok(RecordVerdict::Retry { at });
                 }

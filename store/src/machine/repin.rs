@@ -30,7 +30,7 @@ impl Machine<'_> {
         state.last_op = Some(op.op());
         self.run_event(op.run, &mut state, EventKind::Repinned, 0, &op.graph.to_string())?;
         self.rows.put_run_state(op.run, &state)?;
-        self.rows.append_audit(&Audit {
+        self.note(Audit {
             at: self.now,
             tenant: info.thread.tenant.clone(),
             actor: op.actor.clone(),
@@ -40,6 +40,8 @@ impl Machine<'_> {
             before,
             after: state.ver,
             verdict: "repinned".to_owned(),
+            number: 0,
+            prior: String::new(),
         })?;
         Ok(RepinAnswer::Repinned { ver: state.ver })
     }

@@ -46,16 +46,18 @@ impl Machine<'_> {
         self.stop_all_left(&info, &mut state)?;
         let tail = self.take_up(&info, &mut state, op.from.as_ref())?;
         self.rows.put_run_state(run, &state)?;
-        self.rows.append_audit(&Audit {
+        self.note(Audit {
             at: self.now,
             tenant: info.thread.tenant.clone(),
             actor: op.actor.clone(),
             operation: "retry".to_owned(),
             run,
-            subject: op.from.as_ref().map(|back| back.seq.to_string()).unwrap_or_default(),
+            subject: op.subject(),
             before,
             after: state.ver,
             verdict: "retried".to_owned(),
+            number: 0,
+            prior: String::new(),
         })?;
         Ok(RetryAnswer::Retried(tail))
     }
@@ -133,7 +135,7 @@ impl Machine<'_> {
             }
             let job = JobId { index, ..self.first_job(info, state, &group) };
             task.state = TaskState::Held;
-            (task.app_attempts, task.infra_attempts) = (0, 0);
+            (task.app_attempts, task.infra_attempts, task.trouble) = (0, 0, None);
             self.rows.put_task(job.run, &job.group, index, &task)?;
             self.rows.delete_result(job.run, &job.group, index)?;
             if group.info.kind == TaskKind::Child {

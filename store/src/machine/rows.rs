@@ -6,8 +6,8 @@
 use baton_common::commit::{NewTask, Segment};
 use baton_common::ids::{GroupId, InterruptId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo, RunState, Signal,
-    Task, Terms, Thread,
+    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo,
+    RunState, Signal, Task, Terms, Thread,
 };
 use baton_common::transition::KeyName;
 use baton_common::{Digest, JobId, TenantId, Timestamp};
@@ -156,6 +156,8 @@ pub trait Rows {
 
     /// Appends an event.
     fn append_event(&mut self, event: &Event) -> Outcome<()>;
-    /// Appends an audit entry.
-    fn append_audit(&mut self, audit: &Audit) -> Outcome<()>;
+    /// Where the audit log ends; nothing before it has an entry with a link.
+    fn audit_head(&mut self) -> Outcome<Option<AuditHead>>;
+    /// Appends an audit entry, and says where the log ends then.
+    fn append_audit(&mut self, audit: &Audit, head: &AuditHead) -> Outcome<()>;
 }

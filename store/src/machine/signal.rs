@@ -55,7 +55,7 @@ impl Machine<'_> {
             self.rows.put_run_state(run, &state)?;
             ver = state.ver;
         }
-        self.rows.append_audit(&Audit {
+        self.note(Audit {
             at: self.now,
             tenant: op.thread.tenant.clone(),
             actor: op.actor.clone(),
@@ -65,6 +65,8 @@ impl Machine<'_> {
             before: ver,
             after: ver,
             verdict: "kept".to_owned(),
+            number: 0,
+            prior: String::new(),
         })
     }
 

@@ -61,7 +61,7 @@ impl Machine<'_> {
         {
             let before = state.ver;
             self.begin_cancel(&info, &mut state)?;
-            self.note_cancel(&info, &op.info.actor, before, state.ver)?;
+            self.note_cancel(&info, &op.info.actor, "", before, state.ver)?;
         }
         // The cancel may have written the thread.
         let key = &op.info.thread;
@@ -90,7 +90,7 @@ impl Machine<'_> {
     fn note_submit(&mut self, op: &Submit, status: RunStatus) -> Outcome<()> {
         let info = &op.info;
         let origin = op.fork.as_ref().map(|fork| format!("{}#{}", fork.origin.thread.thread, fork.origin.seq));
-        self.rows.append_audit(&Audit {
+        self.note(Audit {
             at: self.now,
             tenant: info.thread.tenant.clone(),
             actor: info.actor.clone(),
@@ -100,6 +100,8 @@ impl Machine<'_> {
             before: Version(0),
             after: Version(1),
             verdict: status.name().to_owned(),
+            number: 0,
+            prior: String::new(),
         })
     }
 }

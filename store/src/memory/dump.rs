@@ -65,6 +65,7 @@ impl PartitionRows {
         for (place, value) in self.audit.iter().enumerate() {
             row(format!("audit {place:010}"), text(value));
         }
+        self.audit_head.iter().for_each(|head| drop(row("audit head".to_owned(), text(head))));
         dump
     }
 }

@@ -3,15 +3,15 @@
 use async_trait::async_trait;
 use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, Event, Group, GroupPhase, Interrupt, InterruptState, Run, Signal, Span, Task, TaskKind,
-    TaskState, Thread,
+    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, InterruptState, Run, Signal, Span,
+    Task, TaskKind, TaskState, Thread,
 };
 use baton_common::transition::{ClosedGroup, Due};
 use baton_common::{JobId, Partition, TenantId, Timestamp};
 
 use super::MemoryStore;
 use super::rows::PartitionRows;
-use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
+use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
 
 #[async_trait]
 impl Reader for MemoryStore {
@@ -143,6 +143,50 @@ impl Reader for MemoryStore {
     async fn audit(&self, partition: Partition, limit: u32) -> Result<Vec<Audit>, Error> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(self.read(partition, |rows| rows.audit.iter().take(limit).cloned().collect()).unwrap_or_default())
+    }
+
+    async fn audit_page(
+        &self,
+        partition: Partition,
+        after: Option<&str>,
+        limit: u32,
+        newest_first: bool,
+    ) -> Result<AuditPage, Error> {
+        let page = |rows: &PartitionRows| {
+            let skip = after.and_then(|after| after.parse().ok()).unwrap_or(0_usize);
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let entries: Vec<Audit> = if newest_first {
+                rows.audit.iter().rev().skip(skip).take(limit).cloned().collect()
+            } else {
+                rows.audit.iter().skip(skip).take(limit).cloned().collect()
+            };
+            let next = (entries.len() == limit).then(|| (skip + limit).to_string());
+            AuditPage { entries, next }
+        };
+        Ok(self.read(partition, page).unwrap_or_default())
+    }
+
+    async fn audit_head(&self, partition: Partition) -> Result<Option<AuditHead>, Error> {
+        Ok(self.read(partition, |rows| rows.audit_head.clone()).flatten())
+    }
+
+    async fn outline(&self, run: RunId, tasks_max: u32) -> Result<Option<RunDetail>, Error> {
+        let mut detail = self.detail(run).await?;
+        for (group, tasks) in detail.iter_mut().flat_map(|detail| &mut detail.groups) {
+            if group.info.count > tasks_max {
+                tasks.clear();
+            }
+        }
+        Ok(detail)
+    }
+
+    async fn due_at(&self, partition: Partition, keys: &[DueKey]) -> Result<Vec<Option<Timestamp>>, Error> {
+        let at = |rows: &PartitionRows| keys.iter().map(|key| rows.due.get(&key.member()).copied()).collect();
+        Ok(self.read(partition, at).unwrap_or_else(|| vec![None; keys.len()]))
+    }
+
+    async fn parked(&self, run: RunId) -> Result<Option<(Timestamp, String)>, Error> {
+        Ok(self.read(run.partition, |rows| rows.parked.get(&run).cloned()).flatten())
     }
 
     async fn due(&self, partition: Partition) -> Result<Vec<(Timestamp, Due)>, Error> {

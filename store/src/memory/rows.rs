@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_common::commit::{NewTask, Segment};
 use baton_common::ids::{GroupId, InterruptId, NodePath, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo, RunState, Signal,
-    Task, Terms, Thread,
+    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo,
+    RunState, Signal, Task, Terms, Thread,
 };
 use baton_common::transition::KeyName;
 use baton_common::{Digest, JobId, TenantId, Timestamp};
@@ -46,6 +46,7 @@ pub(super) struct PartitionRows {
     pub(super) parked: BTreeMap<RunId, (Timestamp, String)>,
     pub(super) events: BTreeMap<(RunId, u64), Event>,
     pub(super) audit: Vec<Audit>,
+    pub(super) audit_head: Option<AuditHead>,
     /// What a watched transition wrote so far.
     pub(super) changes: Option<Changes>,
 }
@@ -486,9 +487,14 @@ impl Rows for PartitionRows {
         Ok(())
     }
 
-    fn append_audit(&mut self, audit: &Audit) -> Outcome<()> {
+    fn audit_head(&mut self) -> Outcome<Option<AuditHead>> {
+        Ok(self.audit_head.clone())
+    }
+
+    fn append_audit(&mut self, audit: &Audit, head: &AuditHead) -> Outcome<()> {
         self.wrote(audit.run);
         self.audit.push(audit.clone());
+        self.audit_head = Some(head.clone());
         Ok(())
     }
 }

@@ -4,10 +4,10 @@
 use baton_common::JobId;
 use baton_common::commit::NewTask;
 use baton_common::ids::InterruptId;
-use baton_common::records::RunInfo;
+use baton_common::records::{RunInfo, trouble};
 use baton_common::settings::Timings;
 use baton_common::transition::{
-    Answer, Claim, Deliver, Expire, Fire, KeyName, Mark, OnBusy, Op, PopDue, Record, Recorded, Renew, Republish,
+    Answer, Claim, Dead, Deliver, Expire, Fire, KeyName, Mark, OnBusy, Op, PopDue, Record, Recorded, Renew, Republish,
     Reserve, Settle, Signal, Stage, Submit,
 };
 use baton_common::{ErrorClass, Gen};
@@ -50,12 +50,15 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Scri
         Op::Record(op) => (Script::Record, record(op, guess)),
         Op::Expire(op) => (Script::Expire, expire(op, timings, guess.phase)),
         Op::Answer(op) => (Script::Answer, answer(op)),
-        Op::Cancel(op) => (Script::Cancel, run(op.run).bytes(op.actor.as_str()).finish()),
+        Op::Cancel(op) => (Script::Cancel, run(op.run).bytes(op.actor.as_str()).bytes(&op.operation).finish()),
         Op::Fire(op) => (Script::Fire, fire(op)),
         Op::PopDue(op) => (Script::PopDue, pop_due(op)),
         Op::Extend { run: id, ms, untried } => (Script::Extend, run(*id).number(*ms).flag(*untried).finish()),
         Op::Park { run: id, reason } => (Script::Park, run(*id).bytes(reason).finish()),
-        Op::Unpark { run: id } => (Script::Unpark, run(*id).finish()),
+        Op::Unpark { run: id, actor, operation } => {
+            (Script::Unpark, run(*id).bytes(actor.as_str()).bytes(operation).finish())
+        }
+        Op::Dead(op) => (Script::Dead, dead(op)),
         Op::Republish(op) => (Script::Republish, republish(op)),
         Op::Recheck { run: id, group, ms } => (Script::Recheck, run(*id).bytes(group.to_string()).number(*ms).finish()),
         Op::Gc { run: id } => (Script::Gc, run(*id).finish()),
@@ -172,6 +175,11 @@ fn republish(op: &Republish) -> Vec<u8> {
     task(&op.job).number(op.seq.0).finish()
 }
 
+fn dead(op: &Dead) -> Vec<u8> {
+    let packer = job(&op.job).number(op.seen.0).bytes_or_none(op.drop.as_deref());
+    packer.bytes(op.actor.as_str()).bytes(op.subject()).finish()
+}
+
 fn claim(op: &Claim, timings: &Timings, guess: &Guess) -> Vec<u8> {
     let packer = job(&op.job)
         .bytes(op.digest.0)
@@ -205,6 +213,7 @@ fn record(op: &Record, guess: &Guess) -> Vec<u8> {
                 .bytes(code)
                 .number(retry_after_ms.unwrap_or(0))
                 .number(op.job.digest().jitter())
+                .bytes(trouble(*class, code))
                 .finish()
         }
         Recorded::Ask { question, continuation, expires_ms } => {

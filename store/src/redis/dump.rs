@@ -227,6 +227,11 @@ impl Dumper<'_> {
                     self.row(format!("audit {place:010}"), to_json(audit)?);
                 }
             }
+            "h" => {
+                if let Some(head) = events::audit_head(self.links, self.partition).await? {
+                    self.row("audit head".to_owned(), to_json(&head)?);
+                }
+            }
             "k" => {
                 for (uuid, row) in self.hash(key).await? {
                     let run = run_of(self.partition, &uuid)?;

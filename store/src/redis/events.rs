@@ -3,7 +3,7 @@
 //! An entry of the event stream holds all events of one transition. Readers of one run go
 //! through it from the new end, which is where what they have not seen lies.
 
-use baton_common::records::{Audit, Event};
+use baton_common::records::{Audit, AuditHead, Event};
 use baton_common::{Partition, RunId, Version};
 use redis::cmd;
 
@@ -12,7 +12,7 @@ use super::link::Links;
 use super::pack::{Fields, broken};
 use super::replies::run_of;
 use super::{keys, rows};
-use crate::Error;
+use crate::{AuditPage, Error};
 
 /// Entries read in one command.
 const PAGE: usize = 200;
@@ -91,10 +91,36 @@ pub(super) async fn audit(links: &Links, partition: Partition, limit: Option<u32
     entries.iter().map(|(_, fields)| audit_of(partition, fields)).collect()
 }
 
+/// Audit entries from one end on, or behind the entry of that id.
+pub(super) async fn audit_page(
+    links: &Links,
+    partition: Partition,
+    after: Option<&str>,
+    limit: u32,
+    newest_first: bool,
+) -> Result<AuditPage, Error> {
+    let (name, first, last) = if newest_first { ("XREVRANGE", "+", "-") } else { ("XRANGE", "-", "+") };
+    let start = after.map_or_else(|| first.to_owned(), |id| format!("({id}"));
+    let command = cmd(name).arg(keys::audit(partition)).arg(start).arg(last).arg("COUNT").arg(limit).take();
+    let found: Entries = links.command(partition, &command).await?;
+    let full = found.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = found.last().filter(|_| full).map(|(id, _)| id.clone());
+    let entries = found.iter().map(|(_, fields)| audit_of(partition, fields)).collect::<Result<_, _>>()?;
+    Ok(AuditPage { entries, next })
+}
+
+/// Where the audit log ends.
+pub(super) async fn audit_head(links: &Links, partition: Partition) -> Result<Option<AuditHead>, Error> {
+    let row: Option<Vec<u8>> = links.command(partition, cmd("GET").arg(keys::audit_head(partition))).await?;
+    let Some(row) = row else { return Ok(None) };
+    let mut fields = Fields::of(&row)?;
+    Ok(Some(AuditHead { number: fields.number()?, link: fields.text()? }))
+}
+
 fn audit_of(partition: Partition, fields: &[(String, Vec<u8>)]) -> Result<Audit, Error> {
     let (_, packed) = fields.first().ok_or_else(|| broken("an audit entry"))?;
     let mut fields = Fields::of(packed)?;
-    Ok(Audit {
+    let mut entry = Audit {
         at: fields.moment()?,
         tenant: fields.text()?.parse().map_err(|_| broken("a tenant"))?,
         actor: fields.text()?.parse().map_err(|_| broken("an actor"))?,
@@ -104,5 +130,12 @@ fn audit_of(partition: Partition, fields: &[(String, Vec<u8>)]) -> Result<Audit,
         before: Version(fields.number()?),
         after: Version(fields.number()?),
         verdict: fields.text()?,
-    })
+        number: 0,
+        prior: String::new(),
+    };
+    // Entries of before the chain end here.
+    if !fields.is_empty() {
+        (entry.number, entry.prior) = (fields.number()?, fields.text()?);
+    }
+    Ok(entry)
 }

@@ -96,7 +96,7 @@ pub(super) fn retry(op: &Retry, guess: &Guess) -> Vec<u8> {
         None => packer.flag(false),
     };
     let packer = packer.bytes(op.actor.as_str());
-    let packer = packer.bytes(op.from.as_ref().map(|back| back.seq.to_string()).unwrap_or_default());
+    let packer = packer.bytes(op.subject());
     let packer = packer.moment_or_none(op.deadline).list(guess.names.len());
     let named = guess.names.iter();
     named.fold(packer, |packer, (group, names)| packer.list(2).bytes(group).bytes(names)).finish()

@@ -47,6 +47,16 @@ pub(super) fn audit(partition: Partition) -> String {
     tag(partition) + "a"
 }
 
+/// Where its audit log ends.
+pub(super) fn audit_head(partition: Partition) -> String {
+    tag(partition) + "h"
+}
+
+/// Runs that wait for an operator, and why.
+pub(super) fn parked(partition: Partition) -> String {
+    tag(partition) + "k"
+}
+
 /// Runs of a tenant in it.
 pub(super) fn listed(partition: Partition, tenant: &TenantId) -> String {
     format!("{}l:{tenant}", tag(partition))

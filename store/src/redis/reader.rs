@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Signal, Span, Task, Thread,
+    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Signal, Span, Task, Thread,
 };
 use baton_common::transition::{ClosedGroup, Due};
 use baton_common::{JobId, Partition, TenantId, Timestamp};
 use redis::{Pipeline, cmd};
 
 use super::link::Links;
-use super::pack::broken;
+use super::pack::{Fields, broken};
 use super::run_row::{self, RunRow};
 use super::{RedisStore, events, history, keys, lineage, listing, replies, rows, waits};
-use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
+use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
 
 #[async_trait]
 impl Reader for RedisStore {
@@ -50,16 +50,7 @@ impl Reader for RedisStore {
     }
 
     async fn detail(&self, run: RunId) -> Result<Option<RunDetail>, Error> {
-        let links = &self.shared.links;
-        let Some(row) = RunRow::read(links, run).await? else { return Ok(None) };
-        let mut groups = Vec::new();
-        for (group, group_row) in row.groups()? {
-            let tasks = row.tasks(links, &group, &group_row).await?;
-            let tasks = tasks.into_iter().map(|(_, task)| task.seen_in(&group)).collect();
-            groups.push((group, tasks));
-        }
-        let (run, _) = row.run()?;
-        Ok(Some(RunDetail { run, groups, interrupts: row.questions(links).await? }))
+        outline(&self.shared.links, run, u32::MAX).await
     }
 
     async fn group(&self, run: RunId, group: &GroupId) -> Result<Option<(Group, Vec<Task>)>, Error> {
@@ -136,6 +127,43 @@ impl Reader for RedisStore {
         events::audit(&self.shared.links, partition, Some(limit)).await
     }
 
+    async fn audit_page(
+        &self,
+        partition: Partition,
+        after: Option<&str>,
+        limit: u32,
+        newest_first: bool,
+    ) -> Result<AuditPage, Error> {
+        events::audit_page(&self.shared.links, partition, after, limit, newest_first).await
+    }
+
+    async fn audit_head(&self, partition: Partition) -> Result<Option<AuditHead>, Error> {
+        events::audit_head(&self.shared.links, partition).await
+    }
+
+    async fn outline(&self, run: RunId, tasks_max: u32) -> Result<Option<RunDetail>, Error> {
+        outline(&self.shared.links, run, tasks_max).await
+    }
+
+    async fn due_at(&self, partition: Partition, keys: &[DueKey]) -> Result<Vec<Option<Timestamp>>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = cmd("ZMSCORE");
+        command.arg(keys::due(partition)).arg(keys.iter().map(DueKey::member).collect::<Vec<_>>());
+        let scores: Vec<Option<f64>> = self.shared.links.command(partition, &command).await?;
+        #[allow(clippy::cast_possible_truncation, reason = "scores are whole milliseconds below 2^53")]
+        Ok(scores.into_iter().map(|at| at.map(|at| Timestamp(at as i64))).collect())
+    }
+
+    async fn parked(&self, run: RunId) -> Result<Option<(Timestamp, String)>, Error> {
+        let command = cmd("HGET").arg(keys::parked(run.partition)).arg(run.uuid.simple().to_string()).take();
+        let row: Option<Vec<u8>> = self.shared.links.command(run.partition, &command).await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut fields = Fields::of(&row)?;
+        Ok(Some((fields.moment()?, fields.text()?)))
+    }
+
     async fn due(&self, partition: Partition) -> Result<Vec<(Timestamp, Due)>, Error> {
         let command = cmd("ZRANGE").arg(keys::due(partition)).arg(0).arg(-1).arg("WITHSCORES").take();
         let members: Vec<(String, f64)> = self.shared.links.command(partition, &command).await?;
@@ -145,6 +173,22 @@ impl Reader for RedisStore {
     async fn now(&self) -> Result<Timestamp, Error> {
         self.server_clock().await
     }
+}
+
+/// A run, without the tasks of groups of more than so many.
+async fn outline(links: &Links, run: RunId, tasks_max: u32) -> Result<Option<RunDetail>, Error> {
+    let Some(row) = RunRow::read(links, run).await? else { return Ok(None) };
+    let mut groups = Vec::new();
+    for (group, group_row) in row.groups()? {
+        let mut tasks = Vec::new();
+        if group.info.count <= tasks_max {
+            let read = row.tasks(links, &group, &group_row).await?;
+            tasks.extend(read.into_iter().map(|(_, task)| task.seen_in(&group)));
+        }
+        groups.push((group, tasks));
+    }
+    let (run, _) = row.run()?;
+    Ok(Some(RunDetail { run, groups, interrupts: row.questions(links).await? }))
 }
 
 /// The signals a thread keeps, in order.

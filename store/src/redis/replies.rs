@@ -4,9 +4,9 @@ use baton_common::ids::{DispatchSeq, InterruptId};
 use baton_common::job::RenewAnswer;
 use baton_common::records::DueKey;
 use baton_common::transition::{
-    AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, DeliverAnswer, Due, DuePage,
-    EditAnswer, ExpireAnswer, FireAnswer, Granted, Op, Publishable, RecordVerdict, RepinAnswer, Reply, ReserveAnswer,
-    RetryAnswer, SignalAnswer, SubmitAnswer, Tail,
+    AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, DeadAnswer, DeliverAnswer,
+    Due, DuePage, EditAnswer, ExpireAnswer, FireAnswer, Granted, Op, Publishable, RecordVerdict, RepinAnswer, Reply,
+    ReserveAnswer, RetryAnswer, SignalAnswer, SubmitAnswer, Tail,
 };
 use baton_common::{Fence, Gen, JobId, Partition, RunId, Seq, Version};
 
@@ -65,6 +65,12 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
             "refused" => RetryAnswer::Refused,
             "busy" => RetryAnswer::Busy,
             "unknown" => RetryAnswer::Unknown,
+            other => return Err(unknown(other)),
+        }),
+        Op::Dead(op) => Reply::Dead(match fields.text()?.as_str() {
+            "done" => DeadAnswer::Done(tail(op.job.run, fields)?),
+            "refused" => DeadAnswer::Refused,
+            "unknown" => DeadAnswer::Unknown,
             other => return Err(unknown(other)),
         }),
         Op::Repin(_) => Reply::Repin(match fields.text()?.as_str() {

@@ -242,6 +242,7 @@ pub(super) fn task_row(group: &GroupRow, index: u32, bytes: &[u8]) -> Result<Tas
     // Rows of the first landing end here.
     let phase = if fields.is_empty() { 0 } else { fields.small()? };
     let epoch = if fields.is_empty() { 0 } else { fields.small()? };
+    let mut trouble = if fields.is_empty() { None } else { fields.text_or_none()? };
     let mut state = match code {
         0 if index >= group.fresh => TaskState::Held,
         0 if group.kind == kind_code(TaskKind::Job) => {
@@ -266,9 +267,9 @@ pub(super) fn task_row(group: &GroupRow, index: u32, bytes: &[u8]) -> Result<Tas
     };
     // A group that was opened again holds what had not succeeded.
     if state != TaskState::Done && epoch != group.epoch {
-        (state, app_attempts, infra_attempts) = (TaskState::Held, 0, 0);
+        (state, app_attempts, infra_attempts, trouble) = (TaskState::Held, 0, 0, None);
     }
-    Ok(Task { state, digest, fence, app_attempts, infra_attempts, dispatch_seq, phase })
+    Ok(Task { state, digest, fence, app_attempts, infra_attempts, dispatch_seq, phase, trouble })
 }
 
 fn whole_number(bytes: &[u8]) -> Result<u64, Error> {

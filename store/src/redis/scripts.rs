@@ -71,7 +71,9 @@ scripts! {
     PopDue = "pop_due": "rows";
     Extend = "extend": "rows";
     Park = "park": "rows";
-    Unpark = "unpark": "rows";
+    Unpark = "unpark": "rows" "audit";
+    Dead = "dead": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin" "release"
+        "needs" "closing" "requeue" "audit";
     Republish = "republish": "rows";
     Recheck = "recheck": "rows";
     Gc = "gc": "rows" "staged";
@@ -232,6 +234,7 @@ fn constants(timings: &Timings, options: &RedisOptions) -> String {
         let _ = writeln!(text, "local {name} = {value}");
         text
     });
+    let _ = writeln!(text, "local WORKER_LOST = [==[{}]==]", bodies::worker_lost());
     let _ = writeln!(text, "local DEPENDENCY_FAILED = [==[{}]==]", bodies::dependency_failed());
     text
 }

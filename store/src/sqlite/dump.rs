@@ -27,9 +27,10 @@ const BY_RUN: [&str; 12] = [
     "SELECT 'parked ' || run, at || ' ' || reason, run FROM parked",
 ];
 
-const BY_PARTITION: [&str; 3] = [
+const BY_PARTITION: [&str; 4] = [
     "SELECT 'due ' || member, at || '' FROM due WHERE part = ?1",
     "SELECT 'audit ' || printf('%010d', number), row FROM audit WHERE part = ?1",
+    "SELECT 'audit head', value FROM meta WHERE name = printf('audit %03d', ?1)",
     "SELECT 'key ' || tenant || ' ' || tool || ' ' || iif(cache, 'true', 'false') || ' ' || name, row FROM key
      WHERE part = ?1",
 ];

@@ -6,6 +6,7 @@
 
 mod dump;
 mod event;
+mod looks;
 mod reader;
 mod registry;
 mod rows;

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Signal, Span, Task, TaskKind, TaskState,
-    Terms, Thread,
+    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Signal, Span, Task, TaskKind,
+    TaskState, Terms, Thread,
 };
 use baton_common::transition::{ClosedGroup, Due};
 use baton_common::{JobId, Partition, TenantId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
-use super::event;
 use super::rows::{decode, fault, groups as all_groups, number, tasks, text, texts, value};
-use crate::{Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
+use super::{event, looks};
+use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
 
 #[async_trait]
 impl Reader for SqliteStore {
@@ -131,6 +131,35 @@ impl Reader for SqliteStore {
             rows.iter().map(|row| decode(row)).collect()
         })
         .await
+    }
+
+    async fn audit_page(
+        &self,
+        partition: Partition,
+        after: Option<&str>,
+        limit: u32,
+        newest_first: bool,
+    ) -> Result<AuditPage, Error> {
+        let after = after.and_then(|after| after.parse().ok());
+        self.read(move |connection| looks::audit_page(connection, partition, after, limit, newest_first)).await
+    }
+
+    async fn audit_head(&self, partition: Partition) -> Result<Option<AuditHead>, Error> {
+        self.read(move |connection| looks::audit_head(connection, partition)).await
+    }
+
+    async fn outline(&self, run: RunId, tasks_max: u32) -> Result<Option<RunDetail>, Error> {
+        self.read(move |connection| consistent(connection, |connection| looks::outline(connection, run, tasks_max)))
+            .await
+    }
+
+    async fn due_at(&self, partition: Partition, keys: &[DueKey]) -> Result<Vec<Option<Timestamp>>, Error> {
+        let keys = keys.to_vec();
+        self.read(move |connection| looks::due_at(connection, partition, &keys)).await
+    }
+
+    async fn parked(&self, run: RunId) -> Result<Option<(Timestamp, String)>, Error> {
+        self.read(move |connection| looks::parked(connection, run)).await
     }
 
     async fn due(&self, partition: Partition) -> Result<Vec<(Timestamp, Due)>, Error> {
@@ -274,10 +303,16 @@ fn load(connection: &Connection, run: RunId) -> Result<Option<Loaded>, Error> {
 }
 
 fn detail(connection: &Connection, run: RunId) -> Result<Option<RunDetail>, Error> {
+    run_in_outline(connection, run, u32::MAX)
+}
+
+/// A run, without the tasks of groups of more than so many.
+pub(super) fn run_in_outline(connection: &Connection, run: RunId, tasks_max: u32) -> Result<Option<RunDetail>, Error> {
     let Some(whole) = whole_run(connection, run)? else { return Ok(None) };
     let mut all = Vec::new();
     for group in groups(connection, run)? {
-        let tasks = seen(connection, run, &group)?;
+        let shown = group.info.count <= tasks_max;
+        let tasks = if shown { seen(connection, run, &group)? } else { Vec::new() };
         all.push((group, tasks));
     }
     let sql = "SELECT row FROM interrupt WHERE run = ?1 ORDER BY grp, idx";

@@ -3,8 +3,8 @@
 use baton_common::commit::{NewTask, Segment};
 use baton_common::ids::{GroupId, InterruptId, Partition, RunId, Seq, TenantId, ThreadKey};
 use baton_common::records::{
-    Audit, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo, RunState, Signal,
-    Task, Terms, Thread,
+    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo,
+    RunState, Signal, Task, Terms, Thread,
 };
 use baton_common::transition::KeyName;
 use baton_common::{Digest, JobId, Timestamp};
@@ -465,11 +465,25 @@ impl Rows for SqlRows<'_> {
         self.write(sql, params![event.run.to_string(), number(event.seq), encode(&EventRow::of(event))?])
     }
 
-    fn append_audit(&mut self, audit: &Audit) -> Outcome<()> {
+    fn audit_head(&mut self) -> Outcome<Option<AuditHead>> {
+        value(self.connection, AUDIT_HEAD, [audit_head(self.partition)])
+    }
+
+    fn append_audit(&mut self, audit: &Audit, head: &AuditHead) -> Outcome<()> {
+        let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+        self.write(sql, params![audit_head(self.partition), encode(head)?])?;
         let sql = "INSERT INTO audit (part, number, row)
                    VALUES (?1, (SELECT coalesce(max(number), -1) + 1 FROM audit WHERE part = ?1), ?2)";
         self.write(sql, params![self.part(), encode(audit)?])
     }
+}
+
+/// Reads where a partition's audit log ends.
+pub(super) const AUDIT_HEAD: &str = "SELECT value FROM meta WHERE name = ?1";
+
+/// The name of what says where a partition's audit log ends.
+pub(super) fn audit_head(partition: Partition) -> String {
+    format!("audit {partition}")
 }
 
 /// SQLite's integers are signed; ours stay far below the difference.

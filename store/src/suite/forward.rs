@@ -6,7 +6,7 @@ pub mod words {
     pub use async_trait::async_trait;
     pub use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
     pub use baton_common::records::{
-        Audit, Body, Checkpoint, Event, Group, Interrupt, Run, Signal, Span, Task, Thread,
+        Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, Interrupt, Run, Signal, Span, Task, Thread,
     };
     pub use baton_common::transition::Due;
     pub use baton_common::{Digest, JobId, Partition, TenantId, Timestamp};
@@ -35,6 +35,11 @@ macro_rules! forward_reads {
                 inbox(tenant: &TenantId, limit: u32) -> Vec<Interrupt>;
                 events(run: RunId, after: u64, limit: u32) -> Vec<Event>;
                 audit(partition: Partition, limit: u32) -> Vec<Audit>;
+                audit_page(partition: Partition, after: Option<&str>, limit: u32, newest_first: bool) -> $crate::AuditPage;
+                audit_head(partition: Partition) -> Option<AuditHead>;
+                outline(run: RunId, tasks_max: u32) -> Option<$crate::RunDetail>;
+                due_at(partition: Partition, keys: &[DueKey]) -> Vec<Option<Timestamp>>;
+                parked(run: RunId) -> Option<(Timestamp, String)>;
                 due(partition: Partition) -> Vec<(Timestamp, Due)>;
                 now() -> Timestamp;
             } }

@@ -142,7 +142,14 @@ pub async fn go_on(subject: &dyn Subject) {
     let known = apply(Op::Reserve(reserve)).await;
     assert!(matches!(known, Reply::Reserve(ReserveAnswer::Done(_))), "{known:?}");
     let failed = run_info(&thread("golden-failed"), 3, None).id;
-    let retry = Retry { run: failed, seen: Gen(0), from: None, deadline: None, actor: Actor::local() };
+    let retry = Retry {
+        run: failed,
+        seen: Gen(0),
+        from: None,
+        deadline: None,
+        actor: Actor::local(),
+        operation: String::new(),
+    };
     let retried = apply(Op::Retry(Box::new(retry))).await;
     assert!(matches!(&retried, Reply::Retry(RetryAnswer::Retried(tail)) if tail.released.len() == 1), "{retried:?}");
 }

@@ -238,12 +238,13 @@ fn run_of(op: &Op) -> Option<RunId> {
         Op::Republish(op) => op.job.run,
         Op::Extend { run, .. }
         | Op::Park { run, .. }
-        | Op::Unpark { run }
+        | Op::Unpark { run, .. }
         | Op::Recheck { run, .. }
         | Op::Heard { run, .. }
         | Op::Force { run }
         | Op::Gc { run } => *run,
         Op::Deliver(op) => op.job.run,
+        Op::Dead(op) => op.job.run,
         Op::Retry(op) => op.run,
         Op::Repin(op) => op.run,
         Op::PopDue(_) | Op::Renew(_) | Op::Signal(_) | Op::Edit(_) | Op::Reserve(_) | Op::Settle(_) => return None,

@@ -82,6 +82,7 @@ fn judge_version(run: RunId, made: &Made<'_>, was: &RunState, is: &RunState) -> 
             | Op::Recheck { .. }
             | Op::Heard { .. }
             | Op::Deliver(_)
+            | Op::Dead(_)
             | Op::Force { .. }
     );
     if is.ver == was.ver && is.head == was.head && is.superstep == was.superstep {

@@ -4,8 +4,8 @@
 use baton_common::job::RenewAnswer;
 use baton_common::records::{Task, TaskState};
 use baton_common::transition::{
-    AdvanceAnswer, AnswerVerdict, CancelAnswer, ClaimVerdict, DeliverAnswer, EditAnswer, ExpireAnswer, FireAnswer, Op,
-    RecordVerdict, RepinAnswer, Reply, RetryAnswer, SignalAnswer, SubmitAnswer,
+    AdvanceAnswer, AnswerVerdict, CancelAnswer, ClaimVerdict, DeadAnswer, DeliverAnswer, EditAnswer, ExpireAnswer,
+    FireAnswer, Op, RecordVerdict, RepinAnswer, Reply, RetryAnswer, SignalAnswer, SubmitAnswer,
 };
 use baton_store::memory::Changes;
 
@@ -60,6 +60,7 @@ fn may(made: &Made<'_>) -> May {
         (_, Reply::Deliver(answer)) => yes(matches!(answer, DeliverAnswer::Taken(_))),
         (_, Reply::Edit(answer)) => yes(matches!(answer, EditAnswer::Edited { .. })),
         (_, Reply::Retry(answer)) => yes(matches!(answer, RetryAnswer::Retried(_))),
+        (_, Reply::Dead(answer)) => yes(matches!(answer, DeadAnswer::Done(_))),
         (_, Reply::Repin(answer)) => yes(matches!(answer, RepinAnswer::Repinned { .. })),
         (Op::Force { .. }, Reply::Changed(false)) => May::SameState,
         // Whoever uses keys removes those that are over.

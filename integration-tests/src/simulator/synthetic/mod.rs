@@ -156,7 +156,7 @@ impl Leader {
         match state.status {
             _ if info.graph_name != NAME => Ok(()),
             RunStatus::Queued => Ok(()),
-            RunStatus::Stuck => self.apply(Op::Unpark { run }).await,
+            RunStatus::Stuck => self.apply(Op::Unpark { run, actor: Actor::local(), operation: String::new() }).await,
             status if status.is_terminal() => Ok(()),
             _ if self.chaos.strikes("run parked", 2.0) => {
                 self.apply(Op::Park { run, reason: "looked_at".to_owned() }).await

@@ -66,7 +66,15 @@ impl Leader {
 
     async fn retry_from(&self, run: RunId, seen: Gen, from: Option<SetBack>) -> Result<(), Error> {
         let deadline = Some(self.store.now().await?.plus_ms(AGAIN_MS));
-        self.apply(Op::Retry(Box::new(Retry { run, seen, from, deadline, actor: Actor::local() }))).await
+        self.apply(Op::Retry(Box::new(Retry {
+            run,
+            seen,
+            from,
+            deadline,
+            actor: Actor::local(),
+            operation: String::new(),
+        })))
+        .await
     }
 
     /// A state of a run before its last one.

@@ -21,7 +21,7 @@ impl Leader {
         }
         if self.chaos.strikes("early cancel", 2.0) {
             let run = self.pick().id;
-            self.apply(Op::Cancel(Cancel { run, actor: Actor::local() })).await?;
+            self.apply(Op::Cancel(Cancel { run, actor: Actor::local(), operation: String::new() })).await?;
         }
         if self.chaos.strikes("name used twice", 8.0) {
             let mut info = self.pick().clone();

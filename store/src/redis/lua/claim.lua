@@ -44,6 +44,7 @@ if t.state == CLAIMED then
     flush()
     return pack('poison', tail)
   end
+  t.trouble = WORKER_LOST
 end
 local body = input(g, index)
 if not body then return pack('unknown') end

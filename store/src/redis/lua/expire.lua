@@ -33,6 +33,7 @@ if g.effect == ONCE then
 end
 t.infra = t.infra + 1
 if t.infra >= INFRA_ATTEMPTS_MAX then return ended(FAILED, poison) end
+t.trouble = WORKER_LOST
 local at = now + INFRA_BACKOFF_MS * 2 ^ math.min(t.infra - 1, 10)
 requeue(s, g, index, t, at)
 event(s, LEASE_OVER, id, index, t.fence, 'again')

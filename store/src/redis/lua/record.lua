@@ -3,7 +3,7 @@
 --
 -- There are two scripts of it: pauses, and ends that lead to more than the next job or a closed
 -- group, take most of the shared parts, and `more` says whether they are there.
-local uuid, gen, id, index, digest, fence, more, kind, body, class, code, retry_after, jitter =
+local uuid, gen, id, index, digest, fence, more, kind, body, class, code, retry_after, jitter, trouble =
   unrow(ARGV[1])
 enter(uuid)
 fetch({ 's', 'g' .. id, 't' .. id .. '/' .. index, 'G' .. id })
@@ -52,6 +52,7 @@ local function pause(goes_on, next_digest, ms, question, ids, first)
   end
   clear_wakes(s, g, index, t)
   t.phase, t.digest, t.app, t.infra, t.state, t.time = t.phase + 1, next_digest, 0, 0, PARKED, 0
+  t.trouble = false
   write_task(g, index, t)
   event(s, WAITS, id, index, t.fence, 'job')
   put_continued(g, index, goes_on)
@@ -109,7 +110,7 @@ if g.effect == ONCE or not may_retry(attempts_max, classes, codes) then
   t.app = t.app + 1
   return finished(FAILED)
 end
-t.app = t.app + 1
+t.app, t.trouble = t.app + 1, trouble
 local step = math.min(backoff_min * 2 ^ math.min(t.app - 1, 20), backoff_max)
 local half = math.floor(step / 2)
 local pause = half + math.floor((step - half) * jitter / 65536)

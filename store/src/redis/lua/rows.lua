@@ -91,7 +91,7 @@ local WAKES = { [PUBLISHABLE] = true, [CLAIMED] = true, [PARKED] = true, [UNKNOW
 
 local function read_row(g, index, text)
   if not text then return nil end
-  local state, time, digest, fence, app, infra, seq, worker, request, phase, epoch = unrow(text)
+  local state, time, digest, fence, app, infra, seq, worker, request, phase, epoch, trouble = unrow(text)
   local wakes = WAKES[state]
   if state == FRESH then
     if index >= g.fresh then
@@ -104,7 +104,7 @@ local function read_row(g, index, text)
   end
   -- A group that was opened again holds what had not succeeded.
   if state ~= DONE and (epoch or 0) ~= g.epoch then
-    state, time, app, infra, worker, request, wakes = HELD, 0, 0, 0, '', '', false
+    state, time, app, infra, worker, request, wakes, trouble = HELD, 0, 0, 0, '', '', false, false
   end
   -- What a group that closed or stops cancelled keeps its row.
   local at_work = state == CLAIMED or g.kind == CHILD and state == PARKED
@@ -113,7 +113,7 @@ local function read_row(g, index, text)
   end
   return {
     state = state, time = time, digest = digest, fence = fence, app = app, infra = infra, seq = seq,
-    worker = worker, request = request, phase = phase or 0, wakes = wakes,
+    worker = worker, request = request, phase = phase or 0, wakes = wakes, trouble = trouble or false,
   }
 end
 
@@ -126,7 +126,12 @@ end
 
 local function write_task(g, index, t)
   if t.state ~= CLAIMED then t.worker, t.request = '', '' end
-  local row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request, t.phase, g.epoch)
+  local row
+  if t.trouble then
+    row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request, t.phase, g.epoch, t.trouble)
+  else
+    row = pack(t.state, t.time, t.digest, t.fence, t.app, t.infra, t.seq, t.worker, t.request, t.phase, g.epoch)
+  end
   if g.wide then
     local wakes = WAKES[t.state]
     put_wide(wide_key('wt:', g), index, row)

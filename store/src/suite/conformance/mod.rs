@@ -112,7 +112,7 @@ impl Story<'_> {
     }
 
     async fn cancel(&mut self, run: RunId) -> CancelAnswer {
-        match self.apply(Op::Cancel(Cancel { run, actor: Actor::local() })).await {
+        match self.apply(Op::Cancel(Cancel { run, actor: Actor::local(), operation: String::new() })).await {
             Reply::Cancel(answer) => answer,
             other => panic!("CANCEL answered {other:?}"),
         }
@@ -319,7 +319,7 @@ impl Story<'_> {
         let run = self.running(&[GroupPlan { count: 2, window: 2, need_ok: 2, ..GroupPlan::job("a") }]).await;
         let (held, waiting) = (job(run, "a", 0), job(run, "a", 1));
         let fence = self.grant(&held, 1, 11).await.fence;
-        let cancel = Op::Cancel(Cancel { run, actor: Actor::local() });
+        let cancel = Op::Cancel(Cancel { run, actor: Actor::local(), operation: String::new() });
         assert_eq!(self.apply(cancel.clone()).await, Reply::Cancel(CancelAnswer::Cancelling));
         assert_eq!(self.apply(cancel).await, Reply::Cancel(CancelAnswer::Already));
         assert_eq!(self.claim(&waiting, 1, 12).await, ClaimVerdict::RunTerminal);

@@ -22,7 +22,7 @@ impl Story<'_> {
     }
 
     async fn retry(&mut self, run: RunId, seen: Gen, from: Option<SetBack>) -> RetryAnswer {
-        let op = Retry { run, seen, from, deadline: None, actor: Actor::local() };
+        let op = Retry { run, seen, from, deadline: None, actor: Actor::local(), operation: String::new() };
         match self.apply(Op::Retry(Box::new(op))).await {
             Reply::Retry(answer) => answer,
             other => panic!("RETRY answered {other:?}"),
@@ -95,7 +95,7 @@ impl Story<'_> {
         let run = self.broken().await;
         let before = self.run(run).await.info;
         let deadline = Some(self.subject.now().await.expect("the time").plus_ms(86_400_000_000));
-        let op = Retry { run, seen: Gen(0), from: None, deadline, actor: Actor::local() };
+        let op = Retry { run, seen: Gen(0), from: None, deadline, actor: Actor::local(), operation: String::new() };
         let answer = self.apply(Op::Retry(Box::new(op))).await;
         assert!(matches!(answer, Reply::Retry(RetryAnswer::Retried(_))), "{answer:?}");
         assert!(self.due(run).await.contains(&DueKind::Timer));

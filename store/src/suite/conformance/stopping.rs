@@ -1,7 +1,7 @@
 //! Cancels and compensations: what has not started ends, what is at work is waited for.
 
 use baton_common::Seq;
-use baton_common::ids::RunId;
+use baton_common::ids::{Actor, RunId};
 use baton_common::records::{DueKind, GroupPhase, RunStatus};
 use baton_common::transition::{AdvanceAnswer, CancelAnswer, ClaimVerdict, Op, RecordVerdict, Reply};
 
@@ -90,7 +90,10 @@ impl Story<'_> {
         assert_eq!(self.apply(Op::Park { run, reason }).await, Reply::Changed(true));
         assert_eq!(self.run(run).await.state.status, RunStatus::Stuck);
         assert_eq!(self.cancel(run).await, CancelAnswer::Already);
-        assert_eq!(self.apply(Op::Unpark { run }).await, Reply::Changed(true));
+        assert_eq!(
+            self.apply(Op::Unpark { run, actor: Actor::local(), operation: String::new() }).await,
+            Reply::Changed(true)
+        );
         assert_eq!(self.run(run).await.state.status, RunStatus::Undoing);
     }
 }

@@ -93,7 +93,7 @@ impl Generator {
         }
         let deadline =
             self.rng.random_bool(0.3).then(|| found.state.created_at.plus_ms(self.rng.random_range(1..60_000)));
-        Op::Retry(Box::new(Retry { run, seen, from, deadline, actor: Actor::local() }))
+        Op::Retry(Box::new(Retry { run, seen, from, deadline, actor: Actor::local(), operation: String::new() }))
     }
 
     /// To one of few versions, so that now and then it is the one it has.

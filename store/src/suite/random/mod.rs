@@ -10,8 +10,8 @@ use baton_common::ids::{Actor, JobId, RunId};
 use baton_common::job::Outcome;
 use baton_common::records::{GroupPhase, RunState, RunStatus, Task, TaskKind, TaskState};
 use baton_common::transition::{
-    AdvanceAnswer, AnswerVerdict, Cancel, Claim, ClaimVerdict, DeliverAnswer, ExpireAnswer, FireAnswer, OnBusy, Op,
-    PopDue, RecordVerdict, Reply, RetryAnswer, Stage, Submit, Tail,
+    AdvanceAnswer, AnswerVerdict, Cancel, Claim, ClaimVerdict, DeadAnswer, DeliverAnswer, ExpireAnswer, FireAnswer,
+    OnBusy, Op, PopDue, RecordVerdict, Reply, RetryAnswer, Stage, Submit, Tail,
 };
 use baton_common::{Digest, Timestamp};
 use rand::rngs::StdRng;
@@ -102,24 +102,24 @@ impl Generator {
         let Some(run) = self.some_run(store).await else { return self.submit(store, now).await };
         if self.rng.random_bool(0.01) {
             let run = RunId { uuid: uuid::Uuid::nil(), ..run };
-            return Op::Cancel(Cancel { run, actor: Actor::local() });
+            return Op::Cancel(Cancel { run, actor: Actor::local(), operation: String::new() });
         }
         let detail = store.detail(run).await.ok().flatten();
         let status = detail.as_ref().map(|detail| detail.run.state.status);
         if status == Some(RunStatus::Stuck) && self.rng.random_bool(0.3) {
-            return Op::Unpark { run };
+            return Op::Unpark { run, actor: Actor::local(), operation: String::new() };
         }
         match (self.rng.random_range(0..100), detail) {
             (0..5, _) | (_, None) => self.submit(store, now).await,
             (5..24, Some(detail)) => self.advance(store, &detail, now).await,
-            (28..31, _) => Op::Cancel(Cancel { run, actor: Actor::local() }),
+            (28..31, _) => Op::Cancel(Cancel { run, actor: Actor::local(), operation: String::new() }),
             (31..37, _) => {
                 Op::PopDue(PopDue { partition: PARTITION, limit: self.rng.random_range(1..6), hide_ms: 500 })
             }
             (37..38, _) => Op::Force { run },
             (38..40, _) => Op::Gc { run },
             (40..41, _) => Op::Park { run, reason: "test".to_owned() },
-            (41..44, _) => Op::Unpark { run },
+            (41..44, _) => Op::Unpark { run, actor: Actor::local(), operation: String::new() },
             (44..46, _) => Op::Extend { run, ms: self.rng.random_range(1..2_000), untried: self.rng.random() },
             (46..50, Some(detail)) => self.fire(store, &detail).await,
             (50..55, Some(detail)) => self.signal_op(store, &detail).await,
@@ -284,6 +284,7 @@ fn tail(reply: &Reply) -> Option<&Tail> {
         | Reply::Answer(AnswerVerdict::Ok(tail))
         | Reply::Fire(FireAnswer::Fired(tail))
         | Reply::Deliver(DeliverAnswer::Taken(tail))
+        | Reply::Dead(DeadAnswer::Done(tail))
         | Reply::Retry(RetryAnswer::Retried(tail)) => Some(tail),
         _ => None,
     }

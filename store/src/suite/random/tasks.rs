@@ -4,7 +4,7 @@ use baton_common::ids::{Actor, ClaimRequest, DispatchSeq, InterruptId, JobId, Wo
 use baton_common::job::Outcome;
 use baton_common::records::{DueKind, InterruptState, TaskKind, TaskState};
 use baton_common::transition::{
-    Answer, Claim, Deliver, Expire, Fire, Mark, Op, Record, Recorded, Renew, Republish, Signal,
+    Answer, Claim, Dead, Deliver, Expire, Fire, Mark, Op, Record, Recorded, Renew, Republish, Signal,
 };
 use baton_common::{Digest, ErrorClass, Failure, Fence};
 use rand::Rng;
@@ -41,9 +41,18 @@ impl Generator {
             45..52 => self.renew(detail),
             52..85 => self.record(pick),
             85..93 => Op::Expire(Expire { job: pick.job }),
-            93..97 => Op::Republish(Republish { seq: pick.task.dispatch_seq, job: pick.job }),
+            93..95 => self.dead(pick),
+            95..98 => Op::Republish(Republish { seq: pick.task.dispatch_seq, job: pick.job }),
             _ => Op::Recheck { run: pick.job.run, group: pick.job.group, ms: 700 },
         }
+    }
+
+    /// An operator decides about a job.
+    fn dead(&mut self, pick: Pick) -> Op {
+        let seen = if self.rng.random_bool(0.9) { pick.task.dispatch_seq } else { DispatchSeq(99) };
+        let outcome = body(&Outcome::Error(Failure::permanent("dropped", "an operator gave it up")));
+        let drop = self.rng.random_bool(0.5).then_some(outcome);
+        Op::Dead(Box::new(Dead { job: pick.job, seen, drop, actor: Actor::local(), operation: "many".to_owned() }))
     }
 
     /// What a run's thread is told, and what is made of it.

@@ -134,7 +134,7 @@ async fn a_thousand_children_are_started_and_cancelled_in_shares() {
     let (info, group) = bench.open_each(1, change, child, 0).await;
     bench.go_on(&info, &group.id).await;
     assert_eq!(bench.store.run(info.id).await.unwrap().unwrap().state.children, 1_000);
-    let cancel = Op::Cancel(Cancel { run: info.id, actor: Actor::local() });
+    let cancel = Op::Cancel(Cancel { run: info.id, actor: Actor::local(), operation: String::new() });
     let answer = bench.timed("CANCEL of 1,000", bench.store.apply(cancel)).await.unwrap();
     assert_eq!(answer, Reply::Cancel(CancelAnswer::Cancelling));
     assert!(bench.go_on(&info, &group.id).await > 1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_common::ids::InterruptId;
+use baton_common::ids::{Actor, InterruptId};
 use baton_common::records::TaskKind;
 use baton_common::settings::Timings;
 use baton_common::transition::{AdvanceAnswer, OnBusy, Op, RecordVerdict, Reply, Submit};
@@ -70,13 +70,13 @@ async fn a_killed_server_is_unavailable_and_then_has_everything() {
     server.kill();
     // Longer than any series of attempts to connect.
     for _ in 0..8 {
-        let lost = store.apply(Op::Unpark { run: info.id }).await;
+        let lost = store.apply(Op::Unpark { run: info.id, actor: Actor::local(), operation: String::new() }).await;
         assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
     }
     server.restart().unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     let reply = loop {
-        match store.apply(Op::Unpark { run: info.id }).await {
+        match store.apply(Op::Unpark { run: info.id, actor: Actor::local(), operation: String::new() }).await {
             Ok(reply) => break reply,
             Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
         }
@@ -194,7 +194,10 @@ async fn a_row_of_another_type_is_broken() {
     let info = world::run_info(1);
     let key = format!("{{p{}}}r:{}", info.id.partition, info.id.uuid.simple());
     server.cli(&["set", &key, "text"]).unwrap();
-    assert!(matches!(store.apply(Op::Unpark { run: info.id }).await, Err(Error::Broken(_))));
+    assert!(matches!(
+        store.apply(Op::Unpark { run: info.id, actor: Actor::local(), operation: String::new() }).await,
+        Err(Error::Broken(_))
+    ));
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ async fn a_quorum_of_ten_thousand_closes_at_once() {
 async fn cancels_drops_and_deadlines_of_ten_thousand_are_short() {
     let bench = Bench::start().await;
     let (info, _) = bench.open(1, |_| {}, 100).await;
-    let cancel = Op::Cancel(Cancel { run: info.id, actor: Actor::local() });
+    let cancel = Op::Cancel(Cancel { run: info.id, actor: Actor::local(), operation: String::new() });
     let answer = bench.timed("CANCEL", bench.store.apply(cancel)).await.unwrap();
     assert_eq!(answer, Reply::Cancel(CancelAnswer::Cancelling));
     assert!(bench.commands() < 100 + 60);
@@ -179,7 +179,14 @@ async fn ten_thousand_are_taken_up_again_at_once() {
     let mut end = world::commit(&info, 1, Vec::new(), Vec::new());
     end.end = Some(RunEnd { status: RunStatus::Failed, output: None, failure: None, owed: None });
     bench.timed("ADVANCE that fails", world::advance(&bench.store, end)).await;
-    let retry = Retry { run: info.id, seen: Gen(0), from: None, deadline: None, actor: Actor::local() };
+    let retry = Retry {
+        run: info.id,
+        seen: Gen(0),
+        from: None,
+        deadline: None,
+        actor: Actor::local(),
+        operation: String::new(),
+    };
     let answer = bench.timed("RETRY", bench.store.apply(Op::Retry(Box::new(retry)))).await.unwrap();
     let Reply::Retry(RetryAnswer::Retried(tail)) = answer else { panic!("{answer:?}") };
     assert_eq!(tail.released.len(), 100);
