@@ -3,7 +3,7 @@
 //! are kept for later, is left to others.
 //!
 //! The link is SHA-1, because a script in Redis can make no other within its budget; what an
-//! exported head promises does not rest on it alone (docs/adr/0012).
+//! exported head promises does not rest on it alone (docs/adr/0013).
 
 use baton_common::Partition;
 use baton_common::records::{Audit, AuditHead};

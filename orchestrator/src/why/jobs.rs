@@ -164,7 +164,7 @@ fn nobody(facts: &Facts<'_>, group: &Group, count: u32) -> Option<Wait> {
         });
     }
     let knows =
-        |worker: &crate::api::WorkerView| worker.tools.iter().any(|known| known.name == *tool && known.major >= major);
+        |worker: &crate::api::WorkerView| worker.tools.iter().any(|known| known.name == *tool && known.major == major);
     if !workers.is_empty() && !workers.iter().any(knows) {
         let text =
             format!("{jobs} for tool {tool}@{major}, which no worker has announced; there are: {}", there(facts));

@@ -98,10 +98,10 @@ fn worker(id: u64, tools: &[&str]) -> WorkerView {
     let spec = |name: &&str| ToolSpec {
         name: (*name).to_owned(),
         major: 1,
-        ..serde_json::from_value(json!({
-            "name": name, "major": 1, "description": "", "input": {}, "output": {}, "class": "io", "effect": "pure",
-        }))
-        .unwrap()
+        class: QueueClass::Io,
+        effect: Effect::Pure,
+        description: String::new(),
+        args_schema: json!({}),
     };
     WorkerView {
         id: WorkerId(id),
