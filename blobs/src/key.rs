@@ -110,4 +110,21 @@ mod tests {
         assert_ne!(key, Key::of_content(Digest::of("y")));
         assert!(Key::parse(key.as_str()).is_ok());
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn whatever_is_a_key_stays_beneath_its_area(text in "[./\\\\a%\u{0}\u{2024}\u{ff0e}\u{2215} -]{1,20}|\\PC{1,40}") {
+            let area = std::path::Path::new("/area/t-local");
+            if let Ok(key) = Key::parse(&text) {
+                let joined = area.join(key.as_str());
+                proptest::prop_assert!(joined.starts_with(area), "{}", joined.display());
+                let plain = joined.components().all(|part| {
+                    !matches!(part, std::path::Component::ParentDir | std::path::Component::CurDir)
+                });
+                proptest::prop_assert!(plain && !key.as_str().contains(['\0', '\\']), "{text:?}");
+            }
+        }
+    }
 }

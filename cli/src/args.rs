@@ -366,6 +366,12 @@ pub(crate) enum KeysCommand {
         /// What it may do: submit, read, answer, operate, work
         #[arg(long, value_delimiter = ',', required = true)]
         scope: Vec<String>,
+        /// It ends after so many days; never without
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        days: Option<u32>,
+        /// Whose it is, if not the caller's tenant; only the key of the server's settings names another
+        #[arg(long)]
+        tenant: Option<String>,
     },
     /// List keys, without their texts
     List,

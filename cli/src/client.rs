@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use baton_control::grpc::{Carrier, Endpoints};
+use baton_control::grpc::{Carrier, Endpoints, Trust, cause};
 use baton_proto::{MESSAGE_BYTES_MAX, v1};
 use tonic::{Code, Status};
 use v1::graphs_client::GraphsClient;
@@ -22,8 +22,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(addresses: &str, key: Option<&str>) -> Result<Self, Failed> {
-        let endpoints = Endpoints::new(addresses, key)
+    pub(crate) fn new(addresses: &str, key: Option<&str>, trust: &Trust) -> Result<Self, Failed> {
+        let endpoints = Endpoints::trusting(addresses, key, trust)
             .map_err(|error| Failed::usage("invalid_address", error, "set BATON_ORCHESTRATOR"))?;
         Ok(Self { endpoints })
     }
@@ -64,12 +64,20 @@ impl Client {
     where
         F: Future<Output = Result<T, Status>>,
     {
-        let mut last = Status::unavailable("");
+        let (mut last, mut why) = (Status::unavailable(""), None);
         for _ in 0..self.endpoints.count() {
             let (place, carrier) = self.endpoints.current();
             last = match tokio::time::timeout(CALL, call(carrier)).await {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(status)) => status,
+                // A connection that ended before an answer: nobody was reached.
+                Ok(Err(status)) if status.code() == Code::Cancelled && cause(&status).is_some() => {
+                    why = cause(&status);
+                    Status::unavailable("")
+                }
+                Ok(Err(status)) => {
+                    why = cause(&status);
+                    status
+                }
                 Err(_) => Status::deadline_exceeded(""),
             };
             if !matches!(last.code(), Code::Unavailable | Code::DeadlineExceeded) {
@@ -77,9 +85,10 @@ impl Client {
             }
             self.endpoints.gave_up_on(place);
         }
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         let mut failed = Failed::from(last);
         if failed.code == "server_unreachable" {
-            failed.cause = format!("the server at {} cannot be reached", self.endpoints.addresses());
+            failed.cause = format!("the server at {} cannot be reached{why}", self.endpoints.addresses());
         }
         Err(failed)
     }

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_control::grpc::Trust;
 use baton_embedded::{Embedded, Options};
 use baton_orchestrator::auth::{self, Auth};
+use baton_orchestrator::listener::{self, Certificates, Listener, TlsFiles};
 use baton_orchestrator::process::listen;
 use baton_orchestrator::{Services, grpc, http};
 use tokio::net::TcpListener;
@@ -62,6 +64,8 @@ impl Local {
             grace_ms: setup.sources.parse("BATON_GRACE_MS")?.unwrap_or(Options::default().grace_ms),
             ..Options::default()
         };
+        // What serves nobody but this program needs no certificate.
+        let tls = if at.is_some() { certificates(setup)? } else { (None, None) };
         // Before anything is opened: a taken address is the likelier mistake.
         let own = Addresses { grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), http: None };
         let Addresses { grpc: address, http: web } = at.unwrap_or(own);
@@ -97,14 +101,15 @@ impl Local {
         let address = listener.local_addr().map_err(anyhow::Error::from)?;
         let http = web_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(anyhow::Error::from)?;
         let drained = CancellationToken::new();
-        let web = web_listener.map(|web| tokio::spawn(http::serve(web, services.clone(), drained.clone())));
-        let serving = tokio::spawn(grpc::serve(listener, services, GRACE));
+        let web = web_listener.map(|web| Listener::from(web).over(tls.1));
+        let web = web.map(|web| tokio::spawn(http::serve(web, services.clone(), drained.clone())));
+        let serving = tokio::spawn(grpc::serve(Listener::from(listener).over(tls.0), services, GRACE));
         Ok(Self { embedded, address, http, shutdown, drained, serving, web })
     }
 
     /// The way in.
     pub(crate) fn client(&self, key: Option<&str>) -> Result<Client, Failed> {
-        Client::new(&format!("http://{}", self.address), key)
+        Client::new(&format!("http://{}", self.address), key, &Trust::default())
     }
 
     /// Ends when the server does.
@@ -123,6 +128,16 @@ impl Local {
             let _ = web.await;
         }
     }
+}
+
+/// What gRPC and HTTP show, where the settings name certificates.
+fn certificates(setup: &Setup) -> Result<(Option<Arc<Certificates>>, Option<Arc<Certificates>>), Failed> {
+    let path = |name: &str| setup.sources.get(name).map(PathBuf::from);
+    let read = |read: fn(TlsFiles) -> Result<Certificates, listener::Error>| {
+        Ok(TlsFiles::of(path)?.map(read).transpose()?.map(Arc::new))
+    };
+    let both = || Ok((read(Certificates::http2)?, read(Certificates::http1)?));
+    both().map_err(|error: listener::Error| Failed::usage("invalid_setting", error, "name files that hold PEM"))
 }
 
 async fn bound(setting: &str, address: SocketAddr) -> Result<TcpListener, Failed> {

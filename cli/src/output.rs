@@ -102,6 +102,14 @@ pub(crate) fn ago(at_ms: i64) -> String {
     format!("{} ago", duration(u64::try_from(now_ms().saturating_sub(at_ms)).unwrap_or(0)))
 }
 
+/// How long it is until then.
+pub(crate) fn until(at_ms: i64) -> String {
+    match u64::try_from(at_ms.saturating_sub(now_ms())) {
+        Ok(left) if left > 0 => format!("in {}", duration(left)),
+        _ => "over".to_owned(),
+    }
+}
+
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use baton_common::sources::Sources;
-use baton_control::grpc::DEFAULT_ADDRESS;
+use baton_control::grpc::{DEFAULT_ADDRESS, Trust};
 use baton_telemetry::settings;
 use baton_worker::config::{FileConfig, ToolSwitches};
 
@@ -31,7 +31,10 @@ impl Setup {
     /// The server that was named, or the one on this machine.
     pub(crate) fn client(&self) -> Result<Client, Failed> {
         let addresses = self.orchestrator.clone().or_else(|| self.sources.get("BATON_ORCHESTRATOR"));
-        Client::new(addresses.as_deref().unwrap_or(DEFAULT_ADDRESS), self.sources.get("BATON_API_KEY").as_deref())
+        let trust = Trust::of(&self.sources)
+            .map_err(|error| Failed::usage("invalid_setting", error, "name files that hold PEM"))?;
+        let (addresses, key) = (addresses.as_deref().unwrap_or(DEFAULT_ADDRESS), self.sources.get("BATON_API_KEY"));
+        Client::new(addresses, key.as_deref(), &trust)
     }
 
     /// The worker's tables of the settings file.

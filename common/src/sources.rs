@@ -42,6 +42,14 @@ pub const KNOWN: &[&str] = &[
     "BATON_SLOTS",
     "BATON_STORE",
     "BATON_SWEEP",
+    "BATON_TLS_CA",
+    "BATON_TLS_CERT",
+    "BATON_TLS_CLIENT_CA",
+    "BATON_TLS_CLIENT_CERT",
+    "BATON_TLS_CLIENT_KEY",
+    "BATON_TLS_KEY",
+    "BATON_TLS_NAME",
+    "BATON_WATCHES_MAX",
 ];
 
 /// Tables of `baton.toml` with names of the operator's own, or read by their owners.

@@ -2,6 +2,9 @@
 //! landing that made it. A file is never changed; a new form adds one beside it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "golden/hostile.rs"]
+mod hostile;
+
 use baton_common::commit::{Input, Question, RunEnd};
 use baton_common::job::{Envelope, Grant, Outcome};
 use baton_common::records::{Checkpoint, Event, GroupInfo, Interrupt, RunInfo, RunState, Task, Thread};

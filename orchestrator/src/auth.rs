@@ -14,7 +14,7 @@ use baton_store::{ApiKey, Store};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::api::{ApiError, Caller};
+use crate::api::{ApiError, Caller, ErrorKind};
 
 /// What a key was found to be is believed this long: a revoked key ends within it.
 const BELIEVED: Duration = Duration::from_secs(5);
@@ -67,6 +67,9 @@ pub enum Error {
     /// The key is not known, or not any more.
     #[error("the API key is not known")]
     Unknown,
+    /// The key was made for a time that is over.
+    #[error("the API key has expired")]
+    Expired,
     /// The key does not have the scope.
     #[error("the API key lacks the scope {}", .0.name())]
     Scope(Scope),
@@ -80,6 +83,8 @@ pub enum Error {
 struct Identity {
     caller: Caller,
     scopes: BTreeSet<Scope>,
+    /// Whether it is the key of the settings, or nobody needs one.
+    owner: bool,
 }
 
 /// Knows who calls.
@@ -114,11 +119,57 @@ impl Auth {
         if identity.scopes.contains(&scope) { Ok(identity.caller) } else { Err(Error::Scope(scope)) }
     }
 
+    /// Whether anybody calls with that key.
+    ///
+    /// # Errors
+    /// When a key is asked for and missing or unknown.
+    pub async fn known(&self, key: Option<&str>) -> Result<(), Error> {
+        self.identify(key).await.map(|_| ())
+    }
+
+    /// Whose a new key would be: the owner of the server, with the key of its settings, makes
+    /// the first key of each tenant; everybody else makes keys of their own.
+    ///
+    /// # Errors
+    /// When the caller may not make a key for that tenant.
+    pub async fn maker(
+        &self,
+        key: Option<&str>,
+        caller: Caller,
+        tenant: Option<&TenantId>,
+    ) -> Result<Caller, ApiError> {
+        let Some(tenant) = tenant.filter(|tenant| **tenant != caller.tenant) else { return Ok(caller) };
+        if self.identify(key).await?.owner {
+            return Ok(Caller { tenant: tenant.clone(), actor: caller.actor });
+        }
+        let cause = format!("this key makes keys of the tenant {} only", caller.tenant);
+        let cure = "leave the tenant out, or ask who has the key of the server's settings";
+        Err(ApiError::new(ErrorKind::Denied, "foreign_tenant", cause, cure))
+    }
+
     /// Makes a key for the caller's tenant: its record and its text, which is told once.
     ///
     /// # Errors
     /// When the store or the system's randomness fails, or no scope is asked for.
     pub async fn create(&self, caller: &Caller, actor: Actor, scopes: &[Scope]) -> Result<(ApiKey, String), ApiError> {
+        self.create_for(caller, actor, scopes, None).await
+    }
+
+    /// The same for a time, in milliseconds.
+    ///
+    /// # Errors
+    /// When the store or the system's randomness fails, no scope is asked for, or no time.
+    pub async fn create_for(
+        &self,
+        caller: &Caller,
+        actor: Actor,
+        scopes: &[Scope],
+        ttl_ms: Option<u64>,
+    ) -> Result<(ApiKey, String), ApiError> {
+        if ttl_ms == Some(0) {
+            let cause = "a key for no time can do nothing";
+            return Err(ApiError::invalid("malformed_request", cause, "leave its time out, or name one"));
+        }
         if scopes.is_empty() {
             return Err(ApiError::invalid(
                 "no_scope",
@@ -132,13 +183,15 @@ impl Auth {
         let id = hex(&bytes[..4]);
         let text = format!("baton_{id}_{}", hex(&bytes[4..]));
         let names: BTreeSet<&str> = scopes.iter().map(|scope| scope.name()).collect();
+        let now = self.store.now().await?;
         let key = ApiKey {
             id,
             hash: hash(&text),
             tenant: caller.tenant.clone(),
             actor,
             scopes: names.into_iter().map(str::to_owned).collect(),
-            created_at: self.store.now().await?,
+            created_at: now,
+            expires_at: ttl_ms.map(|ttl| now.plus_ms(ttl)),
         };
         self.store.put_api_key(key.clone()).await?;
         self.believed.lock().keys_exist = Some((Instant::now(), true));
@@ -185,9 +238,17 @@ impl Auth {
             self.believed.lock().identities.remove(&hash);
             return if self.keys_exist().await? { Err(Error::Unknown) } else { Ok(local()) };
         };
+        // Believed for a while like any other: it ends within that of its time.
+        if let Some(end) = found.expires_at
+            && self.store.now().await.map_err(ApiError::from)? >= end
+        {
+            self.believed.lock().identities.remove(&hash);
+            return Err(Error::Expired);
+        }
         let identity = Identity {
             caller: Caller { tenant: found.tenant, actor: found.actor },
             scopes: found.scopes.iter().filter_map(|name| Scope::from_name(name)).collect(),
+            owner: false,
         };
         let mut believed = self.believed.lock();
         if believed.identities.len() >= REMEMBERED_MAX {
@@ -213,6 +274,21 @@ impl Auth {
     }
 }
 
+/// The scopes of these names.
+///
+/// # Errors
+/// When there is none of such a name.
+pub fn scopes(names: &[String]) -> Result<Vec<Scope>, ApiError> {
+    let scope = |name: &String| {
+        Scope::from_name(name).ok_or_else(|| {
+            let known = Scope::ALL.map(Scope::name).join(", ");
+            let cause = format!("there is no scope {name:?}");
+            ApiError::invalid("unknown_scope", cause, format!("use some of {known}"))
+        })
+    };
+    names.iter().map(scope).collect()
+}
+
 /// Whether a server may listen there: beyond this machine only with keys.
 #[must_use]
 pub fn may_listen(address: SocketAddr, keys: bool) -> bool {
@@ -220,7 +296,11 @@ pub fn may_listen(address: SocketAddr, keys: bool) -> bool {
 }
 
 fn local() -> Identity {
-    Identity { caller: Caller { tenant: TenantId::local(), actor: Actor::local() }, scopes: Scope::ALL.into() }
+    Identity {
+        caller: Caller { tenant: TenantId::local(), actor: Actor::local() },
+        scopes: Scope::ALL.into(),
+        owner: true,
+    }
 }
 
 /// Keys have 192 random bits: a plain hash is enough, and looking one up by it tells nothing.
@@ -262,6 +342,35 @@ mod tests {
         assert!(auth.caller(Some(&text), Scope::Work).await.is_ok());
         assert_eq!(auth.revoke(&owner, &key.id).await, Ok(true));
         assert_eq!(auth.caller(Some(&text), Scope::Work).await, Err(Error::Unknown));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_for_a_time_ends_with_it() {
+        let auth = auth(Some("boot"), false);
+        let owner = auth.caller(Some("boot"), Scope::Operate).await.expect("the configured key");
+        let (key, text) = auth.create_for(&owner, Actor::local(), &[Scope::Read], Some(1)).await.expect("a key");
+        assert_eq!(key.expires_at, Some(key.created_at.plus_ms(1)));
+        let began = std::time::Instant::now();
+        while auth.caller(Some(&text), Scope::Read).await != Err(Error::Expired) {
+            assert!(began.elapsed() < Duration::from_secs(20), "it never ends");
+            tokio::time::advance(BELIEVED).await;
+        }
+        let nothing = auth.create_for(&owner, Actor::local(), &[Scope::Read], Some(0)).await;
+        assert_eq!(nothing.map_err(|error| error.code).err().as_deref(), Some("malformed_request"));
+    }
+
+    #[tokio::test]
+    async fn only_the_owner_of_the_server_makes_keys_for_other_tenants() {
+        let auth = auth(Some("boot"), false);
+        let owner = auth.caller(Some("boot"), Scope::Operate).await.expect("the configured key");
+        let other = TenantId::parse("other").expect("a tenant");
+        let theirs = auth.maker(Some("boot"), owner.clone(), Some(&other)).await.expect("the owner may");
+        assert_eq!(theirs.tenant, other);
+        let (_, text) = auth.create(&theirs, Actor::local(), &Scope::ALL).await.expect("a key");
+        let stranger = auth.caller(Some(&text), Scope::Operate).await.expect("a caller");
+        let refused = auth.maker(Some(&text), stranger.clone(), Some(&owner.tenant)).await;
+        assert_eq!(refused.map_err(|error| error.code).err().as_deref(), Some("foreign_tenant"));
+        assert_eq!(auth.maker(Some(&text), stranger.clone(), None).await.map(|own| own.tenant), Ok(other));
     }
 
     #[tokio::test]

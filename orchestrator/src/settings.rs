@@ -27,6 +27,8 @@ pub struct Settings {
     pub sweeps_max: usize,
     /// Due entries taken from a partition at a time.
     pub due_page: u32,
+    /// Runs that a tenant watches at once.
+    pub watches_max: usize,
     /// How long a stop waits for what is under way, in milliseconds.
     pub grace_ms: u64,
     /// Workers announce themselves this often, in milliseconds.
@@ -56,6 +58,7 @@ impl Default for Settings {
             advances_max: 256,
             sweeps_max: 64,
             due_page: 256,
+            watches_max: 1_000,
             grace_ms: 25_000,
             announce_ms: 10_000,
             cluster_secret: None,

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::api::Live;
+use crate::seats::Seats;
 
 /// Signals a slow watcher may be behind before it loses some.
 const BEHIND_MAX: usize = 256;
@@ -32,13 +33,15 @@ pub(crate) enum Signal {
 /// The watchers of this process.
 pub(crate) struct Watchers {
     runs: Mutex<BTreeMap<RunId, broadcast::Sender<Signal>>>,
+    /// Who watches how many.
+    pub(crate) seats: Seats,
     /// The other processes, where there may be some.
     elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 impl Watchers {
     pub(crate) fn new(elsewhere: Option<Arc<dyn Elsewhere>>) -> Self {
-        Self { runs: Mutex::default(), elsewhere }
+        Self { runs: Mutex::default(), seats: Seats::default(), elsewhere }
     }
 
     pub(crate) fn watch(&self, run: RunId) -> broadcast::Receiver<Signal> {

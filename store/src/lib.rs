@@ -237,6 +237,9 @@ pub struct ApiKey {
     pub scopes: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// From then on it opens nothing; never, without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A worker process as it announced itself, as JSON, and when.

@@ -13,7 +13,7 @@ mod redis;
 mod s3;
 mod wait;
 
-pub use self::authority::Authority;
+pub use self::authority::{Authority, Validity};
 pub use self::port::free as free_port;
 pub use self::proxy::{Proxy, Way};
 pub use self::rabbit::{Rabbit, RabbitOptions};

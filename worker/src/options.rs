@@ -13,6 +13,7 @@ use std::str::FromStr;
 
 use baton_common::sources::{self, Sources};
 use baton_common::tool::QueueClass;
+use baton_control::grpc::Trust;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
@@ -79,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) orchestrator: String,
     /// This worker's key; a secret.
     pub(crate) api_key: Option<String>,
+    /// Whom `https` trusts, and what it shows.
+    pub(crate) trust: Trust,
     /// Where the spool and the probe's file lie.
     pub(crate) data_dir: PathBuf,
     /// The log filter.
@@ -109,6 +112,10 @@ impl Options {
             broker: text(&self.broker, "BATON_BROKER", BROKER),
             orchestrator: text(&self.orchestrator, "BATON_ORCHESTRATOR", ORCHESTRATOR),
             api_key: sources.get("BATON_API_KEY"),
+            trust: Trust::of(sources).map_err(|error| sources::Error::Value {
+                name: error.setting().to_owned(),
+                cause: error.to_string(),
+            })?,
             data_dir: path(&self.data_dir, "BATON_DATA_DIR").unwrap_or_else(|| PathBuf::from(DATA_DIR)),
             log: sources.get("BATON_LOG"),
             file,

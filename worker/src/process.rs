@@ -121,7 +121,7 @@ async fn work(config: Config, own: Vec<Tool>) -> anyhow::Result<()> {
 fn parts(config: Config, own: Vec<Tool>) -> anyhow::Result<Parts> {
     let Config { settings, file, switches, .. } = config;
     let class = settings.class;
-    let (control, renewal) = wiring::control(&config.orchestrator, config.api_key.as_deref())?;
+    let (control, renewal) = wiring::control(&config.orchestrator, config.api_key.as_deref(), &config.trust)?;
     let id = WorkerId::random();
     Ok(Parts {
         id,

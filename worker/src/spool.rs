@@ -212,3 +212,45 @@ fn files(folder: &Path) -> std::io::Result<Vec<(String, u64)>> {
     files.sort();
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use baton_common::RunId;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry() -> Vec<u8> {
+        let job: JobId = "001-6ba7b810-9dad-11d1-80b4-00c04fd430c8/0/a#1/0".parse().unwrap();
+        let _: RunId = job.run;
+        let hold = Hold { job, fence: Fence(2), token: "t".to_owned() };
+        let outcome = Outcome::value(serde_json::json!({ "n": [1, "two"] }));
+        Entry::encode(&Resume { hold, digest: Digest::of("x"), outcome }).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_lies_in_the_spool_is_a_result_or_nothing(
+            junk in prop::collection::vec(any::<u8>(), 0..300),
+            place in any::<prop::sample::Index>(),
+            bits in any::<u8>(),
+        ) {
+            let _ = Entry::decode(&junk);
+            let mut damaged = entry();
+            let place = place.index(damaged.len());
+            damaged[place] ^= bits;
+            let _ = Entry::decode(&damaged);
+            prop_assert!(Entry::decode(&entry()[..place]).is_none(), "half a file is no result");
+        }
+    }
+
+    #[test]
+    fn a_result_of_another_version_is_none() {
+        assert!(Entry::decode(&entry()).is_some());
+        let text = String::from_utf8(entry()).unwrap().replace("\"v\":1", "\"v\":2");
+        assert!(Entry::decode(text.as_bytes()).is_none());
+        assert!(Entry::decode("[".repeat(100_000).as_bytes()).is_none());
+    }
+}

@@ -9,7 +9,7 @@ use baton_broker::Broker;
 use baton_broker::rabbit::{Rabbit, RabbitOptions};
 use baton_common::tool::QueueClass;
 use baton_control::ControlPlane;
-use baton_control::grpc::GrpcControlPlane;
+use baton_control::grpc::{GrpcControlPlane, Trust};
 
 use crate::lease::Renewal;
 use crate::settings::Settings;
@@ -33,12 +33,13 @@ pub fn broker(url: &str, settings: &Settings) -> anyhow::Result<Arc<dyn Broker>>
 /// The control plane at those addresses, and the way to it for the lease thread.
 ///
 /// # Errors
-/// When an address or the key is malformed.
-pub fn control(addresses: &str, key: Option<&str>) -> anyhow::Result<(Arc<dyn ControlPlane>, Renewal)> {
-    let control: Arc<dyn ControlPlane> = Arc::new(GrpcControlPlane::new(addresses, key)?);
-    let (addresses, key, shared) = (addresses.to_owned(), key.map(str::to_owned), control.clone());
+/// When an address, the key or a certificate is malformed.
+pub fn control(addresses: &str, key: Option<&str>, trust: &Trust) -> anyhow::Result<(Arc<dyn ControlPlane>, Renewal)> {
+    let control: Arc<dyn ControlPlane> = Arc::new(GrpcControlPlane::trusting(addresses, key, trust)?);
+    let (addresses, key, trust) = (addresses.to_owned(), key.map(str::to_owned), trust.clone());
+    let shared = control.clone();
     let connect = move || -> Arc<dyn ControlPlane> {
-        match GrpcControlPlane::new(&addresses, key.as_deref()) {
+        match GrpcControlPlane::trusting(&addresses, key.as_deref(), &trust) {
             Ok(own) => Arc::new(own),
             // Cannot be: the same words were good a moment ago.
             Err(_) => shared.clone(),

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::args::{ArtifactsArgs, KeysCommand};
 use crate::client::call;
 use crate::exit::{Exit, Failed};
-use crate::output::{ago, table};
+use crate::output::{ago, table, until};
 use crate::paint::plain;
 use crate::setup::Setup;
 use crate::view;
@@ -125,8 +125,13 @@ pub(super) async fn audit(run: Option<&str>, setup: &Setup) -> Result<Exit, Fail
 pub(super) async fn keys(command: &KeysCommand, setup: &Setup) -> Result<Exit, Failed> {
     let client = setup.client()?;
     match command {
-        KeysCommand::Create { actor, scope } => {
-            let request = v1::CreateKeyRequest { actor: actor.clone(), scopes: scope.clone() };
+        KeysCommand::Create { actor, scope, days, tenant } => {
+            let request = v1::CreateKeyRequest {
+                actor: actor.clone(),
+                scopes: scope.clone(),
+                ttl_ms: u64::from(days.unwrap_or(0)) * 86_400_000,
+                tenant: tenant.clone().unwrap_or_default(),
+            };
             let created = call!(client, operate, create_key, request)?;
             let key = created.key.unwrap_or_default();
             let mut value = key_json(&key);
@@ -143,13 +148,14 @@ pub(super) async fn keys(command: &KeysCommand, setup: &Setup) -> Result<Exit, F
             let keys = call!(client, operate, list_keys, v1::ListKeysRequest {})?.keys;
             setup.output.result(&json!({ "keys": keys.iter().map(key_json).collect::<Vec<_>>() }), |paint| {
                 let row = |key: &v1::Key| {
-                    vec![key.id.clone(), key.actor.clone(), key.scopes.join(","), ago(key.created_at_ms)]
+                    let ends = key.expires_at_ms.map_or_else(|| "never".to_owned(), until);
+                    vec![key.id.clone(), key.actor.clone(), key.scopes.join(","), ago(key.created_at_ms), ends]
                 };
                 let rows: Vec<_> = keys.iter().map(row).collect();
                 if rows.is_empty() {
                     "no keys: callers on this machine need none".to_owned()
                 } else {
-                    table(paint, &["KEY", "ACTOR", "SCOPES", "MADE"], &rows)
+                    table(paint, &["KEY", "ACTOR", "SCOPES", "MADE", "ENDS"], &rows)
                 }
             });
         }
@@ -171,7 +177,7 @@ pub(super) async fn keys(command: &KeysCommand, setup: &Setup) -> Result<Exit, F
 }
 
 fn key_json(key: &v1::Key) -> serde_json::Value {
-    json!({ "id": key.id, "tenant": key.tenant, "actor": key.actor, "scopes": key.scopes, "created_at_ms": key.created_at_ms })
+    json!({ "id": key.id, "tenant": key.tenant, "actor": key.actor, "scopes": key.scopes, "created_at_ms": key.created_at_ms, "expires_at_ms": key.expires_at_ms })
 }
 
 pub(super) async fn unpark(run: &str, setup: &Setup) -> Result<Exit, Failed> {

@@ -12,10 +12,11 @@ use baton_proto::v1::control_plane_client::ControlPlaneClient;
 use baton_proto::{BLOB_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES, detail, v1};
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 
 use super::convert::{self, Malformed};
 use super::endpoints::{self, Carrier, Endpoints};
+use super::trust::Trust;
 use crate::{Announcement, Artifact, BlobPlace, ClaimCall, ControlPlane, Error, Hold, Resume, Welcome};
 
 const CALL: Duration = Duration::from_secs(20);
@@ -45,6 +46,14 @@ impl GrpcControlPlane {
     /// When an address or the key is malformed.
     pub fn new(addresses: &str, key: Option<&str>) -> Result<Self, endpoints::Error> {
         Ok(Self { endpoints: Endpoints::new(addresses, key)? })
+    }
+
+    /// The same where `https` trusts others than this machine does, or shows a certificate.
+    ///
+    /// # Errors
+    /// When an address, the key or a certificate is malformed.
+    pub fn trusting(addresses: &str, key: Option<&str>, trust: &Trust) -> Result<Self, endpoints::Error> {
+        Ok(Self { endpoints: Endpoints::trusting(addresses, key, trust)? })
     }
 
     /// Asks each orchestrator once at most, as long as nothing is known of what happened.
@@ -195,14 +204,19 @@ fn misunderstood(error: Malformed) -> Error {
 fn error_of(status: &Status) -> Error {
     let text = match detail::of_status(status) {
         Some(detail) => format!("{}: {}", detail.code, detail.cause),
-        None if status.code() == Code::Unavailable && status.message().is_empty() => "no connection".to_owned(),
-        None => status.message().to_owned(),
+        None => match endpoints::cause(status) {
+            Some(cause) => format!("no connection: {cause}"),
+            None if status.message().is_empty() => "no connection".to_owned(),
+            None => status.message().to_owned(),
+        },
     };
     if endpoints::may_repeat(status.code()) { Error::Unavailable(text) } else { Error::Refused(text) }
 }
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     #[test]

@@ -12,8 +12,10 @@ use baton_proto::AUTHORIZATION;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
+
+use super::trust::{self, Trust};
 
 /// Where an orchestrator is when nobody says so.
 pub const DEFAULT_ADDRESS: &str = "http://127.0.0.1:7420";
@@ -41,6 +43,9 @@ pub enum Error {
     /// The list holds no address.
     #[error("no address of an orchestrator is given: write it as http://host:port")]
     Empty,
+    /// Whom `https` trusts, or what it shows, cannot be used.
+    #[error(transparent)]
+    Trust(#[from] trust::Error),
     /// The key holds characters that cannot travel. It is not repeated here.
     #[error("the API key holds characters that no key has")]
     Key,
@@ -83,6 +88,14 @@ impl Endpoints {
     /// # Errors
     /// When the list is empty, or an address or the key is malformed.
     pub fn new(addresses: &str, key: Option<&str>) -> Result<Self, Error> {
+        Self::trusting(addresses, key, &Trust::default())
+    }
+
+    /// The same where `https` trusts others than this machine does, or shows a certificate.
+    ///
+    /// # Errors
+    /// When the list is empty, or an address, the key or a certificate is malformed.
+    pub fn trusting(addresses: &str, key: Option<&str>, trust: &Trust) -> Result<Self, Error> {
         let names: Vec<String> =
             addresses.split(',').map(str::trim).filter(|text| !text.is_empty()).map(with_scheme).collect();
         if names.is_empty() {
@@ -91,7 +104,7 @@ impl Endpoints {
         let bearer = Bearer::new(key)?;
         let carriers = names
             .iter()
-            .map(|name| Ok(InterceptedService::new(endpoint(name)?.connect_lazy(), bearer.clone())))
+            .map(|name| Ok(InterceptedService::new(endpoint(name, trust)?.connect_lazy(), bearer.clone())))
             .collect::<Result<Vec<_>, Error>>()?;
         Ok(Self { carriers: carriers.into(), names: names.into(), current: Arc::default() })
     }
@@ -120,6 +133,20 @@ impl Endpoints {
     pub fn addresses(&self) -> String {
         self.names.join(", ")
     }
+}
+
+/// What went wrong on the way, where nobody answered: a refused connection, a certificate
+/// that is not trusted.
+#[must_use]
+pub fn cause(status: &Status) -> Option<String> {
+    let mut cause = std::error::Error::source(status)?;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    // A server tells a client without a certificate only after the client has begun to speak.
+    let at_once = status.code() == Code::Cancelled || cause.to_string().contains("CertificateRequired");
+    let hint = "; a server that asks for a client certificate ends connections so: see BATON_TLS_CLIENT_CERT";
+    Some(format!("{cause}{}", if at_once { hint } else { "" }))
 }
 
 /// Whether a status says that nothing is known of what happened, so that the call may be
@@ -151,7 +178,7 @@ fn with_scheme(text: &str) -> String {
     if text.contains("://") { text.to_owned() } else { format!("http://{text}") }
 }
 
-fn endpoint(address: &str) -> Result<Endpoint, Error> {
+fn endpoint(address: &str, trust: &Trust) -> Result<Endpoint, Error> {
     let refused = |cause: &dyn Display| Error::Address { address: address.to_owned(), cause: cause.to_string() };
     let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| refused(&error))?;
     if endpoint.uri().authority().is_none() {
@@ -159,9 +186,7 @@ fn endpoint(address: &str) -> Result<Endpoint, Error> {
     }
     let endpoint = match endpoint.uri().scheme_str() {
         Some("http") => endpoint,
-        Some("https") => {
-            endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|error| refused(&error))?
-        }
+        Some("https") => endpoint.tls_config(trust.config()).map_err(|error| refused(&error))?,
         _ => return Err(refused(&"only http and https are spoken")),
     };
     Ok(endpoint

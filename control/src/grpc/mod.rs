@@ -6,6 +6,8 @@ pub mod convert;
 pub mod endpoints;
 #[cfg(test)]
 mod round_trips;
+mod trust;
 
 pub use client::GrpcControlPlane;
-pub use endpoints::{Carrier, DEFAULT_ADDRESS, Endpoints};
+pub use endpoints::{Carrier, DEFAULT_ADDRESS, Endpoints, cause};
+pub use trust::{Error as TrustError, Trust};

@@ -4,6 +4,7 @@
 
 mod answers;
 mod limits;
+mod rebinding;
 mod redirects;
 mod server;
 mod targets;

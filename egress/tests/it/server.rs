@@ -129,3 +129,21 @@ pub(crate) fn client(allow: impl IntoIterator<Item = Allow>) -> (Client, Arc<Nam
     });
     (Client::with_lookup(Policy::allowing(allow), names.clone()), names)
 }
+
+/// Names whose answer is another one each time, as of a server that wants to be let in with
+/// the first and reached with the second.
+#[derive(Default)]
+pub(crate) struct Changing {
+    pub(crate) answers: Mutex<Vec<Vec<&'static str>>>,
+    pub(crate) asked: Mutex<usize>,
+}
+
+#[async_trait]
+impl Lookup for Changing {
+    async fn addresses(&self, _name: &str) -> std::io::Result<Vec<IpAddr>> {
+        *self.asked.lock().unwrap() += 1;
+        let mut answers = self.answers.lock().unwrap();
+        let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+        Ok(answer.iter().map(|text| text.parse().unwrap()).collect())
+    }
+}

@@ -7,8 +7,8 @@ use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey,
 use cel::common::value::Val;
 use serde_json::{Map, Number, Value};
 
-use super::Named;
 use super::paths::Need;
+use super::{Named, RESULT_BYTES_MAX};
 
 /// The wanted part of what a name stands for as CEL sees it. Integers are `int`; only those
 /// beyond its range are `uint`.
@@ -75,8 +75,23 @@ fn object_to_cel<'v>(members: &'v Map<String, Value>, need: &Need) -> Box<dyn Va
     Box::new(CelMap::from(map))
 }
 
-/// A result as JSON.
+/// A result as JSON, unless it is too large: what a loop repeats is one text to the
+/// interpreter and many here.
 pub(super) fn to_json(value: &dyn Val) -> Result<Value, String> {
+    let mut left = RESULT_BYTES_MAX;
+    within_json(value, &mut left)
+}
+
+fn take(left: &mut usize, bytes: usize) -> Result<(), String> {
+    // A value takes about so much beside its texts.
+    *left = left
+        .checked_sub(bytes + size_of::<Value>())
+        .ok_or_else(|| format!("the result is larger than {} MiB", RESULT_BYTES_MAX / (1024 * 1024)))?;
+    Ok(())
+}
+
+fn within_json(value: &dyn Val, left: &mut usize) -> Result<Value, String> {
+    take(left, value.downcast_ref::<CelString>().map_or(0, |text| text.inner().len()))?;
     if let Some(text) = value.downcast_ref::<CelString>() {
         Ok(Value::String(text.inner().to_owned()))
     } else if let Some(truth) = value.downcast_ref::<CelBool>() {
@@ -92,15 +107,19 @@ pub(super) fn to_json(value: &dyn Val) -> Result<Value, String> {
     } else if value.downcast_ref::<CelNull>().is_some() {
         Ok(Value::Null)
     } else if let Some(list) = value.downcast_ref::<CelList>() {
-        list.inner().iter().map(|element| to_json(element.as_ref())).collect::<Result<_, _>>().map(Value::Array)
+        list.inner()
+            .iter()
+            .map(|element| within_json(element.as_ref(), left))
+            .collect::<Result<_, _>>()
+            .map(Value::Array)
     } else if let Some(map) = value.downcast_ref::<CelMap>() {
-        map_to_json(map)
+        map_to_json(map, left)
     } else {
         Err(format!("a {} is no JSON value", value.get_type().name()))
     }
 }
 
-fn map_to_json(map: &CelMap<'_>) -> Result<Value, String> {
+fn map_to_json(map: &CelMap<'_>, left: &mut usize) -> Result<Value, String> {
     let mut entries: Vec<_> = map.inner().iter().collect();
     entries.sort_by_key(|(key, _)| *key);
     let mut members = Map::new();
@@ -108,7 +127,8 @@ fn map_to_json(map: &CelMap<'_>) -> Result<Value, String> {
         let CelMapKey::String(name) = key else {
             return Err("the keys of a map must be strings".to_owned());
         };
-        members.insert(name.inner().to_owned(), to_json(value.as_ref())?);
+        take(left, name.inner().len())?;
+        members.insert(name.inner().to_owned(), within_json(value.as_ref(), left)?);
     }
     Ok(Value::Object(members))
 }

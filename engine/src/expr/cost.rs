@@ -15,6 +15,8 @@ use crate::spec::names::nearest;
 pub(super) const ORDERED: &str = "@ordered";
 /// The function that lets everything through that may be added.
 pub(super) const ADDEND: &str = "@addend";
+/// The function that lets a text through that is searched by a pattern.
+pub(super) const SEARCHED: &str = "@searched";
 const DEPTH_MAX: usize = 64;
 const NESTED_MAX: usize = 2;
 
@@ -106,10 +108,20 @@ impl Walk {
             self.expression(target, depth + 1)?;
         }
         call.args.iter_mut().try_for_each(|argument| self.expression(argument, depth + 1))?;
-        if let (operators::ADD, [_, right]) = (call.func_name.as_str(), call.args.as_mut_slice())
-            && !matches!(right.expr, Ast::Literal(_) | Ast::List(_))
+        if let (operators::ADD, [left, right]) = (call.func_name.as_str(), call.args.as_mut_slice()) {
+            if !matches!(right.expr, Ast::Literal(_) | Ast::List(_)) {
+                wrap(right, ADDEND);
+            }
+            // A loop that adds to a long text makes one in each turn. What a loop gathers is counted by its turns.
+            let gathered = matches!(&left.expr, Ast::Ident(name) if name.starts_with('@'));
+            if !self.variables.is_empty() && !gathered && !matches!(left.expr, Ast::Literal(_) | Ast::List(_)) {
+                wrap(left, ADDEND);
+            }
+        }
+        if call.func_name == "matches"
+            && let Some(text) = call.target.as_deref_mut().or(call.args.first_mut())
         {
-            wrap(right, ADDEND);
+            wrap(text, SEARCHED);
         }
         Ok(())
     }

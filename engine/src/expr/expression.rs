@@ -5,16 +5,16 @@ use std::sync::{Arc, OnceLock};
 
 use baton_common::Failure;
 use cel::common::ast::{Expr as Ast, IdedExpr, operators};
-use cel::common::types::{CelList, CelMap, DYN_TYPE};
+use cel::common::types::{CelList, CelMap, CelString, DYN_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
-use super::cost::{ADDEND, ORDERED, Walk, path_of};
+use super::cost::{ADDEND, ORDERED, SEARCHED, Walk, path_of};
 use super::infer::Mismatch;
 use super::quick::Quick;
 use super::shape::{Names, Shape};
-use super::{EXPRESSION_BYTES_MAX, Error, Path, Paths, Scope, bind};
+use super::{EXPRESSION_BYTES_MAX, Error, Path, Paths, Scope, bind, budget};
 
 /// A compiled CEL expression. Cloning it is cheap; two are equal when their texts are.
 #[derive(Clone)]
@@ -146,7 +146,8 @@ impl Expr {
             let value = scope.get(name).ok_or_else(|| failed(format!("{name} is not known here")))?;
             context.add_variable_as_val(name, bind::to_cel(value, need));
         }
-        let value = CelValue::resolve_val(&self.program.ast, &context).map_err(|error| failed(phrase(&error)))?;
+        let evaluated = budget::within(self.text.len(), || CelValue::resolve_val(&self.program.ast, &context));
+        let value = evaluated.map_err(|error| failed(phrase(&error)))?;
         bind::to_json(value.as_ref()).map_err(failed)
     }
 }
@@ -163,7 +164,7 @@ impl std::fmt::Debug for Expr {
     }
 }
 
-/// The standard library without optional values, [`ORDERED`] and [`ADDEND`].
+/// The standard library without optional values, [`ORDERED`], [`ADDEND`] and [`SEARCHED`].
 fn environment() -> &'static Arc<Env> {
     static ENVIRONMENT: OnceLock<Arc<Env>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
@@ -171,7 +172,8 @@ fn environment() -> &'static Arc<Env> {
         // Their names cannot be taken: no text can spell them.
         let ordered = env.add_overload(ORDERED, "ordered_dyn", vec![DYN_TYPE], ordered);
         let addend = env.add_overload(ADDEND, "addend_dyn", vec![DYN_TYPE], addend);
-        debug_assert!(ordered.is_ok() && addend.is_ok());
+        let searched = env.add_overload(SEARCHED, "searched_dyn", vec![DYN_TYPE], searched);
+        debug_assert!(ordered.is_ok() && addend.is_ok() && searched.is_ok());
         Arc::new(env)
     })
 }
@@ -179,20 +181,36 @@ fn environment() -> &'static Arc<Env> {
 /// The keys of a map in order; any other value as it is.
 fn ordered<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let range = arguments.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
-    let Some(map) = range.downcast_ref::<CelMap>() else { return Ok(range) };
+    let map = range.downcast_ref::<CelMap>();
+    let list = range.downcast_ref::<CelList>().map(|list| list.inner().len());
+    if !budget::turns(list.or_else(|| map.map(|map| map.inner().len())).unwrap_or(0)) {
+        return Err(ExecutionError::function_error(ORDERED, "too many steps"));
+    }
+    let Some(map) = map else { return Ok(range) };
     let mut keys: Vec<_> = map.inner().keys().collect();
     keys.sort();
     let keys: Vec<Box<dyn Val + 'v>> = keys.into_iter().map(|key| key.inner().clone_as_boxed()).collect();
     Ok(CowVal::owned(CelList::from(keys)))
 }
 
-/// Anything but a map.
+/// Anything but a map, as long as there is not too much of it.
 fn addend<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let value = arguments.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
-    match value.downcast_ref::<CelMap>() {
-        Some(_) => Err(ExecutionError::function_error(operators::ADD, "a map")),
-        None => Ok(value),
+    if value.downcast_ref::<CelMap>().is_some() {
+        return Err(ExecutionError::function_error(operators::ADD, "a map"));
     }
+    let text = value.downcast_ref::<CelString>().map(|text| budget::text(text.inner().len()));
+    let list = value.downcast_ref::<CelList>().map(|list| budget::list(list.inner().len()));
+    match text.or(list) {
+        Some(false) => Err(ExecutionError::function_error(ORDERED, "too many steps")),
+        _ => Ok(value),
+    }
+}
+
+/// Anything, as long as there are not too many searches.
+fn searched<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let value = arguments.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
+    if budget::search() { Ok(value) } else { Err(ExecutionError::function_error(ORDERED, "too many steps")) }
 }
 
 /// Refuses what the parser would need a deep stack for.
@@ -252,6 +270,9 @@ fn phrase(error: &ExecutionError) -> String {
         ExecutionError::Overflow(name, ..) => format!("{} leaves the range of integers", operator(name)),
         ExecutionError::IndexOutOfBounds(_) => "there is no element of that index".to_owned(),
         ExecutionError::DuplicateKey(_) => "a key stands twice in a map".to_owned(),
+        ExecutionError::FunctionError { function, .. } if function == ORDERED => {
+            "it takes too many steps: loop over less, or save a part of it in a channel first".to_owned()
+        }
         ExecutionError::FunctionError { function, .. } if function == operators::ADD => {
             "+ does not take a map".to_owned()
         }

@@ -5,6 +5,7 @@
 //! leads somewhere in the [`Scope`] or does not.
 
 mod bind;
+mod budget;
 mod cost;
 mod expression;
 mod infer;
@@ -35,6 +36,9 @@ pub const EXPRESSION_BYTES_MAX: usize = 2 * 1024;
 pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 /// Longest text a template may render to, in bytes.
 pub const RENDERED_BYTES_MAX: usize = 1024 * 1024;
+
+/// The largest value an expression may give, in bytes of its texts and some for each value.
+pub const RESULT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a name in an expression stands for. Absent members are not visible there.
 #[derive(Debug, Clone, Copy, Default)]

@@ -5,7 +5,7 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, Expr as Ast, IdedExpr, Liter
 use serde_json::{Value, json};
 
 use super::Path;
-use super::cost::{ADDEND, path_of};
+use super::cost::{ADDEND, SEARCHED, path_of};
 use super::infer::{Kind, Mismatch, arithmetic, article, boolean, comparison, equality};
 use super::schema::member;
 
@@ -93,7 +93,7 @@ impl<'s> Names<'s> {
         let name = call.func_name.as_str();
         match (name, shapes.as_slice()) {
             (operators::INDEX, [base, index]) => element(base, index),
-            (ADDEND, [one]) => Ok(one.clone()),
+            (ADDEND | SEARCHED, [one]) => Ok(one.clone()),
             (operators::CONDITIONAL, [condition, left, right]) => {
                 boolean("?", condition.kind)?;
                 Ok(if left == right {

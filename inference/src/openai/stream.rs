@@ -281,3 +281,7 @@ impl From<WireUsage> for Usage {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "stream_hostile.rs"]
+mod hostile;

@@ -63,6 +63,7 @@ pub struct Cluster {
     pub workers: Vec<Process>,
     /// Calls the orchestrators.
     pub client: Client,
+    vhost: String,
     folder: TempDir,
 }
 
@@ -125,7 +126,7 @@ impl Cluster {
         }
         std::fs::create_dir_all(folder.path().join("ledger"))?;
         let client = Client::new(&addresses)?;
-        Ok(Self { redis, rabbit, orchestrators, workers, client, folder })
+        Ok(Self { redis, rabbit, orchestrators, workers, client, vhost, folder })
     }
 
     /// Starts the processes that do not run, and waits until enough workers are listed.
@@ -154,6 +155,35 @@ impl Cluster {
     #[must_use]
     pub fn ledger_folder(&self) -> PathBuf {
         self.folder.path().join("ledger")
+    }
+
+    /// The folder of everything that programs write.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The broker's address, as a client of its own takes it.
+    #[must_use]
+    pub fn broker_url(&self) -> String {
+        self.rabbit.url(&self.vhost)
+    }
+
+    /// Messages that wait in these queues or are held by somebody.
+    ///
+    /// # Errors
+    /// When the broker does not tell.
+    pub fn messages(&self, queues: &[&str]) -> anyhow::Result<u64> {
+        let all = self.rabbit.queues(&self.vhost)?;
+        Ok(all.iter().filter(|(name, _)| queues.contains(&name.as_str())).map(|(_, count)| count).sum())
+    }
+
+    /// Takes every message out of a queue.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn take_messages(&self, queue: &str) -> anyhow::Result<()> {
+        self.rabbit.purge(&self.vhost, queue)
     }
 
     /// The folder of blobs and artifacts.

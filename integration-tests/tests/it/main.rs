@@ -2,14 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod apart;
+mod canaries;
 mod chaos;
 mod counts;
 mod crash;
 mod crash_embedded;
 mod custom_worker;
 mod dev;
+mod forged;
 mod growth;
 mod rig;
 mod simulator;
+mod tap;
 mod tls;
 mod weak_spots;

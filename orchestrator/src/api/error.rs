@@ -115,6 +115,7 @@ impl From<auth::Error> for ApiError {
             auth::Error::Unknown => {
                 unknown("api_key_unknown", "check BATON_API_KEY, or make a key with `baton keys create`")
             }
+            auth::Error::Expired => unknown("api_key_expired", "make a new key with `baton keys create`"),
             auth::Error::Scope(_) => {
                 let cure = "use a key with this scope: `baton keys create --scope …`";
                 Self::new(ErrorKind::Denied, "scope_missing", cause, cure)

@@ -15,6 +15,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::{ApiError, Caller, ErrorKind, Gap, WatchStream, Watched};
 use crate::orchestrator::{Inner, Orchestrator};
+use crate::seats::Seat;
 use crate::watchers::Signal;
 
 /// Events read at a time.
@@ -36,14 +37,23 @@ impl Orchestrator {
     pub async fn watch(&self, caller: &Caller, run: RunId, after: u64) -> Result<WatchStream, ApiError> {
         let signals = self.inner.watchers.watch(run);
         let found = self.inner.owned(caller, run).await?;
+        let seat = self.seat(caller)?;
         known(run, after, found.state.events)?;
         let (inner, now) = (self.inner.clone(), Instant::now());
         let found = VecDeque::new();
-        let watch = Watch { inner, run, after, signals, found, over: false, read_at: now, look_at: now };
+        let watch = Watch { inner, run, after, signals, found, over: false, read_at: now, look_at: now, _seat: seat };
         Ok(Box::pin(stream::unfold(watch, |mut watch| async move {
             let item = watch.next().await?;
             Some((item, watch))
         })))
+    }
+
+    fn seat(&self, caller: &Caller) -> Result<Seat, ApiError> {
+        let max = self.inner.settings.watches_max;
+        self.inner.watchers.seats.take(&caller.tenant, max).ok_or_else(|| {
+            let cause = format!("the tenant {} watches {max} runs here already", caller.tenant);
+            ApiError::new(ErrorKind::Exhausted, "too_many_watches", cause, "close streams that nobody reads")
+        })
     }
 }
 
@@ -69,6 +79,7 @@ struct Watch {
     read_at: Instant,
     /// When the run itself is looked at next.
     look_at: Instant,
+    _seat: Seat,
 }
 
 impl Watch {

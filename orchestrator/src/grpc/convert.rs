@@ -317,5 +317,6 @@ pub(super) fn key(key: baton_store::ApiKey) -> v1::Key {
         actor: key.actor.to_string(),
         scopes: key.scopes,
         created_at_ms: key.created_at.0,
+        expires_at_ms: key.expires_at.map(|at| at.0),
     }
 }

@@ -4,6 +4,7 @@
 //! Protobuf types stay in this folder; what a call does is [`crate::api`]'s and the
 //! control plane's to decide, who may make it is [`crate::auth`]'s.
 
+mod admission;
 mod convert;
 mod graphs;
 mod history;

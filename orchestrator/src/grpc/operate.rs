@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use baton_common::Actor;
+use baton_common::{Actor, TenantId};
 use baton_control::grpc::convert as words;
 use baton_proto::v1;
 use futures_util::{Stream, StreamExt, stream};
@@ -10,9 +10,10 @@ use tonic::{Request, Response, Status};
 use v1::operate_server::Operate;
 
 use super::runs::run_id;
+use super::server::bearer;
 use super::{Services, convert, status};
-use crate::api::{ApiError, AuditFilter};
-use crate::auth::Scope;
+use crate::api::AuditFilter;
+use crate::auth::{Scope, scopes};
 
 type Pieces = Pin<Box<dyn Stream<Item = Result<v1::GetArtifactResponse, Status>> + Send>>;
 
@@ -69,10 +70,18 @@ impl Operate for Services {
         request: Request<v1::CreateKeyRequest>,
     ) -> Result<Response<v1::CreateKeyResponse>, Status> {
         let caller = self.caller(&request, Scope::Operate).await?;
+        let tenant = match request.get_ref().tenant.as_str() {
+            "" => None,
+            text => Some(words::parse::<TenantId>("tenant", text).map_err(status::of_malformed)?),
+        };
+        let key = bearer(request.metadata());
+        let caller = self.auth.maker(key, caller, tenant.as_ref()).await.map_err(status::of_api)?;
         let request = request.into_inner();
         let actor: Actor = words::parse("actor", &request.actor).map_err(status::of_malformed)?;
-        let scopes = request.scopes.iter().map(|name| scope(name)).collect::<Result<Vec<_>, _>>()?;
-        let (key, secret) = self.auth.create(&caller, actor, &scopes).await.map_err(status::of_api)?;
+        let scopes = scopes(&request.scopes).map_err(status::of_api)?;
+        let ttl_ms = Some(request.ttl_ms).filter(|ttl| *ttl > 0);
+        let created = self.auth.create_for(&caller, actor, &scopes, ttl_ms).await;
+        let (key, secret) = created.map_err(status::of_api)?;
         Ok(Response::new(v1::CreateKeyResponse { key: Some(convert::key(key)), secret }))
     }
 
@@ -97,12 +106,4 @@ impl Operate for Services {
         let unparked = self.orchestrator.unpark(&caller, run).await.map_err(status::of_api)?;
         Ok(Response::new(v1::UnparkResponse { unparked }))
     }
-}
-
-fn scope(name: &str) -> Result<Scope, Status> {
-    Scope::from_name(name).ok_or_else(|| {
-        let known = Scope::ALL.map(Scope::name).join(", ");
-        let cause = format!("there is no scope {name:?}");
-        status::of_api(ApiError::invalid("unknown_scope", cause, format!("use some of {known}")))
-    })
 }

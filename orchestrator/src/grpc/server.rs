@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use baton_proto::{AUTHORIZATION, DESCRIPTORS, MESSAGE_BYTES_MAX, v1};
-use tokio::net::TcpListener;
+use futures_util::stream;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
-use tonic::transport::server::TcpIncoming;
+use tonic::service::Routes;
 use tonic::{Request, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -16,14 +16,23 @@ use v1::history_server::HistoryServer;
 use v1::operate_server::OperateServer;
 use v1::runs_server::RunsServer;
 
-use super::status;
+use super::{admission, status};
 use crate::api::Caller;
 use crate::auth::Scope;
+use crate::listener::{Greeting, Listener};
 use crate::{Orchestrator, Services};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEALTH_EVERY: Duration = Duration::from_secs(2);
+/// What every client begins with: the preface and the head of its first frame.
+const GREETING: Greeting = Greeting { bytes: 33, within: Duration::from_secs(10) };
+/// Metadata of a call at most.
+const METADATA_BYTES_MAX: u32 = 16 * 1024;
+/// Calls at a time on a connection; more wait.
+const CALLS_MAX: u32 = 256;
+/// How long a call may take to its answer, or a stream to its first one: longer than any client of ours waits.
+const ANSWER_WITHIN: Duration = Duration::from_secs(330);
 
 /// Why serving ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +57,16 @@ impl Services {
 ///
 /// # Errors
 /// When serving cannot begin, or ends by itself.
-pub async fn serve(listener: TcpListener, services: Services, grace: Duration) -> Result<(), Error> {
+pub async fn serve(listener: impl Into<Listener>, services: Services, grace: Duration) -> Result<(), Error> {
+    serve_with(listener.into(), services, grace, GREETING).await
+}
+
+pub(super) async fn serve_with(
+    listener: Listener,
+    services: Services,
+    grace: Duration,
+    greeting: Greeting,
+) -> Result<(), Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -63,10 +81,7 @@ pub async fn serve(listener: TcpListener, services: Services, grace: Duration) -
         };
     }
     let shutdown = services.shutdown.clone();
-    let router = tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-        .add_service(health_service)
+    let routes = Routes::new(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(limited!(RunsServer))
@@ -74,8 +89,17 @@ pub async fn serve(listener: TcpListener, services: Services, grace: Duration) -
         .add_service(limited!(HistoryServer))
         .add_service(limited!(OperateServer))
         .add_service(limited!(ControlPlaneServer));
+    let router = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .http2_max_header_list_size(METADATA_BYTES_MAX)
+        .max_concurrent_streams(CALLS_MAX)
+        .timeout(ANSWER_WITHIN)
+        .add_routes(admission::before(routes, services.clone()));
     let watched = report_health(health, services.orchestrator.clone(), shutdown.clone());
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = stream::unfold(listener.incoming().greeted(greeting), |mut incoming| async move {
+        Some((Ok::<_, std::io::Error>(incoming.next().await), incoming))
+    });
     let serving = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
     // Connections that never say a word would hold a graceful end up for ever.
     let bound = async {
@@ -119,7 +143,7 @@ async fn report_health(health: HealthReporter, orchestrator: Orchestrator, shutd
 }
 
 /// The key of a call.
-fn bearer(metadata: &MetadataMap) -> Option<&str> {
+pub(super) fn bearer(metadata: &MetadataMap) -> Option<&str> {
     let text = metadata.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = text.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())

@@ -1,5 +1,7 @@
 //! A real orchestrator over memory adapters, asked over a real socket.
 
+mod limits;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

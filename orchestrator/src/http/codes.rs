@@ -4,14 +4,16 @@
 /// What any call may be refused with, by the status it comes with.
 pub(super) const CODES: &[(u16, &[&str])] = &[
     (400, &["malformed_request"]),
-    (401, &["api_key_missing", "api_key_unknown"]),
+    (401, &["api_key_missing", "api_key_unknown", "api_key_expired"]),
     (403, &["scope_missing", "foreign_origin"]),
     (404, &["no_such_path"]),
     (405, &["method_not_allowed"]),
     (408, &["malformed_request"]),
     (413, &["request_too_large"]),
+    (414, &["request_too_large"]),
     (415, &["not_json"]),
     (429, &["store_full"]),
+    (431, &["request_too_large"]),
     (500, &["internal", "store_broken"]),
     (503, &["draining", "store_unavailable", "blobs_unavailable"]),
 ];
@@ -38,9 +40,11 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "invalid_thread",
             "invalid_path",
             "other_graph",
+            "no_scope",
+            "unknown_scope",
         ],
     ),
-    (403, &["control_refused"]),
+    (403, &["control_refused", "foreign_tenant"]),
     (
         404,
         &[
@@ -69,6 +73,6 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "called_run",
         ],
     ),
-    (429, &["signals_full"]),
+    (429, &["signals_full", "too_many_watches"]),
     (503, &["control_unavailable", "broker_unavailable"]),
 ];

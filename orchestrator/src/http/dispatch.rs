@@ -23,6 +23,10 @@ use crate::api::{ApiError, ErrorKind};
 
 /// The largest body that is read.
 pub(super) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The longest path with its query.
+const ADDRESS_BYTES_MAX: usize = 8 * 1024;
+/// All headers of a request together.
+const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -62,6 +66,16 @@ async fn answer(
         return Err(ApiError::draining().into());
     }
     let (parts, body) = request.into_parts();
+    if parts.uri.path_and_query().is_some_and(|asked| asked.as_str().len() > ADDRESS_BYTES_MAX) {
+        let cause = format!("path and query have more than {ADDRESS_BYTES_MAX} bytes");
+        let error = ApiError::invalid("request_too_large", cause, "pass what is long in a body");
+        return Err(Refused::with_status(error, StatusCode::URI_TOO_LONG));
+    }
+    if parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEADER_BYTES_MAX {
+        let cause = format!("the headers have more than {HEADER_BYTES_MAX} bytes");
+        let error = ApiError::invalid("request_too_large", cause, "pass what is long in a body");
+        return Err(Refused::with_status(error, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+    }
     let key = bearer(&parts.headers);
     if key.is_none() {
         origin::check(&parts.headers)?;
@@ -74,7 +88,7 @@ async fn answer(
 }
 
 /// The key of a call.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|key| !key.is_empty())
 }

@@ -11,6 +11,7 @@ mod fields;
 mod graphs;
 mod history;
 mod jobs;
+mod keys;
 mod openapi;
 mod operate;
 mod origin;

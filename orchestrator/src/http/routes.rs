@@ -4,7 +4,7 @@
 use axum::http::Method;
 
 use super::route::Route;
-use super::{graphs, history, jobs, operate, runs};
+use super::{graphs, history, jobs, keys, operate, runs};
 use crate::auth::Scope;
 
 /// Every call.
@@ -67,7 +67,7 @@ pub(super) const ROUTES: &[Route] = &[
         headers: &["Last-Event-ID"],
         body: None,
         answers: &[(200, "EventStream"), (204, "")],
-        codes: &["run_not_found", "event_unknown"],
+        codes: &["run_not_found", "event_unknown", "too_many_watches"],
         handler: |call| Box::pin(runs::events(call)),
     },
     Route {
@@ -414,5 +414,44 @@ pub(super) const ROUTES: &[Route] = &[
         answers: &[(200, "Audit")],
         codes: &[],
         handler: |call| Box::pin(operate::audit(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/keys",
+        operation: "createKey",
+        summary: "Makes an API key. Its text is told this once.",
+        scope: Scope::Operate,
+        query: &[],
+        headers: &[],
+        body: Some("NewKey"),
+        answers: &[(201, "CreatedKey")],
+        codes: &["no_scope", "unknown_scope", "foreign_tenant"],
+        handler: |call| Box::pin(keys::create(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/v1/keys",
+        operation: "listKeys",
+        summary: "API keys of the caller's tenant, without their texts.",
+        scope: Scope::Operate,
+        query: &[],
+        headers: &[],
+        body: None,
+        answers: &[(200, "Keys")],
+        codes: &[],
+        handler: |call| Box::pin(keys::list(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/keys/{key}/revoke",
+        operation: "revokeKey",
+        summary: "Ends an API key, within five seconds on every orchestrator.",
+        scope: Scope::Operate,
+        query: &[],
+        headers: &[],
+        body: None,
+        answers: &[(200, "RevokedKey")],
+        codes: &[],
+        handler: |call| Box::pin(keys::revoke(call)),
     },
 ];

@@ -3,64 +3,51 @@
 //! so; once `done`, the connections end too.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::dispatch;
 use crate::Services;
+use crate::listener::{Connection, Listener};
 
-/// Connections at a time; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 4_096;
 /// How long a request may take to say what it asks.
 const HEADERS_WITHIN: Duration = Duration::from_secs(20);
 /// How often a quiet stream shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// After a connection could not be accepted.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Headers of a request at most.
+const HEADERS_MAX: usize = 100;
+/// The line and the headers of a request at most.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long answers under way may take once all else has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves on `listener` until `done`, and refuses calls from the moment the services'
 /// shutdown is asked for.
-pub async fn serve(listener: TcpListener, services: Services, done: CancellationToken) {
-    serve_with(listener, services, done, HEARTBEAT).await;
+pub async fn serve(listener: impl Into<Listener>, services: Services, done: CancellationToken) {
+    serve_with(listener, services, done, Pace { heartbeat: HEARTBEAT, headers_within: HEADERS_WITHIN }).await;
 }
 
-pub(super) async fn serve_with(
-    listener: TcpListener,
-    services: Services,
-    done: CancellationToken,
-    heartbeat: Duration,
-) {
-    let service = TowerToHyperService::new(dispatch::router(services, heartbeat).into_service());
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+/// What is waited for, and how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// How often a quiet stream shows that it lives.
+    pub(super) heartbeat: Duration,
+    /// How long a request may take to say what it asks, and a connection to ask again.
+    pub(super) headers_within: Duration,
+}
+
+pub(super) async fn serve_with(listener: impl Into<Listener>, services: Services, done: CancellationToken, pace: Pace) {
+    let service = TowerToHyperService::new(dispatch::router(services, pace.heartbeat).into_service());
     let connections = TaskTracker::new();
-    let accepting = async {
-        while let Ok(slot) = slots.clone().acquire_owned().await {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "connection not accepted");
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-            };
-            let (service, done) = (service.clone(), done.clone());
-            connections.spawn(async move {
-                talk(stream, service, done).await;
-                drop(slot);
-            });
-        }
-    };
-    done.run_until_cancelled(accepting).await;
+    let mut incoming = listener.into().incoming();
+    while let Some(connection) = done.run_until_cancelled(incoming.next()).await {
+        connections.spawn(talk(connection, service.clone(), done.clone(), pace.headers_within));
+    }
     connections.close();
     if tokio::time::timeout(LAST_WORDS, connections.wait()).await.is_err() {
         tracing::warn!("http connections dropped");
@@ -70,11 +57,14 @@ pub(super) async fn serve_with(
 type Service = TowerToHyperService<axum::routing::RouterIntoService<hyper::body::Incoming>>;
 
 /// One connection, to its end.
-async fn talk(stream: TcpStream, service: Service, done: CancellationToken) {
-    let _ = stream.set_nodelay(true);
+async fn talk(connection: Connection, service: Service, done: CancellationToken, headers_within: Duration) {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(headers_within)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(connection), service));
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
         () = done.cancelled() => {

@@ -38,6 +38,7 @@ impl Inner {
     async fn claim_one(self: &Arc<Self>, worker: WorkerId, call: ClaimCall) -> Result<ClaimAnswer, baton_store::Error> {
         let ClaimCall { envelope, request } = call;
         if !self.is_ours(&envelope) {
+            tracing::warn!(job = %envelope.job, tenant = %envelope.tenant, %worker, "claim without a permit");
             return Ok(ClaimAnswer::Drop(DropReason::Foreign));
         }
         let (job, digest) = (envelope.job.clone(), envelope.digest);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use baton_control::grpc::Endpoints;
+use baton_control::grpc::{Endpoints, Trust};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -12,9 +12,9 @@ use tonic_health::pb::health_client::HealthClient;
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// Ends well when the orchestrator that listens on `address` serves.
-pub(super) async fn probe(address: SocketAddr, key: Option<&str>) -> anyhow::Result<()> {
-    let address = reachable(address);
-    let (_, carrier) = Endpoints::new(&format!("http://{address}"), key)?.current();
+pub(super) async fn probe(address: SocketAddr, tls: bool, trust: &Trust, key: Option<&str>) -> anyhow::Result<()> {
+    let (address, scheme) = (reachable(address), if tls { "https" } else { "http" });
+    let (_, carrier) = Endpoints::trusting(&format!("{scheme}://{address}"), key, trust)?.current();
     let mut client = HealthClient::new(carrier);
     let asked = tokio::time::timeout(LIMIT, client.check(HealthCheckRequest { service: String::new() })).await;
     let status = asked

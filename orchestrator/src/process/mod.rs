@@ -22,6 +22,7 @@ pub use addresses::{GRPC_ADDR, HTTP_ADDR, address, http_address, listen, tell};
 pub use options::{Config, Options};
 
 use crate::auth::{self, Auth};
+use crate::listener::{self, Certificates, Listener, TlsFiles};
 use crate::{Compute, Orchestrator, Parts, Services, grpc, http, wiring};
 
 /// Stacks of the threads that compute steps are large; so many threads are enough.
@@ -72,7 +73,8 @@ pub fn main() -> ExitCode {
 async fn run(cli: &Cli) -> anyhow::Result<()> {
     let config = cli.options.resolve(settings::environment())?;
     if let Some(Command::Health) = cli.command {
-        return health::probe(config.grpc_addr, config.api_key.as_deref()).await;
+        let (tls, key) = (config.tls.is_some(), config.api_key.as_deref());
+        return health::probe(config.grpc_addr, tls, &config.trust, key).await;
     }
     failpoint::from_env()?;
     let mut telemetry = baton_telemetry::Options::from_env("baton-orchestrator");
@@ -106,6 +108,15 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
              `baton keys create` on a loopback address"
         );
     }
+    if let Some(address) = beyond()
+        && config.tls.is_none()
+    {
+        tracing::warn!(%address, "served in the clear beyond this machine: keys and contents can be read on the way");
+    }
+    let certificates = |read: fn(TlsFiles) -> Result<Certificates, listener::Error>| {
+        config.tls.clone().map(|files| read(files).map(Arc::new)).transpose()
+    };
+    let (tls, web_tls) = (certificates(Certificates::http2)?, certificates(Certificates::http1)?);
     let parts = Parts {
         broker: wiring::broker(&config.broker)?,
         blobs: wiring::blobs(&config.blobs)?,
@@ -120,7 +131,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     };
     let orchestrator = Orchestrator::start(parts, shutdown.clone()).await?;
     let (address, http) = (listener.local_addr()?, web.as_ref().map(TcpListener::local_addr).transpose()?);
-    tracing::info!(%address, http = http.map(|http| http.to_string()), "serving grpc");
+    tracing::info!(%address, http = http.map(|http| http.to_string()), tls = tls.is_some(), "serving grpc");
     if let Some(file) = &config.addr_file {
         tell(file, address, http)?;
     }
@@ -132,9 +143,9 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     };
     // The probes tell of the drain until it is over.
     let drained = CancellationToken::new();
-    let web = web.map(|web| http::serve(web, services.clone(), drained.clone()));
+    let web = web.map(|web| http::serve(Listener::from(web).over(web_tls), services.clone(), drained.clone()));
     let serving = async {
-        let served = grpc::serve(listener, services, grace).await;
+        let served = grpc::serve(Listener::from(listener).over(tls), services, grace).await;
         shutdown.cancel();
         served
     };

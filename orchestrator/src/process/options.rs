@@ -9,12 +9,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use baton_common::sources::Sources;
+use baton_control::grpc::Trust;
 use baton_store::machine::Guards;
 use baton_telemetry::settings;
 use clap::Args;
 
 use super::addresses::{GRPC_ADDR, address, http_address};
 use super::sabotage;
+use crate::listener::TlsFiles;
 use crate::{Settings, wiring};
 
 const STORE: &str = "redis://127.0.0.1:6379";
@@ -40,6 +42,15 @@ pub struct Options {
     /// Where HTTP is served, or off; port 0 chooses a free one [BATON_HTTP_ADDR]
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub http_addr: Option<String>,
+    /// The certificate that gRPC and HTTP show, with its chain, in PEM; in the clear without [BATON_TLS_CERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM [BATON_TLS_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Who vouches for clients, which then must show a certificate, in PEM [BATON_TLS_CLIENT_CA]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
     /// Where files lie unless --blobs says so [BATON_DATA_DIR]
     #[arg(long, global = true)]
     pub data_dir: Option<PathBuf>,
@@ -66,6 +77,10 @@ pub struct Config {
     pub grpc_addr: SocketAddr,
     /// Where HTTP is served; nowhere without one.
     pub http_addr: Option<SocketAddr>,
+    /// What gRPC and HTTP show; in the clear without.
+    pub tls: Option<TlsFiles>,
+    /// How the probe trusts what it asks.
+    pub trust: Trust,
     /// A key of the tenant `local` with every scope; a secret.
     pub api_key: Option<String>,
     /// Where the bound address is written.
@@ -106,10 +121,21 @@ impl Options {
             blobs,
             http_addr: http_address(http_addr.as_deref(), grpc_addr)?,
             grpc_addr,
+            tls: self.tls_files(&sources)?,
+            trust: Trust::of(&sources)?,
             api_key: sources.get("BATON_API_KEY"),
             addr_file: sources.get("BATON_ADDR_FILE").map(PathBuf::from),
             log: sources.get("BATON_LOG"),
         })
+    }
+
+    fn tls_files(&self, sources: &Sources) -> anyhow::Result<Option<TlsFiles>> {
+        let said = [("BATON_TLS_CERT", &self.tls_cert), ("BATON_TLS_KEY", &self.tls_key)];
+        let flags = said.into_iter().chain([("BATON_TLS_CLIENT_CA", &self.tls_client_ca)]);
+        Ok(TlsFiles::of(|name| {
+            let flag = flags.clone().find(|(known, _)| *known == name).and_then(|(_, flag)| flag.clone());
+            flag.or_else(|| sources.get(name).map(PathBuf::from))
+        })?)
     }
 
     fn settings(&self, sources: &Sources, broker: &str) -> anyhow::Result<Settings> {
@@ -125,6 +151,7 @@ impl Options {
             broker_forgets: wiring::broker_forgets(broker),
             advances_max: advances_max.unwrap_or(defaults.advances_max),
             grace_ms: grace_ms.unwrap_or(defaults.grace_ms),
+            watches_max: sources.parse("BATON_WATCHES_MAX")?.unwrap_or(defaults.watches_max),
             cluster_secret: sources.get("BATON_CLUSTER_SECRET"),
             secrets: sources.table("secrets")?,
             seed: random.as_u64_pair().0,

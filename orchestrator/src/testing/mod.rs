@@ -6,6 +6,7 @@ mod graphs;
 mod inputs;
 mod runs;
 mod store;
+mod tokens;
 mod turns;
 mod versions;
 
@@ -27,11 +28,28 @@ use tokio_util::sync::CancellationToken;
 
 use self::store::Counting;
 use crate::api::{Caller, GraphRef, RunView, SubmitRequest, Watched};
+use crate::auth::Auth;
 use crate::graphs::Compiled;
-use crate::{Compute, Orchestrator, Parts, Settings};
+use crate::{Compute, Orchestrator, Parts, Services, Settings};
 
 /// Before a call that was not answered is made again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// An orchestrator as the servers have it, without keys.
+pub(crate) async fn services() -> Services {
+    let timings = Timings::default().scaled(20);
+    let shutdown = CancellationToken::new();
+    let parts = Parts {
+        store: Arc::new(MemoryStore::new(timings.clone())),
+        broker: Arc::new(Memory::default()),
+        blobs: Arc::new(baton_blobs::Objects::memory()),
+        settings: Settings { timings, lease_partitions: false, ..Settings::default() },
+        compute: Compute::Inline,
+    };
+    let auth = Arc::new(Auth::new(parts.store.clone(), None, false));
+    let orchestrator = Orchestrator::start(parts, shutdown.clone()).await.unwrap();
+    Services { plane: Arc::new(orchestrator.clone()), orchestrator, auth, shutdown }
+}
 
 /// One process's worth of orchestrator, and the worker beside it.
 struct Rig {

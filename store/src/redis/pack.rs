@@ -204,4 +204,40 @@ mod tests {
         assert!(fields.list().is_ok_and(|list| list.is_empty()));
         assert!(fields.number().is_err());
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn whatever_a_row_is_its_fields_are_read_or_refused(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            asked in proptest::collection::vec(0..12_u8, 1..20),
+        ) {
+            let Ok(mut fields) = Fields::of(&bytes) else { return Ok(()) };
+            for kind in asked {
+                match kind {
+                    0 => drop(fields.number()),
+                    1 => drop(fields.small()),
+                    2 => drop(fields.moment()),
+                    3 => drop(fields.moment_or_none()),
+                    4 => drop(fields.flag()),
+                    5 => drop(fields.bytes()),
+                    6 => drop(fields.text()),
+                    7 => drop(fields.text_or_none()),
+                    8 => drop(fields.number_or_none()),
+                    9 => drop(fields.exactly::<16>()),
+                    10 => drop(fields.list()),
+                    _ => drop((fields.moment_next(), fields.is_empty(), fields.small_or_none())),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_promises_more_than_it_has_is_refused_at_once() {
+        // Lists and texts of four thousand million, and lists in lists in lists.
+        for bytes in [&[0xdd, 0xff, 0xff, 0xff, 0xff][..], &[0xdb, 0xff, 0xff, 0xff, 0xff], &[0x91; 100_000]] {
+            assert!(Fields::of(bytes).is_err());
+        }
+    }
 }

@@ -178,3 +178,43 @@ fn judge(settings: &Settings, task: &Task, heard: &Heard, status: Option<ExitSta
 fn timeout(name: &str, ms: u64) -> Failure {
     Failure::invalid("document_timeout", format!("{name} could not be read within {ms} ms"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn judged(answer: Vec<u8>, last_words: &str) -> Result<Reading, Failure> {
+        let settings = Settings { text_bytes_max: 10_000, ..Settings::default() };
+        let task =
+            Task { name: "a.pdf".to_owned(), bytes: 1, memory_bytes_max: 1 << 30, cpu_seconds_max: 1, drills: false };
+        judge(&settings, &task, &Heard { answer, last_words: last_words.to_owned() }, None)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_the_child_says_is_a_reading_or_a_failure(
+            junk in prop::collection::vec(any::<u8>(), 0..300),
+            place in any::<prop::sample::Index>(),
+            bits in any::<u8>(),
+            last_words in "\\PC{0,80}",
+        ) {
+            prop_assert!(judged(junk, &last_words).is_err());
+            let reading = Reading { media_type: "text/plain".to_owned(), pages: Vec::new(), damaged_pages: vec![3] };
+            let mut damaged = serde_json::to_vec(&Answer::Read(reading.clone())).unwrap();
+            prop_assert_eq!(judged(damaged.clone(), &last_words).ok(), Some(reading));
+            let place = place.index(damaged.len());
+            damaged[place] ^= bits;
+            let _ = judged(damaged, &last_words);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_or_too_deep_is_none() {
+        assert_eq!(judged(vec![b' '; 10_001], "").unwrap_err().code, "document_too_large");
+        assert_eq!(judged(vec![b'['; 9_000], "").unwrap_err().code, "document_crashed");
+    }
+}

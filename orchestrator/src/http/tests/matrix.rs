@@ -98,6 +98,9 @@ const MAY: [(Scope, &[&str]); 5] = [
             "listWorkers",
             "listQueues",
             "listAudit",
+            "createKey",
+            "listKeys",
+            "revokeKey",
         ],
     ),
     (
@@ -259,7 +262,7 @@ async fn every_rpc_is_open_to_its_scope_and_to_no_other() {
 
 /// A path of a route, pointing at that run and thread.
 fn path_at(path: &str, run: &str, thread: &str) -> String {
-    path.replace("{run}", run).replace("{thread}", thread).replace("{graph}", "asks")
+    path.replace("{run}", run).replace("{thread}", thread).replace("{graph}", "asks").replace("{key}", "00000000")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,8 @@
 mod calls;
 mod client;
 mod document;
+mod hostile;
+mod limits;
 mod matrix;
 mod parity;
 mod past;

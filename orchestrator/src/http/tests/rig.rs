@@ -16,7 +16,7 @@ use super::client::{PATIENCE, Reply, send};
 use super::store::{Forgetful, State};
 use crate::api::Caller;
 use crate::auth::{Auth, Scope};
-use crate::http::server::serve_with;
+use crate::http::server::{Pace, serve_with};
 use crate::{Compute, Orchestrator, Parts, Services, Settings, grpc, wiring};
 
 /// Asks one question and ends with the answer.
@@ -39,6 +39,15 @@ impl Rig {
     }
 
     pub(super) async fn with_key(key: Option<&str>) -> Self {
+        Self::with(key, Settings::default(), Duration::from_secs(20)).await
+    }
+
+    /// Requests have so long to say what they ask.
+    pub(super) async fn with_pace(headers_within: Duration) -> Self {
+        Self::with(None, Settings::default(), headers_within).await
+    }
+
+    pub(super) async fn with(key: Option<&str>, settings: Settings, headers_within: Duration) -> Self {
         let timings = Timings::default().scaled(20);
         let store = Forgetful::new(timings.clone());
         let state = store.state.clone();
@@ -46,7 +55,7 @@ impl Rig {
             store: Arc::new(store),
             broker: wiring::broker("memory:").expect("a broker"),
             blobs: wiring::blobs("memory:").expect("blobs"),
-            settings: Settings { timings, lease_partitions: false, ..Settings::default() },
+            settings: Settings { timings, lease_partitions: false, ..settings },
             compute: Compute::threads(1).expect("threads"),
         };
         let auth = Arc::new(Auth::new(parts.store.clone(), key, false));
@@ -56,7 +65,8 @@ impl Rig {
         let (web, wire) = (listener().await, listener().await);
         let (http, grpc) = (web.local_addr().expect("an address"), wire.local_addr().expect("an address"));
         let done = CancellationToken::new();
-        let serving = tokio::spawn(serve_with(web, services.clone(), done.clone(), Duration::from_millis(50)));
+        let pace = Pace { heartbeat: Duration::from_millis(50), headers_within };
+        let serving = tokio::spawn(serve_with(web, services.clone(), done.clone(), pace));
         tokio::spawn(grpc::serve(wire, services.clone(), Duration::from_millis(300)));
         Self { http, grpc, key: key.map(str::to_owned), services, store: state, done, serving }
     }

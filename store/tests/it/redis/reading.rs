@@ -149,6 +149,7 @@ async fn graphs_keys_and_workers_are_kept() {
         actor: Actor::local(),
         scopes: vec!["read".to_owned()],
         created_at: Timestamp(7),
+        expires_at: Some(Timestamp(9)),
     };
     store.put_api_key(key.clone()).await.unwrap();
     assert_eq!(store.api_key(key.hash).await.unwrap(), Some(key.clone()));
