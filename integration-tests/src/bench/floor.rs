@@ -16,9 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::tape::Tape;
 
-/// Messages under way, as many as an io worker takes.
-const PREFETCH: u16 = 64;
-
 /// Runs under way, each in a slot.
 struct Slots {
     tape: Arc<Tape>,
@@ -32,13 +29,13 @@ struct Slot {
     done: Sender<()>,
 }
 
-/// Plays `runs` runs at once, one after another in each slot, until `stop`; those under way
-/// are played to their end.
+/// Plays `runs` runs at once, one after another in each slot, until `stop`; turns under way
+/// are played to their end. As many messages are under way as a worker has slots.
 pub(super) async fn play(
     tape: Arc<Tape>,
     store: Arc<dyn Store>,
     broker: Arc<dyn Broker>,
-    runs: usize,
+    (runs, slots_at_once): (usize, u16),
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let (slots, dones): (Vec<Slot>, Vec<Receiver<()>>) = (0..runs)
@@ -48,7 +45,7 @@ pub(super) async fn play(
         })
         .unzip();
     let queue = tape.turns().first().context("a turn")?.message.queue.clone();
-    let consumer = broker.consume(&[queue], PREFETCH).await?;
+    let consumer = broker.consume(&[queue], slots_at_once).await?;
     let slots = Arc::new(Slots { tape, store, broker, slots });
     let mut players = JoinSet::new();
     for (number, done) in dones.into_iter().enumerate() {
@@ -83,6 +80,9 @@ impl Slots {
                 let sent = self.broker.publish(vec![turn.message(slot, number)]).await;
                 anyhow::ensure!(sent == [Published::Confirmed], "publish answered {sent:?}");
                 done.recv().await.context("nobody works")?;
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
             }
             self.advance(self.tape.end(run)).await?;
         }

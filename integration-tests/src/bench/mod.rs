@@ -6,6 +6,7 @@
 //! rounds, so that a busy machine slows both. What the figures must be is left to readers.
 
 mod bed;
+mod cluster;
 mod engine;
 mod floor;
 mod graph;
@@ -16,6 +17,10 @@ mod rounds;
 mod tape;
 
 pub use bed::{Bed, Kind};
+pub use cluster::{
+    ClusterPlan, ClusterReport, FLOOR_WORKER, FanOutFigures, Fsync, KindFigures, LatencyFigures, Lone, Section,
+    Setting, StepsFigures, SuspendedFigures, Versions, WarmFigures, floor_worker, measure_cluster,
+};
 pub use engine::{EngineFigures, EnginePlan, EngineReport, Nodes, Workload, measure_engine, print_engine};
 pub use graph::{GRAPH, input};
 pub use planes::Planes;

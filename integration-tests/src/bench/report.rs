@@ -1,7 +1,7 @@
 //! The figures of a measurement, and how they are shown.
 #![allow(clippy::print_stdout, reason = "what the bench prints")]
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bed::Kind;
 
@@ -94,7 +94,7 @@ pub(super) fn quantile(values: &[f64], at: f64) -> f64 {
 }
 
 /// The machine that measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
     /// Cores this process may use.
     pub cores: usize,
@@ -105,7 +105,7 @@ pub struct Machine {
     /// Processes that wanted a core over the last minute, when the bench began.
     pub load: String,
     /// `release` or `debug`.
-    pub build: &'static str,
+    pub build: String,
 }
 
 impl Machine {
@@ -120,7 +120,7 @@ impl Machine {
             model: model.trim_start_matches([' ', '\t', ':']).to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
-            build: if cfg!(debug_assertions) { "debug" } else { "release" },
+            build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
         }
     }
 }

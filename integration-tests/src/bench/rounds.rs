@@ -19,6 +19,9 @@ use super::tape::Tape;
 /// Before a round is measured.
 const WARM_UP: Duration = Duration::from_millis(500);
 
+/// Messages under way to the floor, as many as the io worker takes.
+const SLOTS: u16 = 64;
+
 /// How much is measured.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -59,7 +62,7 @@ async fn floor_round(bed: &Bed, runs: usize, plan: &Plan, tape: &Arc<Tape>) -> a
     let (probe, _ends) = Probe::new(bed.store.clone(), false);
     let stop = CancellationToken::new();
     let store: Arc<dyn Store> = probe.clone();
-    let playing = tokio::spawn(floor::play(tape.clone(), store, bed.broker.clone(), runs, stop.clone()));
+    let playing = tokio::spawn(floor::play(tape.clone(), store, bed.broker.clone(), (runs, SLOTS), stop.clone()));
     let side = side_of(&probe, runs, plan.round).await;
     stop.cancel();
     playing.await??;

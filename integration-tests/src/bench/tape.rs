@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use baton_broker::{Broker, Consumer, Depth, Error, Message, Published};
 use baton_common::commit::Commit;
 use baton_common::ids::ThreadKey;
-use baton_common::transition::{Claim, Op, Record, Submit};
+use baton_common::transition::{Claim, Op, Record, Recorded, Submit};
 use baton_common::{RunId, ThreadId};
 use baton_orchestrator::{Settings, wiring};
 use baton_store::Store;
@@ -90,6 +90,17 @@ impl Tape {
     /// Its turns.
     pub(super) fn turns(&self) -> &[Turn] {
         &self.turns
+    }
+
+    /// Bytes that an advance and an outcome of it write, and a message of it.
+    pub(super) fn sizes(&self) -> anyhow::Result<(usize, usize, Message)> {
+        let turn = self.turns.get(self.turns.len() / 2).context("a turn")?;
+        let made =
+            turn.advance.checkpoints.iter().map(|checkpoint| serde_json::to_string(checkpoint).map(|text| text.len()));
+        let opened = turn.advance.open.iter().flat_map(|group| &group.tasks).map(|task| task.body.len());
+        let advance = made.sum::<Result<usize, _>>()? + opened.sum::<usize>();
+        let outcome = if let Recorded::Ok(body) = &turn.record.outcome { body.len() } else { 0 };
+        Ok((advance, outcome, turn.message.clone()))
     }
 
     /// Its last advance, for another run.

@@ -1,4 +1,5 @@
 //! `cargo xtask bench steps`: steps per second on each store, next to a floor.
+//! `cargo xtask bench cluster`: a cluster of real processes, next to two floors.
 //! `cargo xtask bench engine`: five workloads, beside LangGraph where that is asked for.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that prints its findings")]
 
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use baton_integration_tests::bench::{
-    EnginePlan, Kind, Machine, Plan, Tape, measure, measure_engine, print_engine, print_table,
+    ClusterPlan, EnginePlan, FLOOR_WORKER, Kind, Machine, Plan, Section, Setting, Tape, floor_worker, measure,
+    measure_cluster, measure_engine, print_engine, print_table,
 };
 
 /// Runs at once.
@@ -22,13 +24,21 @@ const ENGINE_USAGE: &str = "bench engine [--json] [--rounds N] [--seconds N] [--
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+const CLUSTER_USAGE: &str = "bench cluster [--json] [--quick] [--plots] [--only SECTION] [--seconds N] [--rounds N] \
+    [--runs N] [--setting everysec|always] [--suspended N], where SECTION is steps, latency, suspended, fan-out or warm";
+
+/// Where charts are written.
+const PLOTS: &str = "docs/benchmarks";
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("steps") => steps(&arguments[1..]).await,
         Some("engine") => engine(&arguments[1..]).await,
-        other => bail!("unknown bench {other:?}: {USAGE}, or {ENGINE_USAGE}"),
+        Some("cluster") => cluster(&arguments[1..]).await,
+        Some(FLOOR_WORKER) => floor_worker(&arguments[1..]).await,
+        other => bail!("unknown bench {other:?}: {USAGE}, {ENGINE_USAGE}, or {CLUSTER_USAGE}"),
     }
 }
 
@@ -53,6 +63,52 @@ async fn engine(arguments: &[String]) -> anyhow::Result<()> {
     } else {
         println!("{machine}\n");
         print_engine(&report);
+    }
+    Ok(())
+}
+
+async fn cluster(arguments: &[String]) -> anyhow::Result<()> {
+    let (mut json, mut plots) = (false, false);
+    let mut plan = ClusterPlan::full();
+    if arguments.iter().any(|argument| argument == "--quick") {
+        plan = ClusterPlan::quick();
+    }
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value: {CLUSTER_USAGE}"));
+        match argument.as_str() {
+            "--quick" => {}
+            "--json" => json = true,
+            "--plots" => plots = true,
+            "--only" => {
+                let name = value()?;
+                plan.sections = Section::ALL.into_iter().filter(|section| section.name() == name).collect();
+                anyhow::ensure!(!plan.sections.is_empty(), "unknown section {name}: {CLUSTER_USAGE}");
+            }
+            "--seconds" => plan.round = Duration::from_secs_f64(value()?.parse()?),
+            "--rounds" => plan.rounds = value()?.parse::<usize>()?.max(1),
+            "--runs" => plan.runs = vec![value()?.parse::<usize>()?.max(1)],
+            "--suspended" => plan.suspended = value()?.parse::<usize>()?.max(100),
+            "--setting" => {
+                plan.settings = match value()?.as_str() {
+                    "everysec" => vec![Setting::Everysec],
+                    "always" => vec![Setting::Always],
+                    other => bail!("unknown setting {other}: {CLUSTER_USAGE}"),
+                };
+            }
+            other => bail!("unknown argument {other}: {CLUSTER_USAGE}"),
+        }
+    }
+    let report = measure_cluster(&plan).await?;
+    if plots {
+        for name in report.draw(std::path::Path::new(PLOTS))? {
+            eprintln!("drawn {PLOTS}/{name}");
+        }
+    }
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{}", report.tables());
     }
     Ok(())
 }
