@@ -12,7 +12,7 @@ use super::codes::{effect_code, status_code};
 use super::commands::{Guess, run};
 use super::history;
 use super::pack::Packer;
-use super::rows::{fresh_task_row, kind_code, needs_row, policy_row, terms_row, to_json};
+use super::rows::{fresh_task_row, kind_code, needs_row, policy_row, terms_row, to_short_json};
 use super::scripts::Script;
 use crate::Error;
 
@@ -99,7 +99,7 @@ fn group(packer: Packer, run: RunId, generation: Gen, new: &NewGroup) -> Result<
         .bytes(&info.tool);
     let packer = tasks(packer, new, wide);
     let ids = (info.kind == TaskKind::Ask).then(|| question_ids(run, generation, new));
-    Ok(packer.bytes_or_none(ids).bytes(to_json(info)?).bytes(policy_row(info)))
+    Ok(packer.bytes_or_none(ids).bytes(to_short_json(info)?).bytes(policy_row(info)))
 }
 
 /// Five lists of names and values: rows, bodies, terms, needs and who needs each. The names are

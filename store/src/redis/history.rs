@@ -10,14 +10,14 @@ use baton_common::{GroupId, JobId, Seq};
 
 use super::commands::{Guess, run};
 use super::pack::{Fields, Packer, broken};
-use super::rows::to_json;
+use super::rows::to_short_json;
 use crate::Error;
 
 /// Fields of a thread's data, as a list of names and values.
 pub(super) fn data(packer: Packer, checkpoints: &[Checkpoint], segments: &[Segment]) -> Result<Packer, Error> {
     let mut packer = packer.list((checkpoints.len() + segments.len()) * 2);
     for checkpoint in checkpoints {
-        packer = packer.bytes(format!("c{}", checkpoint.seq)).bytes(to_json(checkpoint)?);
+        packer = packer.bytes(format!("c{}", checkpoint.seq)).bytes(to_short_json(checkpoint)?);
     }
     for segment in segments {
         packer = packer.bytes(format!("s{}#{}", segment.channel, segment.number)).bytes(&segment.body);

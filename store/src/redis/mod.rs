@@ -27,6 +27,7 @@ mod run_row;
 mod sabotage;
 mod scripts;
 mod waits;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

@@ -1,5 +1,6 @@
 //! The packed rows that transitions decide by, as the scripts write them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use baton_common::commit::NewTask;
@@ -13,6 +14,7 @@ use baton_common::{Digest, JobId, Timestamp};
 
 use super::codes::{retry_letters, status_of};
 use super::pack::{Fields, Packer, broken};
+use super::words;
 use crate::{Error, machine};
 
 /// What a script must know of a run for good: body digest, thread, deadline, its root's thread
@@ -311,9 +313,19 @@ pub(super) fn kind_code(kind: TaskKind) -> u32 {
     }
 }
 
-/// A record kept as its JSON text.
+/// A record kept as its JSON text, its words cut short or not.
 pub(super) fn json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(text).map_err(|_| broken("a text is no such record"))
+    let text = words::whole(text).ok_or_else(|| broken("a text was cut short by a later program"))?;
+    serde_json::from_slice(&text).map_err(|_| broken("a text is no such record"))
+}
+
+/// A record as its JSON text, for what scripts do not look into.
+pub(super) fn to_short_json(value: &impl serde::Serialize) -> Result<String, Error> {
+    let text = to_json(value)?;
+    Ok(match words::shortened(&text) {
+        Cow::Owned(short) => short,
+        Cow::Borrowed(_) => text,
+    })
 }
 
 /// A record as its JSON text.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const STATE_BYTES: usize = 1_024;
 /// Bytes of each message of a suspended run, which has four.
 const MESSAGE_BYTES: usize = 256;
-/// Messages, each by a superstep of its own.
+/// Messages, each of a superstep of its own.
 const MESSAGES: usize = 4;
 
 /// The name of [`single`].
@@ -37,10 +37,10 @@ pub(super) fn single_input() -> Value {
     json!({"text": "x".repeat(200)})
 }
 
-/// Five supersteps that need nobody, and then a question that stays open.
+/// Supersteps that need nobody, five checkpoints with the first, and a question that stays open.
 pub(super) fn suspended() -> String {
     let (text, message) = ("s".repeat(STATE_BYTES), "m".repeat(MESSAGE_BYTES));
-    let steps: String = (1..=MESSAGES)
+    let steps: String = (2..=MESSAGES)
         .map(|step| {
             let next = if step == MESSAGES { "ask".to_owned() } else { format!("say{}", step + 1) };
             format!("  say{step}: {{ save: {{ said: '\"{message}\"' }}, then: {next} }}\n")
@@ -55,7 +55,7 @@ output: {{ answer: state.answer }}
 state: {{ text: string, answer: string, said: {{ type: array, reduce: append }} }}
 start: keep
 nodes:
-  keep: {{ save: {{ text: '\"{text}\"' }}, then: say1 }}
+  keep: {{ save: {{ text: '\"{text}\"', said: '\"{message}\"' }}, then: say2 }}
 {steps}  ask:
     ask: {{ title: 'Shall it go on?', fields: {{ text: string }} }}
     save: {{ answer: output.text }}

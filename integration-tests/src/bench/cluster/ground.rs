@@ -2,6 +2,7 @@
 //! floors on them, and a cluster of real processes.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use baton_broker::Broker;
 use baton_common::settings::Timings;
@@ -132,7 +133,13 @@ impl FloorGround {
         let vhost = rabbit.new_vhost()?;
         let broker_url = format!("{}?queue_type={}", rabbit.url(&vhost), ground.setting.queue_type());
         let store = wiring::store(&redis.url(), &Timings::default()).await?;
-        Ok(Self { redis, store, broker: wiring::broker(&broker_url)?, broker_url })
+        let broker = wiring::broker(&broker_url)?;
+        let began = Instant::now();
+        while !broker.ready() {
+            anyhow::ensure!(began.elapsed() < Duration::from_secs(30), "the broker does not take messages");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(Self { redis, store, broker, broker_url })
     }
 }
 

@@ -79,13 +79,17 @@ impl User {
     pub(super) async fn ended(&self, run: RunId) -> anyhow::Result<()> {
         let request = WatchRequest { run_id: run.to_string(), after: 0, state: false };
         let mut items = self.runs().watch(request).await?.into_inner();
+        let mut ended = None;
+        // Read to the end of the stream: one that is dropped before is reset, and connections
+        // with many resets are given up.
         while let Some(item) = items.message().await? {
             if let Some(Item::Ended(run)) = item.item {
-                anyhow::ensure!(run.failure.is_none(), "run {} failed: {:?}", run.id, run.failure);
-                return Ok(());
+                ended = Some(run);
             }
         }
-        bail!("the watch of {run} broke")
+        let ended = ended.with_context(|| format!("the watch of {run} broke"))?;
+        anyhow::ensure!(ended.failure.is_none(), "run {run} failed: {:?}", ended.failure);
+        Ok(())
     }
 
     /// Answers the question of a node.
