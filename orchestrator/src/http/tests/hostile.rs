@@ -77,7 +77,7 @@ impl Sent {
 
     fn head(&self, route: &Route) -> String {
         let encoded: String = url::form_urlencoded::byte_serialize(self.path.as_bytes()).collect();
-        let run = if self.path.len() % 2 == 0 { NOBODY } else { encoded.as_str() };
+        let run = if self.path.len().is_multiple_of(2) { NOBODY } else { encoded.as_str() };
         let path = route.path.replace("{run}", run);
         let path = path.split('/').map(|part| if part.starts_with('{') { encoded.as_str() } else { part });
         let query = route.query.iter().zip(&self.values).map(|(name, value)| {
