@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 use v1::graphs_client::GraphsClient;
 use v1::history_client::HistoryClient;
 use v1::operate_client::OperateClient;
+use v1::operations_client::OperationsClient;
 use v1::runs_client::RunsClient;
 
 use crate::exit::Failed;
@@ -58,6 +59,14 @@ impl Client {
         F: Future<Output = Result<T, Status>>,
     {
         self.ask(|carrier| call(OperateClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
+    }
+
+    /// A call of `Operations`.
+    pub(crate) async fn operations<T, F>(&self, call: impl Fn(OperationsClient<Carrier>) -> F) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.ask(|carrier| call(OperationsClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
     }
 
     async fn ask<T, F>(&self, call: impl Fn(Carrier) -> F) -> Result<T, Failed>

@@ -70,6 +70,16 @@ impl Keys {
         same(token, &self.token(job, fence, &holder)).then_some(holder)
     }
 
+    /// Shows that an item of an operation was previewed.
+    pub(crate) fn item(&self, says: &[String]) -> String {
+        let fields: Vec<&str> = std::iter::once("item").chain(says.iter().map(String::as_str)).collect();
+        self.seal(&fields)
+    }
+
+    pub(crate) fn is_item(&self, seal: &str, says: &[String]) -> bool {
+        same(seal, &self.item(says))
+    }
+
     fn seal(&self, fields: &[&str]) -> String {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         for field in fields {

@@ -4,7 +4,7 @@ use baton_proto::v1;
 use serde_json::{Map, Value, json};
 
 use super::json_or_file;
-use crate::args::{DiffArgs, EditArgs, ForkArgs, HistoryArgs, RetryArgs, StateArgs};
+use crate::args::{DiffArgs, EditArgs, ForkArgs, HistoryArgs, StateArgs};
 use crate::client::call;
 use crate::exit::{Exit, Failed};
 use crate::output::{ago, bytes, table};
@@ -102,14 +102,14 @@ pub(super) async fn fork(args: &ForkArgs, setup: &Setup) -> Result<Exit, Failed>
     Ok(Exit::Succeeded)
 }
 
-pub(super) async fn retry(args: &RetryArgs, setup: &Setup) -> Result<Exit, Failed> {
+pub(super) async fn retry(run: &str, from: Option<u64>, setup: &Setup) -> Result<Exit, Failed> {
     let client = setup.client()?;
-    let request = v1::RetryRequest { run_id: args.run.clone(), from: args.from.unwrap_or_default() };
+    let request = v1::RetryRequest { run_id: run.to_owned(), from: from.unwrap_or_default() };
     let retried = call!(client, history, retry, request)?;
-    let value = json!({ "run": args.run, "generation": retried.generation, "existed": retried.existed });
+    let value = json!({ "run": run, "generation": retried.generation, "existed": retried.existed });
     setup.output.result(&value, |paint| {
         let what = if retried.existed { "goes on already" } else { "goes on" };
-        format!("{} {} {what}", paint.green("✓"), args.run)
+        format!("{} {run} {what}", paint.green("✓"))
     });
     Ok(Exit::Succeeded)
 }

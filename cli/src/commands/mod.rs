@@ -1,6 +1,8 @@
 //! The commands, a file for each family.
 
 mod answer;
+mod audit;
+mod bulk;
 mod dev;
 mod graph;
 mod graph_test;
@@ -10,7 +12,7 @@ mod operate;
 mod run;
 mod runs;
 
-use crate::args::Command;
+use crate::args::{Command, RetryArgs, SelectArgs};
 use crate::exit::{Exit, Failed};
 use crate::setup::Setup;
 
@@ -25,20 +27,25 @@ pub(crate) async fn execute(command: &Command, setup: &Setup) -> Result<Exit, Fa
         Command::Get { run } => runs::get(run, setup).await,
         Command::List(args) => runs::list(args, setup).await,
         Command::Answer(args) => answer::answer(args, setup).await,
-        Command::Cancel { run } => runs::cancel(run, setup).await,
+        Command::Cancel { run: Some(run), select } if select.matches_all() => runs::cancel(run, setup).await,
+        Command::Cancel { run, select } => {
+            bulk::many("cancel", &SelectArgs { run: run.clone(), ..select.clone() }, setup).await
+        }
+        Command::Dead(command) => bulk::dead(command, setup).await,
         Command::Signal(args) => runs::signal(args, setup).await,
         Command::History(args) => history::history(args, setup).await,
         Command::State(args) => history::state(args, setup).await,
         Command::Diff(args) => history::diff(args, setup).await,
         Command::Edit(args) => history::edit(args, setup).await,
         Command::Fork(args) => history::fork(args, setup).await,
-        Command::Retry(args) => history::retry(args, setup).await,
+        Command::Retry(RetryArgs { run: Some(run), from, .. }) => history::retry(run, *from, setup).await,
+        Command::Retry(args) => bulk::many("retry", &args.select, setup).await,
         Command::Replay { run } => history::replay(run, setup).await,
         Command::Unpark { run } => operate::unpark(run, setup).await,
         Command::Workers => operate::workers(setup).await,
         Command::Queues => operate::queues(setup).await,
         Command::Artifacts(args) => operate::artifacts(args, setup).await,
-        Command::Audit { run } => operate::audit(run.as_deref(), setup).await,
+        Command::Audit(command) => audit::audit(command, setup).await,
         Command::Keys(command) => operate::keys(command, setup).await,
         Command::Health => operate::health(setup).await,
     }

@@ -96,32 +96,6 @@ async fn fetch(args: &ArtifactsArgs, path: &str, setup: &Setup) -> Result<Exit, 
     Ok(Exit::Succeeded)
 }
 
-pub(super) async fn audit(run: Option<&str>, setup: &Setup) -> Result<Exit, Failed> {
-    let client = setup.client()?;
-    let request =
-        v1::AuditRequest { run_id: run.unwrap_or_default().to_owned(), page_size: 500, page_token: String::new() };
-    let entries = call!(client, operate, audit, request)?.entries;
-    let each = entries.iter().map(|entry| {
-        json!({
-            "at_ms": entry.at_ms, "actor": entry.actor, "operation": entry.operation, "run": entry.run_id,
-            "subject": entry.subject, "before": entry.before, "after": entry.after, "verdict": entry.verdict,
-        })
-    });
-    setup.output.result(&json!({ "entries": each.collect::<Vec<_>>() }), |paint| {
-        let row = |entry: &v1::AuditEntry| {
-            vec![
-                ago(entry.at_ms),
-                entry.actor.clone(),
-                paint.bold(&entry.operation),
-                entry.run_id.clone(),
-                entry.verdict.clone(),
-            ]
-        };
-        table(paint, &["WHEN", "WHO", "WHAT", "RUN", "VERDICT"], &entries.iter().map(row).collect::<Vec<_>>())
-    });
-    Ok(Exit::Succeeded)
-}
-
 pub(super) async fn keys(command: &KeysCommand, setup: &Setup) -> Result<Exit, Failed> {
     let client = setup.client()?;
     match command {

@@ -71,9 +71,14 @@ impl Orchestrator {
     /// # Errors
     /// When there is no such run for this caller, or nothing is known of what happened.
     pub async fn cancel(&self, caller: &Caller, run: RunId) -> Result<CancelView, ApiError> {
+        self.cancel_as(caller, run, "").await
+    }
+
+    /// The same as part of an operation over many.
+    pub(super) async fn cancel_as(&self, caller: &Caller, run: RunId, operation: &str) -> Result<CancelView, ApiError> {
         let inner = &self.inner;
         inner.owned(caller, run).await?;
-        let cancel = Cancel { run, actor: caller.actor.clone(), operation: String::new() };
+        let cancel = Cancel { run, actor: caller.actor.clone(), operation: operation.to_owned() };
         let settled = inner.settle(|| inner.cancel_op(cancel.clone())).await?;
         if fail::point("after_cancel_script").await == Passed::Error {
             return Err(fail::unknown().into());

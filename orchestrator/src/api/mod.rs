@@ -20,6 +20,9 @@
 //! artifacts(&Caller, RunId)                 -> Vec<ArtifactView>
 //! artifact(&Caller, RunId, path: &str)      -> ArtifactContent
 //! audit(&Caller, AuditFilter)               -> Vec<Audit>
+//! verify_audit(&Caller, Vec<KeptHead>)       -> AuditVerdict
+//! preview(&Caller, Action, Selection)       -> Preview
+//! apply_operation(&Caller, id, Action, Vec<Sealed>) -> Vec<AppliedItem>
 //! unpark(&Caller, RunId)                    -> bool
 //! health()                                  -> Health
 //! readiness()                               -> Readiness
@@ -29,12 +32,14 @@
 
 mod address;
 mod answer;
+mod audit;
 mod error;
 mod family;
 mod graphs;
 mod history;
 mod migrate;
 mod operate;
+mod operation;
 pub(crate) mod page;
 mod ready;
 mod replay;
@@ -46,9 +51,11 @@ mod types;
 mod updates;
 mod watch;
 
+pub use audit::AuditVerdict;
 pub use error::{ApiError, ErrorKind};
 pub use history::{ChannelChange, CheckpointPage, CheckpointView, DiffView, StateView};
 pub use migrate::{MigrateRequest, Migrated, MigratedRun, Migration};
+pub use operation::{Action, Applied as AppliedItem, ITEMS_MAX, Item, Preview, Sealed, Selection};
 pub use ready::Readiness;
 pub use replay::{Difference, ReplayView};
 pub use rewind::{Edited, ForkRequest, Retried};

@@ -1,19 +1,14 @@
 //! What operators look at: workers, queues, files of runs, the audit, health.
 
 use baton_broker::JOB_QUEUES;
-use baton_common::records::Audit;
 use baton_common::{Partition, RunId, WorkerId};
 use futures_util::StreamExt as _;
 use tokio::time::{Duration, timeout};
 
-use super::{ApiError, ArtifactContent, ArtifactView, AuditFilter, Caller, Health, QueueView, WorkerView};
+use super::{ApiError, ArtifactContent, ArtifactView, Caller, Health, QueueView, WorkerView};
 use crate::orchestrator::Orchestrator;
 use crate::plane::file_key;
 
-/// Audit entries unless asked for otherwise.
-const AUDIT_DEFAULT: u32 = 1_000;
-/// Partitions read at once.
-const AUDIT_READS_MAX: usize = 32;
 /// How long the store may take to answer before it counts as gone.
 const HEALTH_WITHIN: Duration = Duration::from_secs(2);
 
@@ -78,29 +73,6 @@ impl Orchestrator {
         let content = blobs.stream(tenant, &key).await?.map(|piece| piece.map_err(ApiError::from));
         let artifact = ArtifactView { path: path.to_owned(), bytes, file: blobs.file(tenant, &key) };
         Ok(ArtifactContent { artifact, content: Box::pin(content) })
-    }
-
-    /// Who did what, old entries first.
-    ///
-    /// # Errors
-    /// When there is no such run for this caller, or the store does not answer.
-    pub async fn audit(&self, caller: &Caller, filter: AuditFilter) -> Result<Vec<Audit>, ApiError> {
-        let limit = if filter.limit == 0 { AUDIT_DEFAULT } else { filter.limit };
-        let partitions: Vec<Partition> = match filter.run {
-            Some(run) => vec![run.partition],
-            None => Partition::all().collect(),
-        };
-        let reads = partitions.into_iter().map(|partition| self.inner.store.audit(partition, limit));
-        let mut pages = futures_util::stream::iter(reads).buffered(AUDIT_READS_MAX);
-        let mut entries = Vec::new();
-        while let Some(found) = pages.next().await {
-            let found = found?;
-            let theirs = found.into_iter().filter(|entry| entry.tenant == caller.tenant);
-            entries.extend(theirs.filter(|entry| filter.run.is_none_or(|run| entry.run == run)));
-        }
-        entries.sort_by_key(|entry| (entry.at, entry.run));
-        entries.truncate(limit as usize);
-        Ok(entries)
     }
 
     /// Whether the parts this orchestrator needs answer.

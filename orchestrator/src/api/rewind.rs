@@ -134,6 +134,18 @@ impl Orchestrator {
     /// When there is no such run or checkpoint for this caller, it succeeded or is under way,
     /// or another run is active on its thread.
     pub async fn retry(&self, caller: &Caller, run: RunId, from: Option<Seq>) -> Result<Retried, ApiError> {
+        self.retry_as(caller, run, from, None, "").await
+    }
+
+    /// The same as part of an operation over many, of the generation that was seen.
+    pub(super) async fn retry_as(
+        &self,
+        caller: &Caller,
+        run: RunId,
+        from: Option<Seq>,
+        seen: Option<Gen>,
+        operation: &str,
+    ) -> Result<Retried, ApiError> {
         let inner = &self.inner;
         let found = inner.owned(caller, run).await?;
         if found.state.status.is_terminal() {
@@ -144,14 +156,8 @@ impl Orchestrator {
             None => None,
         };
         let deadline = inner.time_again(&found).await?;
-        let retry = Retry {
-            run,
-            seen: found.state.r#gen,
-            from,
-            deadline,
-            actor: caller.actor.clone(),
-            operation: String::new(),
-        };
+        let seen = seen.unwrap_or(found.state.r#gen);
+        let retry = Retry { run, seen, from, deadline, actor: caller.actor.clone(), operation: operation.to_owned() };
         let settled = inner.settle(|| inner.retry_op(retry.clone())).await?;
         let conflict = |code: &str, cause: String, cure: &str| ApiError::new(ErrorKind::Conflict, code, cause, cure);
         match settled.answer {
@@ -160,9 +166,9 @@ impl Orchestrator {
                 inner.inflight.ended(run);
                 inner.follow(run, tail);
                 inner.advance_soon(run, Cue::Look);
-                Ok(Retried { generation: found.state.r#gen.next(), existed: false })
+                Ok(Retried { generation: seen.next(), existed: false })
             }
-            RetryAnswer::Already => Ok(Retried { generation: found.state.r#gen.next(), existed: !settled.repeated }),
+            RetryAnswer::Already => Ok(Retried { generation: seen.next(), existed: !settled.repeated }),
             RetryAnswer::Refused => {
                 let cause = format!("run {run} is {}", found.state.status.name());
                 Err(conflict("not_retryable", cause, "only runs that failed, were cancelled or are stuck go on again"))

@@ -64,9 +64,14 @@ impl Orchestrator {
     /// # Errors
     /// When there is no such run for this caller, or nothing is known of what happened.
     pub async fn unpark(&self, caller: &Caller, run: RunId) -> Result<bool, ApiError> {
+        self.unpark_as(caller, run, "").await
+    }
+
+    /// The same as part of an operation over many.
+    pub(super) async fn unpark_as(&self, caller: &Caller, run: RunId, operation: &str) -> Result<bool, ApiError> {
         self.inner.owned(caller, run).await?;
-        let (actor, operation) = (&caller.actor, String::new());
-        let unpark = || Op::Unpark { run, actor: actor.clone(), operation: operation.clone() };
+        let actor = &caller.actor;
+        let unpark = || Op::Unpark { run, actor: actor.clone(), operation: operation.to_owned() };
         let unparked = self.inner.settle(|| self.inner.change_op(unpark())).await?;
         if unparked.answer {
             self.inner.advance_soon(run, Cue::Look);

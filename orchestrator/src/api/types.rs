@@ -445,12 +445,20 @@ pub struct ArtifactContent {
     pub content: Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>,
 }
 
-/// Which runs' events an audit shows.
+/// Which entries an audit shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditFilter {
     /// Only this run; all of the tenant otherwise.
     pub run: Option<RunId>,
-    /// At most so many; 0 means 1000.
+    /// Only what this one did.
+    pub actor: Option<Actor>,
+    /// Only this: `submit`, `cancel`; or an operation over many by its id.
+    pub operation: Option<String>,
+    /// Only from then on.
+    pub since: Option<Timestamp>,
+    /// Only up to then.
+    pub until: Option<Timestamp>,
+    /// At most so many, the newest; 0 means 1000.
     pub limit: u32,
 }
 

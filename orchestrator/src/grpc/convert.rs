@@ -307,6 +307,7 @@ pub(super) fn audit(entry: baton_common::records::Audit) -> v1::AuditEntry {
         before: entry.before.0,
         after: entry.after.0,
         verdict: entry.verdict,
+        number: entry.number,
     }
 }
 

@@ -10,6 +10,7 @@ mod graphs;
 mod history;
 mod migration;
 mod operate;
+mod operations;
 mod plane;
 mod runs;
 mod server;

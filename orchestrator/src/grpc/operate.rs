@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use baton_common::{Actor, TenantId};
+use baton_common::{Actor, TenantId, Timestamp};
 use baton_control::grpc::convert as words;
 use baton_proto::v1;
 use futures_util::{Stream, StreamExt, stream};
@@ -60,7 +60,15 @@ impl Operate for Services {
         let request = request.into_inner();
         let run = if request.run_id.is_empty() { None } else { Some(run_id(&request.run_id)?) };
         let limit = convert::page_size(request.page_size).map_err(status::of_malformed)?;
-        let entries = self.orchestrator.audit(&caller, AuditFilter { run, limit }).await.map_err(status::of_api)?;
+        let filter = AuditFilter {
+            run,
+            actor: convert::optional("actor", &request.actor).map_err(status::of_malformed)?,
+            operation: Some(request.operation).filter(|operation| !operation.is_empty()),
+            since: request.since_ms.map(Timestamp),
+            until: request.until_ms.map(Timestamp),
+            limit,
+        };
+        let entries = self.orchestrator.audit(&caller, filter).await.map_err(status::of_api)?;
         let entries = entries.into_iter().map(convert::audit).collect();
         Ok(Response::new(v1::AuditResponse { entries, next_page_token: String::new() }))
     }

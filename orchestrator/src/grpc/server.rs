@@ -14,6 +14,7 @@ use v1::control_plane_server::ControlPlaneServer;
 use v1::graphs_server::GraphsServer;
 use v1::history_server::HistoryServer;
 use v1::operate_server::OperateServer;
+use v1::operations_server::OperationsServer;
 use v1::runs_server::RunsServer;
 
 use super::{admission, status};
@@ -88,6 +89,7 @@ pub(super) async fn serve_with(
         .add_service(limited!(GraphsServer))
         .add_service(limited!(HistoryServer))
         .add_service(limited!(OperateServer))
+        .add_service(limited!(OperationsServer))
         .add_service(limited!(ControlPlaneServer));
     let router = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
@@ -118,8 +120,15 @@ pub(super) async fn serve_with(
 
 /// Says whether calls can be served: as long as the store answers and nobody shuts down.
 async fn report_health(health: HealthReporter, orchestrator: Orchestrator, shutdown: CancellationToken) {
-    let names =
-        ["", "baton.v1.Runs", "baton.v1.Graphs", "baton.v1.History", "baton.v1.Operate", "baton.v1.ControlPlane"];
+    let names = [
+        "",
+        "baton.v1.Runs",
+        "baton.v1.Graphs",
+        "baton.v1.History",
+        "baton.v1.Operate",
+        "baton.v1.Operations",
+        "baton.v1.ControlPlane",
+    ];
     let mut last = None;
     let look = async {
         loop {

@@ -42,6 +42,8 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "other_graph",
             "no_scope",
             "unknown_scope",
+            "not_previewed",
+            "too_many_items",
         ],
     ),
     (403, &["control_refused", "foreign_tenant"]),

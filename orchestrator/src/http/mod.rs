@@ -14,6 +14,7 @@ mod jobs;
 mod keys;
 mod openapi;
 mod operate;
+mod operations;
 mod origin;
 mod probes;
 mod refused;

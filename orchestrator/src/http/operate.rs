@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use baton_common::Timestamp;
 use serde_json::{Value, json};
 
 use super::route::{Answer, Call};
@@ -53,12 +54,20 @@ pub(super) async fn artifact(mut call: Call) -> Answer {
 pub(super) async fn audit(mut call: Call) -> Answer {
     let asked = call.query.number("limit")?.unwrap_or(0);
     let limit = page::page_size(u32::try_from(asked).unwrap_or(u32::MAX));
-    let filter = AuditFilter { run: call.query.parsed("run")?, limit };
+    let moment = |at: Option<u64>| at.map(|at| Timestamp(i64::try_from(at).unwrap_or(i64::MAX)));
+    let filter = AuditFilter {
+        run: call.query.parsed("run")?,
+        actor: call.query.parsed("actor")?,
+        operation: call.query.text("operation")?,
+        since: moment(call.query.number("since_ms")?),
+        until: moment(call.query.number("until_ms")?),
+        limit,
+    };
     let entries = call.services.orchestrator.audit(&call.caller, filter).await?;
     let shown = entries.iter().map(|entry| {
         json!({
             "at_ms": entry.at, "actor": entry.actor, "operation": entry.operation, "run": entry.run,
-            "subject": entry.subject, "before": entry.before, "after": entry.after, "verdict": entry.verdict,
+            "subject": entry.subject, "before": entry.before, "after": entry.after, "verdict": entry.verdict, "number": entry.number,
         })
     });
     Ok(view::json(StatusCode::OK, &json!({ "entries": shown.collect::<Vec<_>>() })))

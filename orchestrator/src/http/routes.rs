@@ -4,7 +4,7 @@
 use axum::http::Method;
 
 use super::route::Route;
-use super::{graphs, history, jobs, keys, operate, runs};
+use super::{graphs, history, jobs, keys, operate, operations, runs};
 use crate::auth::Scope;
 
 /// Every call.
@@ -406,9 +406,9 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/v1/audit",
         operation: "listAudit",
-        summary: "Who did what, old entries first.",
+        summary: "Who did what: the newest entries, old ones first.",
         scope: Scope::Operate,
-        query: &["limit", "run"],
+        query: &["actor", "limit", "operation", "run", "since_ms", "until_ms"],
         headers: &[],
         body: None,
         answers: &[(200, "Audit")],
@@ -453,5 +453,44 @@ pub(super) const ROUTES: &[Route] = &[
         answers: &[(200, "RevokedKey")],
         codes: &[],
         handler: |call| Box::pin(keys::revoke(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/audit/verify",
+        operation: "verifyAudit",
+        summary: "Whether the audit still says what it said, and where it ends.",
+        scope: Scope::Operate,
+        query: &[],
+        headers: &[],
+        body: Some("VerifyAudit"),
+        answers: &[(200, "AuditVerdict")],
+        codes: &[],
+        handler: |call| Box::pin(operations::verify_audit(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/operations/preview",
+        operation: "previewOperation",
+        summary: "What an operation over many would touch. Nothing is changed or kept.",
+        scope: Scope::Operate,
+        query: &[],
+        headers: &[],
+        body: Some("PreviewOperation"),
+        answers: &[(200, "OperationPreview")],
+        codes: &["run_not_found"],
+        handler: |call| Box::pin(operations::preview(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/operations/apply",
+        operation: "applyOperation",
+        summary: "Does what was previewed. What went on since is refused, and repeating it changes nothing.",
+        scope: Scope::Operate,
+        query: &[],
+        headers: &[],
+        body: Some("ApplyOperation"),
+        answers: &[(200, "OperationResults")],
+        codes: &["not_previewed", "too_many_items"],
+        handler: |call| Box::pin(operations::apply(call)),
     },
 ];

@@ -4,6 +4,7 @@
 mod faults;
 mod graphs;
 mod inputs;
+mod operators;
 mod runs;
 mod store;
 mod tokens;

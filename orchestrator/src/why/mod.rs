@@ -17,7 +17,7 @@ use baton_store::RunDetail;
 
 use crate::api::{QuestionView, Wait, WorkerView};
 
-pub(crate) use gather::LISTED_TASKS_MAX;
+pub(crate) use gather::{Depths, LISTED_TASKS_MAX};
 
 /// What is around every run.
 #[derive(Debug, Default)]

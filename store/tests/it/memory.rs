@@ -95,6 +95,8 @@ const WANTED: &[&str] = &[
     "Gc false",
     "Park true",
     "Unpark true",
+    "Dead Done",
+    "Dead Refused",
     "Extend true",
     "Extend false",
 ];

@@ -109,3 +109,40 @@ async fn what_is_broken_breaks_nothing_beside_it() {
     assert!(others.iter().all(|reply| *reply == Ok(Reply::Submit(SubmitAnswer::Accepted))), "{others:?}");
     store.close().await;
 }
+
+#[tokio::test]
+async fn whoever_changes_the_audit_in_the_file_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    golden::fill_second(&store).await;
+    store.close().await;
+    let partition = baton_common::Partition(17);
+    let walked = async || {
+        let store = open(folder.path()).unwrap();
+        let head = store.audit_head(partition).await.unwrap();
+        let mut walk = baton_store::audit::Walk::new(partition, None);
+        let mut after = None;
+        loop {
+            let page = store.audit_page(partition, after.as_deref(), 2, false).await.unwrap();
+            page.entries.iter().for_each(|entry| walk.step(entry));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        store.close().await;
+        walk.end(head.as_ref())
+    };
+    let whole = walked().await;
+    assert!(whole.broken.is_none() && whole.chained >= 3, "{whole:?}");
+    let change = |sql: &str| {
+        let file = rusqlite::Connection::open(folder.path().join("baton.sqlite")).unwrap();
+        assert_eq!(file.execute(sql, [17]).unwrap(), 1, "{sql}");
+    };
+    change("UPDATE audit SET row = replace(row, 'signal', 'cancel') WHERE part = ?1 AND number = 1");
+    let broken = walked().await.broken.unwrap();
+    assert_eq!((broken.number, broken.fault), (2, baton_store::audit::Fault::Altered));
+    change("DELETE FROM audit WHERE part = ?1 AND number = 1");
+    let broken = walked().await.broken.unwrap();
+    assert_eq!((broken.number, broken.fault), (2, baton_store::audit::Fault::Missing));
+}
