@@ -7,13 +7,14 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "baton/v1/errors.proto",
     "baton/v1/runs.proto",
     "baton/v1/graphs.proto",
     "baton/v1/history.proto",
     "baton/v1/operate.proto",
     "baton/v1/operations.proto",
+    "baton/v1/schedules.proto",
     "baton/v1/control.proto",
 ];
 

@@ -34,6 +34,10 @@ pub struct Timings {
     pub key_retention_ms: u64,
     /// The pause before a job is handed out again when its worker was lost.
     pub infra_backoff_ms: u64,
+    /// A fire of a schedule that nobody looked at for this long is one to catch up.
+    pub fire_late_ms: u64,
+    /// What waits for a schedule's run to end is looked at this often.
+    pub fire_poll_ms: u64,
     /// Lost workers after which a job fails as poison.
     pub infra_attempts_max: u32,
     /// Times a run may be taken for computing without an advance before it is parked.
@@ -60,6 +64,8 @@ impl Default for Timings {
             retention_ms: 7 * 24 * 3_600_000,
             key_retention_ms: 30 * 24 * 3_600_000,
             infra_backoff_ms: 500,
+            fire_late_ms: 60_000,
+            fire_poll_ms: 1_000,
             infra_attempts_max: 3,
             advance_attempts_max: 5,
             share_max: 256,
@@ -85,6 +91,8 @@ impl Timings {
             idle_tick_ms: scale(self.idle_tick_ms),
             mark_after_ms: scale(self.mark_after_ms),
             infra_backoff_ms: scale(self.infra_backoff_ms),
+            fire_late_ms: scale(self.fire_late_ms),
+            fire_poll_ms: scale(self.fire_poll_ms),
             ..self.clone()
         }
     }

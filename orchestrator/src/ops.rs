@@ -5,7 +5,7 @@ use baton_common::commit::Commit;
 use baton_common::job::RenewAnswer;
 use baton_common::transition::{
     AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Dead, DeadAnswer, Deliver,
-    DeliverAnswer, Edit, EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, Mark, Op, Record, RecordVerdict, Renew,
+    DeliverAnswer, Edit, EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, KeepSchedule, KeepScheduleAnswer, Mark, Op, Record, RecordVerdict, Renew,
     Repin, RepinAnswer, Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Signal, SignalAnswer, Submit, SubmitAnswer,
 };
 use baton_store::Error;
@@ -51,6 +51,7 @@ transitions! {
     retry_op(op: Retry) -> RetryAnswer { Op::Retry(Box::new(op)), Retry }
     repin_op(op: Repin) -> RepinAnswer { Op::Repin(op), Repin }
     reserve_op(op: Reserve) -> ReserveAnswer { Op::Reserve(op), Reserve }
+    keep_schedule_op(op: KeepSchedule) -> KeepScheduleAnswer { Op::KeepSchedule(Box::new(op)), KeepSchedule }
     fire_op(op: Fire) -> FireAnswer { Op::Fire(op), Fire }
     /// The operations that only say whether something changed.
     change_op(op: Op) -> bool { op, Changed }

@@ -16,6 +16,7 @@ use baton_common::{JobId, Partition, TenantId, Timestamp};
 
 pub mod audit;
 mod live;
+mod schedules;
 pub mod machine;
 pub mod memory;
 pub mod redis;
@@ -33,6 +34,7 @@ pub mod suite;
 pub use self::redis::{RedisOptions, RedisStore};
 pub use live::Live;
 pub use memory::MemoryStore;
+pub use schedules::Schedules;
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 /// Why the store did not answer.
@@ -51,7 +53,7 @@ pub enum Error {
 
 /// The atomic boundary.
 #[async_trait]
-pub trait Store: Reader + Registry + Send + Sync {
+pub trait Store: Reader + Registry + Schedules + Send + Sync {
     /// Makes one transition. An error means that nothing is known of it; repeat it.
     async fn apply(&self, op: Op) -> Result<Reply, Error>;
 

@@ -24,12 +24,23 @@ pub enum DueKind {
     Cancel,
     /// A run's records may go.
     Gc,
+    /// A schedule is to be looked at. Its entry names the schedule in the place of a run.
+    Schedule,
 }
 
 impl DueKind {
     /// Every kind.
-    pub const ALL: [Self; 8] =
-        [Self::Ready, Self::Publish, Self::Check, Self::Lease, Self::Timer, Self::Signal, Self::Cancel, Self::Gc];
+    pub const ALL: [Self; 9] = [
+        Self::Ready,
+        Self::Publish,
+        Self::Check,
+        Self::Lease,
+        Self::Timer,
+        Self::Signal,
+        Self::Cancel,
+        Self::Gc,
+        Self::Schedule,
+    ];
 
     /// The letter in a member's text.
     #[must_use]
@@ -43,6 +54,7 @@ impl DueKind {
             Self::Signal => 's',
             Self::Cancel => 'c',
             Self::Gc => 'g',
+            Self::Schedule => 'h',
         }
     }
 }

@@ -11,6 +11,7 @@ mod due;
 mod history;
 mod keys;
 mod record;
+mod schedule;
 mod signal;
 mod submit;
 
@@ -26,6 +27,7 @@ pub use due::{Due, DuePage, PopDue};
 pub use history::{Edit, EditAnswer, Repin, RepinAnswer, Retry, RetryAnswer};
 pub use keys::{KeyName, Reserve, ReserveAnswer, Settle};
 pub use record::{CLOSED_BYTES_MAX, Closed, ClosedGroup, Expire, ExpireAnswer, Record, RecordVerdict, Recorded, Tail};
+pub use schedule::{KeepSchedule, KeepScheduleAnswer, ScheduleNote};
 pub use signal::{Deliver, DeliverAnswer, Signal, SignalAnswer};
 pub use submit::{Fork, OnBusy, Submit, SubmitAnswer};
 
@@ -129,6 +131,8 @@ pub enum Op {
     Reserve(Reserve),
     /// See [`Settle`].
     Settle(Box<Settle>),
+    /// See [`KeepSchedule`].
+    KeepSchedule(Box<KeepSchedule>),
 }
 
 impl Op {
@@ -164,6 +168,7 @@ impl Op {
             Self::Repin(op) => op.run.partition,
             Self::Reserve(op) => op.name.partition(),
             Self::Settle(op) => op.name.partition(),
+            Self::KeepSchedule(op) => op.id.partition(),
         }
     }
 }
@@ -205,6 +210,8 @@ pub enum Reply {
     Repin(RepinAnswer),
     /// To [`Op::Reserve`].
     Reserve(ReserveAnswer),
+    /// To [`Op::KeepSchedule`].
+    KeepSchedule(KeepScheduleAnswer),
     /// To the others: whether something changed.
     Changed(bool),
 }

@@ -15,6 +15,10 @@
 //! apply_graph(&Caller, GraphSource)         -> Applied
 //! list_graphs(&Caller)                      -> Vec<GraphView>
 //! migrate(&Caller, MigrateRequest)          -> Migration
+//! create_schedule(&Caller, name, Value)     -> ScheduleView
+//! update_schedule(&Caller, name, Value, ..) -> ScheduleView
+//! schedule(&Caller, name), schedules(..)    -> ScheduleView
+//! pause_schedule, resume_schedule, run_schedule, backfill_schedule, delete_schedule
 //! workers(&Caller)                          -> Vec<WorkerView>
 //! queues(&Caller)                           -> Vec<QueueView>
 //! artifacts(&Caller, RunId)                 -> Vec<ArtifactView>
@@ -45,6 +49,7 @@ mod ready;
 mod replay;
 mod rewind;
 mod runs;
+mod schedules;
 mod signal;
 mod submit;
 mod types;
@@ -60,6 +65,7 @@ pub use ready::Readiness;
 pub use replay::{Difference, ReplayView};
 pub use rewind::{Edited, ForkRequest, Retried};
 pub(crate) use runs::open_questions;
+pub use schedules::{BackfillRequest, ScheduleView};
 pub use signal::{Signalled, Target};
 pub use types::{
     Answered, Applied, ArtifactContent, ArtifactView, AuditFilter, Caller, CancelView, Gap, GraphRef, GraphSource,

@@ -28,6 +28,16 @@ impl Orchestrator {
     /// When the graph or its input is wrong, the thread is busy, the request id was used for
     /// something else, or nothing is known of what happened.
     pub async fn submit(&self, caller: &Caller, request: SubmitRequest) -> Result<Submitted, ApiError> {
+        self.submit_as(caller, request, None).await
+    }
+
+    /// The same, with what happens on a busy thread said by others than the graph.
+    pub(crate) async fn submit_as(
+        &self,
+        caller: &Caller,
+        request: SubmitRequest,
+        on_busy: Option<OnBusy>,
+    ) -> Result<Submitted, ApiError> {
         let inner = &self.inner;
         let compiled = inner.graph_for(caller, &request.graph).await?;
         let input = compiled.graph.check_input(&request.input).map_err(|failure| refused_input(&compiled, failure))?;
@@ -37,7 +47,7 @@ impl Orchestrator {
             return Err(ApiError::invalid("input_too_large", cause, "pass large values as files"));
         }
         let info = inner.run_info_of(caller, &request, &compiled, input).await?;
-        let settled = inner.accept(&info, compiled.graph.on_busy).await?;
+        let settled = inner.accept(&info, on_busy.unwrap_or(compiled.graph.on_busy)).await?;
         if fail::point("after_submit_script").await == Passed::Error {
             return Err(fail::unknown().into());
         }

@@ -13,6 +13,7 @@ mod operate;
 mod operations;
 mod plane;
 mod runs;
+mod schedules;
 mod server;
 mod status;
 #[cfg(test)]

@@ -16,6 +16,7 @@ use v1::history_server::HistoryServer;
 use v1::operate_server::OperateServer;
 use v1::operations_server::OperationsServer;
 use v1::runs_server::RunsServer;
+use v1::schedules_server::SchedulesServer;
 
 use super::{admission, status};
 use crate::api::Caller;
@@ -90,6 +91,7 @@ pub(super) async fn serve_with(
         .add_service(limited!(HistoryServer))
         .add_service(limited!(OperateServer))
         .add_service(limited!(OperationsServer))
+        .add_service(limited!(SchedulesServer))
         .add_service(limited!(ControlPlaneServer));
     let router = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
@@ -127,6 +129,7 @@ async fn report_health(health: HealthReporter, orchestrator: Orchestrator, shutd
         "baton.v1.History",
         "baton.v1.Operate",
         "baton.v1.Operations",
+        "baton.v1.Schedules",
         "baton.v1.ControlPlane",
     ];
     let mut last = None;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use baton_common::records::{DueKey, DueKind, TaskState};
+use baton_common::records::{DueKey, DueKind, ScheduleId, TaskState};
 use baton_common::transition::{Due, Expire, ExpireAnswer, Fire, FireAnswer, Op, Publishable};
 use baton_common::{GroupId, JobId, RunId, Timestamp};
 use baton_store::Error;
@@ -48,6 +48,7 @@ impl Inner {
             (DueKind::Lease, Some(group), Some(index)) => self.expire(run, group, index).await?,
             (DueKind::Timer, group, index) => self.fire(Fire { run, group, index }).await?,
             (DueKind::Gc, ..) => self.collect(run).await?,
+            (DueKind::Schedule, ..) => self.fire_schedule(ScheduleId(run), now).await?,
             (DueKind::Publish | DueKind::Check | DueKind::Lease, ..) => {
                 tracing::warn!(%run, kind = %kind.letter(), "due entry without its group");
             }

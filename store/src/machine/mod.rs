@@ -32,6 +32,7 @@ mod release;
 mod repin;
 mod retry;
 mod rows;
+mod schedule;
 mod signal;
 mod stop;
 mod submit;
@@ -47,6 +48,7 @@ use baton_common::{GroupId, JobId, Partition, RunId};
 pub use guards::{Guard, Guards};
 pub use record::retry_at;
 pub use rows::{Outcome, Rows};
+pub use schedule::ScheduleRows;
 use stop::stopped;
 
 /// What a transition knows beside its rows and its arguments.
@@ -97,6 +99,7 @@ pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Repl
         Op::Repin(op) => Reply::Repin(machine.repin(op)?),
         Op::Reserve(op) => Reply::Reserve(machine.reserve(op)?),
         Op::Settle(op) => Reply::Changed(machine.settle(op)?),
+        Op::KeepSchedule(op) => Reply::KeepSchedule(machine.keep_schedule(op)?),
     })
 }
 

@@ -18,7 +18,7 @@ use crate::Error;
 pub type Outcome<T> = Result<T, Error>;
 
 /// The rows of one partition, inside one atomic write.
-pub trait Rows {
+pub trait Rows: super::ScheduleRows {
     /// A thread.
     fn thread(&mut self, key: &ThreadKey) -> Outcome<Option<Thread>>;
     /// Writes a thread.

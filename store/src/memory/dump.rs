@@ -47,6 +47,7 @@ impl PartitionRows {
             let KeyName { tenant, tool, text: key, cache } = name;
             row(format!("key {tenant} {tool} {cache} {key}"), text(value));
         }
+        self.schedules.iter().for_each(|(id, value)| drop(row(format!("schedule {}", id.0), text(value))));
         for ((run, op, group, index), value) in &self.staged {
             row(format!("staged {run} {op} {group} {index}"), text(value));
         }

@@ -9,6 +9,7 @@ mod faults;
 mod reader;
 mod registry;
 mod rows;
+mod schedules;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use baton_common::commit::{NewTask, Segment};
 use baton_common::ids::{GroupId, InterruptId, NodePath, RunId, Seq, ThreadKey};
 use baton_common::records::{
     Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo,
-    RunState, Signal, Task, Terms, Thread,
+    RunState, ScheduleId, ScheduleRow, Signal, Task, Terms, Thread,
 };
 use baton_common::transition::KeyName;
 use baton_common::{Digest, JobId, TenantId, Timestamp};
@@ -36,6 +36,7 @@ pub(super) struct PartitionRows {
     pub(super) unsettled: BTreeMap<TaskKey, u32>,
     pub(super) signals: BTreeMap<(ThreadKey, u64), Signal>,
     pub(super) keys: BTreeMap<KeyName, KeyRow>,
+    pub(super) schedules: BTreeMap<ScheduleId, ScheduleRow>,
     pub(super) staged: BTreeMap<(RunId, Digest, GroupId, u32), NewTask>,
     pub(super) interrupts: BTreeMap<TaskKey, Interrupt>,
     /// By member's text.
@@ -52,7 +53,7 @@ pub(super) struct PartitionRows {
 }
 
 impl PartitionRows {
-    fn wrote(&mut self, run: impl Into<Option<RunId>>) {
+    pub(super) fn wrote(&mut self, run: impl Into<Option<RunId>>) {
         if let Some(changes) = &mut self.changes {
             changes.rows += 1;
             changes.runs.extend(run.into());

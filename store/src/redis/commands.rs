@@ -16,7 +16,7 @@ use super::codes::class_letter;
 use super::pack::Packer;
 use super::rows::{fixed_row, fresh_task_row, needs_row, terms_row, to_json};
 use super::scripts::Script;
-use super::{advance, history};
+use super::{advance, history, schedules};
 use crate::Error;
 use crate::machine::bodies;
 
@@ -71,6 +71,7 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Scri
         Op::Repin(op) => (Script::Repin, history::repin(op)),
         Op::Reserve(op) => (Script::Reserve, reserve(op)),
         Op::Settle(op) => (Script::Settle, settle(op)),
+        Op::KeepSchedule(op) => (Script::KeepSchedule, schedules::keep(op)),
     })
 }
 

@@ -12,7 +12,7 @@ use super::pack::{Fields, broken};
 use super::replies::run_of;
 use super::rows::{self, body, json, kind_code, to_json};
 use super::run_row::RunRow;
-use super::{events, keys, reader};
+use super::{events, keys, reader, schedules};
 use crate::Error;
 
 type Dump = BTreeMap<String, String>;
@@ -243,6 +243,12 @@ impl Dumper<'_> {
             "u" => {
                 for (name, row) in self.hash(key).await? {
                     self.key(&name, &row)?;
+                }
+            }
+            "z" => {
+                for (uuid, row) in self.hash(key).await? {
+                    let id = run_of(self.partition, &uuid)?;
+                    self.row(format!("schedule {id}"), to_json(&schedules::row(&row)?)?);
                 }
             }
             // The clock, who sweeps, and an index of keys.

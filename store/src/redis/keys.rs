@@ -57,6 +57,11 @@ pub(super) fn parked(partition: Partition) -> String {
     tag(partition) + "k"
 }
 
+/// Its schedules, by uuid.
+pub(super) fn schedules(partition: Partition) -> String {
+    tag(partition) + "z"
+}
+
 /// Runs of a tenant in it.
 pub(super) fn listed(partition: Partition, tenant: &TenantId) -> String {
     format!("{}l:{tenant}", tag(partition))

@@ -25,6 +25,7 @@ mod replies;
 mod rows;
 mod run_row;
 mod sabotage;
+mod schedules;
 mod scripts;
 mod waits;
 mod words;

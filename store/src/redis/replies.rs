@@ -5,7 +5,7 @@ use baton_common::job::RenewAnswer;
 use baton_common::records::DueKey;
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, DeadAnswer, DeliverAnswer,
-    Due, DuePage, EditAnswer, ExpireAnswer, FireAnswer, Granted, Op, Publishable, RecordVerdict, RepinAnswer, Reply,
+    Due, DuePage, EditAnswer, ExpireAnswer, FireAnswer, Granted, KeepScheduleAnswer, Op, Publishable, RecordVerdict, RepinAnswer, Reply,
     ReserveAnswer, RetryAnswer, SignalAnswer, SubmitAnswer, Tail,
 };
 use baton_common::{Fence, Gen, JobId, Partition, RunId, Seq, Version};
@@ -85,6 +85,12 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
             "free" => ReserveAnswer::Free,
             "done" => ReserveAnswer::Done(fields.text()?),
             "busy" => ReserveAnswer::Busy(fields.moment()?),
+            other => return Err(unknown(other)),
+        }),
+        Op::KeepSchedule(_) => Reply::KeepSchedule(match fields.text()?.as_str() {
+            "kept" => KeepScheduleAnswer::Kept { rev: fields.number()? },
+            "already" => KeepScheduleAnswer::Already { rev: fields.number()? },
+            "conflict" => KeepScheduleAnswer::Conflict { rev: fields.number_or_none()? },
             other => return Err(unknown(other)),
         }),
     })

@@ -68,6 +68,7 @@ scripts! {
     Repin = "repin": "rows" "audit";
     Reserve = "reserve": "keys";
     Settle = "settle_key": "keys";
+    KeepSchedule = "keep_schedule": "audit";
     PopDue = "pop_due": "rows";
     Extend = "extend": "rows";
     Park = "park": "rows";

@@ -12,7 +12,8 @@ use super::rows::{decode, encode, fault};
 use crate::Error;
 
 /// Queries of two columns, name and row, for runs of the partition.
-const BY_RUN: [&str; 12] = [
+const BY_RUN: [&str; 13] = [
+    "SELECT 'schedule ' || id, row, id FROM schedule",
     "SELECT 'run ' || run || ' info', info, run FROM run",
     "SELECT 'run ' || run || ' state', state, run FROM run",
     "SELECT 'run ' || run || ' end', ending, run FROM run WHERE ending IS NOT NULL",

@@ -10,6 +10,7 @@ mod looks;
 mod reader;
 mod registry;
 mod rows;
+mod schedules;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -30,9 +31,10 @@ use rows::fault;
 use worker::Thread;
 
 /// The layout this program reads and writes.
-const LAYOUT: &str = "2";
+const LAYOUT: &str = "3";
 /// What brings a store of an earlier layout to the next.
-const MIGRATIONS: [(&str, &str, &str); 1] = [("1", "2", include_str!("migrate_2.sql"))];
+const MIGRATIONS: [(&str, &str, &str); 2] =
+    [("1", "2", include_str!("migrate_2.sql")), ("2", "3", include_str!("migrate_3.sql"))];
 
 /// How a SQLite store is opened.
 #[derive(Debug, Clone)]

@@ -32,3 +32,5 @@ CREATE UNIQUE INDEX signal_id ON signal (tenant, thread, id);
 CREATE TABLE key (part INTEGER, tenant TEXT, tool TEXT, cache INTEGER, name TEXT, until INTEGER NOT NULL,
     row TEXT NOT NULL, PRIMARY KEY (part, tenant, tool, cache, name));
 CREATE INDEX key_until ON key (part, until);
+CREATE TABLE schedule (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, row TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX schedule_tenant ON schedule (tenant, name);

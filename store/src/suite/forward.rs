@@ -6,20 +6,20 @@ pub mod words {
     pub use async_trait::async_trait;
     pub use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
     pub use baton_common::records::{
-        Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, Interrupt, Run, Signal, Span, Task, Thread,
+        Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, Interrupt, Run, ScheduleId, ScheduleRow, Signal, Span, Task, Thread,
     };
     pub use baton_common::transition::Due;
     pub use baton_common::{Digest, JobId, Partition, TenantId, Timestamp};
 }
 
-/// Implements `Reader` and `Registry` for a store that stands before the one in its field
+/// Implements `Reader`, `Schedules` and `Registry` for a store that stands before the one in its field
 /// `$inner`; the method `$before(&self, name) -> Result<(), Error>` is awaited first.
 #[macro_export]
 macro_rules! forward_reads {
     ($wrapper:ty, $inner:ident, $before:ident) => {
         const _: () = {
             use $crate::suite::forward::words::*;
-            use $crate::{Reader as _, Registry as _};
+            use $crate::{Reader as _, Registry as _, Schedules as _};
             $crate::forward_reads! { @part $wrapper, $inner, $before, Reader {
                 run(run: RunId) -> Option<Run>;
                 load(run: RunId) -> Option<$crate::Loaded>;
@@ -42,6 +42,10 @@ macro_rules! forward_reads {
                 parked(run: RunId) -> Option<(Timestamp, String)>;
                 due(partition: Partition) -> Vec<(Timestamp, Due)>;
                 now() -> Timestamp;
+            } }
+            $crate::forward_reads! { @part $wrapper, $inner, $before, Schedules {
+                schedule(id: ScheduleId) -> Option<ScheduleRow>;
+                schedules(tenant: &TenantId) -> Vec<ScheduleRow>;
             } }
             $crate::forward_reads! { @part $wrapper, $inner, $before, Registry {
                 cluster() -> String;

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("proto", &[]),
     ("engine", &[&["common"]]),
     ("agents", &[&["common", "engine"]]),
+    ("schedule", &[&["common"]]),
     ("telemetry", &[WORDS]),
     ("egress", &[WORDS]),
     ("blobs", &[WORDS]),
@@ -32,7 +33,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("inference", &[WORDS, BASE]),
     ("tools", &[WORDS, BASE]),
     ("rag", &[WORDS, BASE, &["tools", "inference"]]),
-    ("orchestrator", &[WORDS, BASE, &["engine", "agents", "store", "broker"]]),
+    ("orchestrator", &[WORDS, BASE, &["engine", "agents", "schedule", "store", "broker"]]),
     ("worker", &[WORDS, BASE, &["broker", "inference", "tools", "rag"]]),
     ("embedded", &[WORDS, BASE, EDGES, SERVICES, &["engine"]]),
     ("cli", &[WORDS, BASE, SERVICES, &["engine", "agents", "embedded"]]),
@@ -50,6 +51,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("common", &["serde", "serde_json", "thiserror", "uuid", "blake3", "toml", "async-trait"]),
     ("engine", &["serde", "serde_json", "thiserror", "cel", "minijinja", "jsonschema", "serde-saphyr"]),
     ("agents", &["serde_json"]),
+    ("schedule", &["serde", "serde_json", "thiserror", "jiff"]),
 ];
 
 /// What no crate below the services may use even in its tests.

@@ -6,6 +6,7 @@ mod history;
 mod keys;
 mod pauses;
 mod retries;
+mod schedules;
 mod stopping;
 mod waits;
 
@@ -54,6 +55,7 @@ pub async fn all(subject: &dyn Subject) {
     story.versions().await;
     story.retries().await;
     story.keys().await;
+    story.schedules().await;
 }
 
 struct Story<'a> {

@@ -3,6 +3,7 @@
 
 mod history;
 mod plans;
+mod schedules;
 mod tasks;
 
 use baton_common::commit::{Commit, RunEnd};
@@ -127,6 +128,7 @@ impl Generator {
             (57..60, _) => self.key_op(),
             (60..62, _) => self.retry(store).await,
             (62..63, Some(detail)) => self.repin(&detail),
+            (63..65, _) => self.schedule_op(store, now).await,
             (_, Some(detail)) => match self.pick(&detail) {
                 Some(pick) => self.task_op(store, &detail, pick).await,
                 None => self.advance(store, &detail, now).await,
