@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::schedule_args::SchedulesCommand;
+
 /// Runs agentic workflows that survive crashes.
 #[derive(Debug, Parser)]
 #[command(
@@ -86,6 +88,9 @@ pub(crate) enum Command {
         /// The run
         run: String,
     },
+    /// Make schedules that run graphs by themselves, and look after them
+    #[command(subcommand)]
+    Schedules(SchedulesCommand),
     /// List workers
     Workers,
     /// List queues

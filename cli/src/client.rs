@@ -11,6 +11,7 @@ use v1::history_client::HistoryClient;
 use v1::operate_client::OperateClient;
 use v1::operations_client::OperationsClient;
 use v1::runs_client::RunsClient;
+use v1::schedules_client::SchedulesClient;
 
 use crate::exit::Failed;
 
@@ -67,6 +68,14 @@ impl Client {
         F: Future<Output = Result<T, Status>>,
     {
         self.ask(|carrier| call(OperationsClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
+    }
+
+    /// A call of `Schedules`.
+    pub(crate) async fn schedules<T, F>(&self, call: impl Fn(SchedulesClient<Carrier>) -> F) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.ask(|carrier| call(SchedulesClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
     }
 
     async fn ask<T, F>(&self, call: impl Fn(Carrier) -> F) -> Result<T, Failed>

@@ -11,6 +11,7 @@ mod migrate;
 mod operate;
 mod run;
 mod runs;
+mod schedules;
 
 use crate::args::{Command, RetryArgs, SelectArgs};
 use crate::exit::{Exit, Failed};
@@ -42,6 +43,7 @@ pub(crate) async fn execute(command: &Command, setup: &Setup) -> Result<Exit, Fa
         Command::Retry(args) => bulk::many("retry", &args.select, setup).await,
         Command::Replay { run } => history::replay(run, setup).await,
         Command::Unpark { run } => operate::unpark(run, setup).await,
+        Command::Schedules(command) => schedules::schedules(command, setup).await,
         Command::Workers => operate::workers(setup).await,
         Command::Queues => operate::queues(setup).await,
         Command::Artifacts(args) => operate::artifacts(args, setup).await,

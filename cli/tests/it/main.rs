@@ -7,6 +7,7 @@ mod examples;
 mod graphs;
 mod rehearsals;
 mod runs;
+mod schedules;
 mod servers;
 mod skills;
 mod versions;

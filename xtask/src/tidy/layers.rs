@@ -36,7 +36,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("orchestrator", &[WORDS, BASE, &["engine", "agents", "schedule", "store", "broker"]]),
     ("worker", &[WORDS, BASE, &["broker", "inference", "tools", "rag"]]),
     ("embedded", &[WORDS, BASE, EDGES, SERVICES, &["engine"]]),
-    ("cli", &[WORDS, BASE, SERVICES, &["engine", "agents", "embedded"]]),
+    ("cli", &[WORDS, BASE, SERVICES, &["engine", "agents", "schedule", "embedded"]]),
     ("testbed", &[WORDS, BASE, EDGES]),
     ("integration-tests", &[WORDS, BASE, EDGES, SERVICES, &["engine", "embedded", "testbed"]]),
     ("xtask", &[]),

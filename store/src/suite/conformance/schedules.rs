@@ -37,8 +37,8 @@ impl Story<'_> {
 
     async fn of_two_writes_of_a_schedule_one_counts(&mut self) {
         let first = self.keep(1, None, "a", None);
-        let (id, made) = (first.id, u64::try_from(self.now.0).unwrap_or(0) + 1);
-        assert_eq!(self.kept(first.clone()).await, KeepScheduleAnswer::Kept { rev: made });
+        let id = first.id;
+        let KeepScheduleAnswer::Kept { rev: made } = self.kept(first.clone()).await else { panic!("it is kept") };
         assert_eq!(self.kept(first).await, KeepScheduleAnswer::Already { rev: made });
         assert_eq!(self.kept(self.keep(1, None, "b", None)).await, KeepScheduleAnswer::Conflict { rev: Some(made) });
         assert_eq!(self.kept(self.keep(1, Some(made), "c", None)).await, KeepScheduleAnswer::Kept { rev: made + 1 });
@@ -57,8 +57,8 @@ impl Story<'_> {
     async fn a_schedule_is_due_until_it_says_otherwise(&mut self) {
         let at = self.now.plus_ms(10);
         let op = self.keep(2, None, "a", Some(at));
-        let (id, made) = (op.id, u64::try_from(self.now.0).unwrap_or(0) + 1);
-        self.kept(op).await;
+        let id = op.id;
+        let KeepScheduleAnswer::Kept { rev: made } = self.kept(op).await else { panic!("it is kept") };
         self.now = at;
         let pop = |limit| Op::PopDue(PopDue { partition: PARTITION, limit, hide_ms: 1_000 });
         let Reply::PopDue(page) = self.apply(pop(1_000)).await else { panic!("POP_DUE answered something else") };
