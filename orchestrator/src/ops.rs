@@ -5,8 +5,9 @@ use baton_common::commit::Commit;
 use baton_common::job::RenewAnswer;
 use baton_common::transition::{
     AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Dead, DeadAnswer, Deliver,
-    DeliverAnswer, Edit, EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, KeepSchedule, KeepScheduleAnswer, Mark, Op, Record, RecordVerdict, Renew,
-    Repin, RepinAnswer, Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Signal, SignalAnswer, Submit, SubmitAnswer,
+    DeliverAnswer, Edit, EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, KeepSchedule, KeepScheduleAnswer, Mark,
+    Op, Record, RecordVerdict, Renew, Repin, RepinAnswer, Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Signal,
+    SignalAnswer, Submit, SubmitAnswer,
 };
 use baton_store::Error;
 use tokio::time::{Duration, sleep};

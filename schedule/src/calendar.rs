@@ -34,7 +34,10 @@ enum Rule {
 pub(crate) fn zone(name: &str) -> Result<TimeZone, Error> {
     TimeZoneDatabase::bundled().get(name).map_err(|_| {
         let name: String = name.chars().take(40).collect();
-        Error::new(format!("there is no time zone {name:?}"), "use a name of the IANA database, as Europe/Berlin or UTC")
+        Error::new(
+            format!("there is no time zone {name:?}"),
+            "use a name of the IANA database, as Europe/Berlin or UTC",
+        )
     })
 }
 
@@ -155,47 +158,76 @@ mod tests {
     fn a_time_that_is_left_out_fires_at_the_shift_and_one_that_comes_twice_once() {
         let table: [(&str, &str, &str, &str, &[&str]); 11] = [
             // Berlin, 2026-03-29: 02:00 becomes 03:00 at 01:00 UTC.
-            ("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-30T12:00:00Z", &[
-                "2026-03-29T01:00:00Z",
-                "2026-03-30T00:30:00Z",
-            ]),
-            ("*/10 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-29T12:00:00Z", &["2026-03-29T01:00:00Z"]),
+            (
+                "30 2 * * *",
+                "Europe/Berlin",
+                "2026-03-28T12:00:00Z",
+                "2026-03-30T12:00:00Z",
+                &["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"],
+            ),
+            (
+                "*/10 2 * * *",
+                "Europe/Berlin",
+                "2026-03-28T12:00:00Z",
+                "2026-03-29T12:00:00Z",
+                &["2026-03-29T01:00:00Z"],
+            ),
             ("0 2,3 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-29T12:00:00Z", &["2026-03-29T01:00:00Z"]),
             // Every hour: time as it passes.
-            ("30 * * * *", "Europe/Berlin", "2026-03-28T23:00:00Z", "2026-03-29T02:00:00Z", &[
-                "2026-03-28T23:30:00Z",
-                "2026-03-29T00:30:00Z",
-                "2026-03-29T01:30:00Z",
-            ]),
+            (
+                "30 * * * *",
+                "Europe/Berlin",
+                "2026-03-28T23:00:00Z",
+                "2026-03-29T02:00:00Z",
+                &["2026-03-28T23:30:00Z", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"],
+            ),
             // Berlin, 2026-10-25: 03:00 becomes 02:00 at 01:00 UTC.
-            ("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z", &[
-                "2026-10-25T00:30:00Z",
-                "2026-10-26T01:30:00Z",
-            ]),
-            ("30 * * * *", "Europe/Berlin", "2026-10-24T23:40:00Z", "2026-10-25T02:00:00Z", &[
-                "2026-10-25T00:30:00Z",
-                "2026-10-25T01:30:00Z",
-            ]),
+            (
+                "30 2 * * *",
+                "Europe/Berlin",
+                "2026-10-24T12:00:00Z",
+                "2026-10-26T12:00:00Z",
+                &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"],
+            ),
+            (
+                "30 * * * *",
+                "Europe/Berlin",
+                "2026-10-24T23:40:00Z",
+                "2026-10-25T02:00:00Z",
+                &["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"],
+            ),
             ("0 3 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "2026-10-25T12:00:00Z", &["2026-10-25T02:00:00Z"]),
             // New York, 2026-03-08 and 2026-11-01.
-            ("30 2 * * *", "America/New_York", "2026-03-07T12:00:00Z", "2026-03-09T12:00:00Z", &[
-                "2026-03-08T07:00:00Z",
-                "2026-03-09T06:30:00Z",
-            ]),
-            ("30 1 * * *", "America/New_York", "2026-10-31T12:00:00Z", "2026-11-02T12:00:00Z", &[
-                "2026-11-01T05:30:00Z",
-                "2026-11-02T06:30:00Z",
-            ]),
+            (
+                "30 2 * * *",
+                "America/New_York",
+                "2026-03-07T12:00:00Z",
+                "2026-03-09T12:00:00Z",
+                &["2026-03-08T07:00:00Z", "2026-03-09T06:30:00Z"],
+            ),
+            (
+                "30 1 * * *",
+                "America/New_York",
+                "2026-10-31T12:00:00Z",
+                "2026-11-02T12:00:00Z",
+                &["2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"],
+            ),
             // Lord Howe: half an hour.
-            ("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", "2026-10-04T12:00:00Z", &[
-                "2026-10-03T15:30:00Z",
-            ]),
+            (
+                "15 2 * * *",
+                "Australia/Lord_Howe",
+                "2026-10-03T12:00:00Z",
+                "2026-10-04T12:00:00Z",
+                &["2026-10-03T15:30:00Z"],
+            ),
             // Apia left a whole day out: it is made up for at the shift.
-            ("0 12 * * *", "Pacific/Apia", "2011-12-29T00:00:00Z", "2011-12-31T12:00:00Z", &[
-                "2011-12-29T22:00:00Z",
-                "2011-12-30T10:00:00Z",
-                "2011-12-30T22:00:00Z",
-            ]),
+            (
+                "0 12 * * *",
+                "Pacific/Apia",
+                "2011-12-29T00:00:00Z",
+                "2011-12-31T12:00:00Z",
+                &["2011-12-29T22:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T22:00:00Z"],
+            ),
         ];
         for (text, name, after, until, expected) in table {
             assert_eq!(moments(&cron(text, name), after, until), expected, "{text} in {name}");
@@ -204,16 +236,27 @@ mod tests {
 
     #[test]
     fn a_moment_does_not_depend_on_where_the_search_begins() {
-        for (text, name) in [("30 2 * * *", "Europe/Berlin"), ("*/7 1-3 * * *", "America/New_York"), ("*/20 * * * *", "Australia/Lord_Howe")] {
+        for (text, name) in [
+            ("30 2 * * *", "Europe/Berlin"),
+            ("*/7 1-3 * * *", "America/New_York"),
+            ("*/20 * * * *", "Australia/Lord_Howe"),
+        ] {
             let calendar = cron(text, name);
-            for (from, until) in [("2026-03-07T00:00:00Z", "2026-03-30T00:00:00Z"), ("2026-10-01T00:00:00Z", "2026-11-03T00:00:00Z")] {
+            for (from, until) in
+                [("2026-03-07T00:00:00Z", "2026-03-30T00:00:00Z"), ("2026-10-01T00:00:00Z", "2026-11-03T00:00:00Z")]
+            {
                 let all: Vec<Timestamp> = calendar.between(at(from), at(until)).collect();
                 assert!(all.is_sorted() && all.len() > 20, "{text} in {name}");
                 let mut begin = at(from);
                 while begin < at(until) {
                     let expected = all.iter().find(|moment| **moment > begin);
                     if let Some(expected) = expected {
-                        assert_eq!(calendar.next(begin), Some(*expected), "{text} in {name} after {}", print_moment(begin));
+                        assert_eq!(
+                            calendar.next(begin),
+                            Some(*expected),
+                            "{text} in {name} after {}",
+                            print_moment(begin)
+                        );
                     }
                     begin = begin.plus_ms(13 * 60_000 + 1);
                 }
@@ -236,7 +279,8 @@ mod tests {
 
     #[test]
     fn the_start_belongs_to_it_and_the_end_does_not() {
-        let calendar = cron("0 * * * *", "UTC").within(Some(at("2026-01-01T02:00:00Z")), Some(at("2026-01-01T04:00:00Z")));
+        let calendar =
+            cron("0 * * * *", "UTC").within(Some(at("2026-01-01T02:00:00Z")), Some(at("2026-01-01T04:00:00Z")));
         let found = moments(&calendar, "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z");
         assert_eq!(found, ["2026-01-01T02:00:00Z", "2026-01-01T03:00:00Z"]);
     }

@@ -193,7 +193,12 @@ impl Field {
             let (span, step) = match part.split_once('/') {
                 Some((span, step)) => {
                     let step: u32 = step.parse().map_err(|_| refused("has no number behind its /"))?;
-                    (span, Some(step).filter(|step| (1..=self.to).contains(step)).ok_or_else(|| refused("steps too far"))?)
+                    (
+                        span,
+                        Some(step)
+                            .filter(|step| (1..=self.to).contains(step))
+                            .ok_or_else(|| refused("steps too far"))?,
+                    )
                 }
                 None => (part, 0),
             };

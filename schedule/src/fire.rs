@@ -109,6 +109,10 @@ mod tests {
         let fire = |s: i64| Fire::nominal(Timestamp(s * 1_000), Kind::OnTime).jittered(&tenant, "a", 10_000);
         let late: Vec<u64> = (0..50).map(|s| fire(s).at.since_ms(Timestamp(s * 1_000))).collect();
         assert_eq!(late, (0..50).map(|s| fire(s).at.since_ms(Timestamp(s * 1_000))).collect::<Vec<_>>());
-        assert!(late.iter().all(|ms| *ms <= 10_000) && late.iter().any(|ms| *ms > 5_000) && late.iter().any(|ms| *ms < 5_000));
+        assert!(
+            late.iter().all(|ms| *ms <= 10_000)
+                && late.iter().any(|ms| *ms > 5_000)
+                && late.iter().any(|ms| *ms < 5_000)
+        );
     }
 }

@@ -101,7 +101,8 @@ impl Record {
     fn work_off(&mut self, calendar: &Calendar, now: Timestamp) {
         let mut ranges = std::mem::take(&mut self.ranges);
         ranges.retain_mut(|range| {
-            let waiting = self.pending.iter().filter(|fire| matches!(fire.kind, Kind::CatchUp | Kind::Backfill)).count();
+            let waiting =
+                self.pending.iter().filter(|fire| matches!(fire.kind, Kind::CatchUp | Kind::Backfill)).count();
             let (fires, done) = range.take(calendar, now, RANGE_PENDING_MAX.saturating_sub(waiting));
             fires.into_iter().for_each(|fire| self.admit(fire, now));
             !done

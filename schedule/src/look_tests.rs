@@ -78,7 +78,8 @@ fn an_outage_is_made_up_for_by_the_policy() {
     assert_eq!((fires.as_slice(), missed), (["2026-01-01T03:00:00Z".to_owned()].as_slice(), 179));
     let (mut fires, missed) = outage("all", "1h");
     fires.sort();
-    let expected: Vec<String> = (121..=180).map(|minute| print_moment(at("00:00:00").plus_ms(minute * 60_000))).collect();
+    let expected: Vec<String> =
+        (121..=180).map(|minute| print_moment(at("00:00:00").plus_ms(minute * 60_000))).collect();
     assert_eq!((fires, missed), (expected, 120));
 }
 

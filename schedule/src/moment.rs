@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn spans_read_back() {
-        for (text, ms) in [("90s", 90_000), ("1h30m", 5_400_000), ("500ms", 500), ("1d", 86_400_000), ("2m 5s", 125_000)]
+        for (text, ms) in
+            [("90s", 90_000), ("1h30m", 5_400_000), ("500ms", 500), ("1d", 86_400_000), ("2m 5s", 125_000)]
         {
             assert_eq!(parse_span(text), Ok(ms), "{text}");
             assert_eq!(parse_span(&print_span(ms)), Ok(ms), "{text}");

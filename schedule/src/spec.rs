@@ -19,7 +19,18 @@ const PER_MINUTE_MAX: u32 = 6_000;
 const INPUT_BYTES_MAX: usize = 64 * 1024;
 /// What a spec and its catch-up policy may say.
 const KEYS: [&str; 13] = [
-    "graph", "input", "cron", "every", "anchor", "zone", "start", "end", "jitter", "overlap", "catch_up", "thread",
+    "graph",
+    "input",
+    "cron",
+    "every",
+    "anchor",
+    "zone",
+    "start",
+    "end",
+    "jitter",
+    "overlap",
+    "catch_up",
+    "thread",
     "time_input",
 ];
 const CATCH_UP_KEYS: [&str; 3] = ["policy", "window", "per_minute"];
@@ -272,7 +283,10 @@ mod tests {
             (json!({"graph": "g", "every": "1h", "overlap": "drop"}), "unknown variant"),
             (json!({"graph": "", "every": "1h"}), "names a graph"),
             (json!({"graph": "g", "every": "1h", "input": {"t": 1}, "time_input": "t"}), "is given"),
-            (json!({"graph": "g", "every": "1h", "start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}), "end"),
+            (
+                json!({"graph": "g", "every": "1h", "start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}),
+                "end",
+            ),
             (json!([]), "no object"),
         ];
         for (value, cause) in table {

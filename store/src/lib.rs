@@ -16,10 +16,10 @@ use baton_common::{JobId, Partition, TenantId, Timestamp};
 
 pub mod audit;
 mod live;
-mod schedules;
 pub mod machine;
 pub mod memory;
 pub mod redis;
+mod schedules;
 pub mod sqlite;
 #[allow(
     clippy::expect_used,

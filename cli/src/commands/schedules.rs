@@ -49,9 +49,8 @@ pub(super) async fn schedules(command: &SchedulesCommand, setup: &Setup) -> Resu
 }
 
 fn backfill(args: &BackfillArgs) -> Result<v1::BackfillScheduleRequest, Failed> {
-    let moment = |text: &str| {
-        parse_moment(text).map_err(|error| Failed::usage("invalid_schedule", &error.cause, &error.cure))
-    };
+    let moment =
+        |text: &str| parse_moment(text).map_err(|error| Failed::usage("invalid_schedule", &error.cause, &error.cure));
     Ok(v1::BackfillScheduleRequest {
         schedule: args.name.clone(),
         request: named(args.request_id.as_ref()),
@@ -106,7 +105,9 @@ async fn delete(name: &str, setup: &Setup) -> Result<Exit, Failed> {
         let cause = format!("there is no schedule {name}");
         return Err(Failed::new(Exit::NotFound, "schedule_not_found", cause, "look with `baton schedules list`"));
     }
-    setup.output.result(&json!({ "name": name, "deleted": true }), |paint| format!("{} {name} is gone", paint.green("✓")));
+    setup
+        .output
+        .result(&json!({ "name": name, "deleted": true }), |paint| format!("{} {name} is gone", paint.green("✓")));
     Ok(Exit::Succeeded)
 }
 
@@ -183,9 +184,11 @@ fn text(view: &Value, paint: Paint) -> String {
     let items = |name: &str| view[name].as_array().cloned().unwrap_or_default();
     lines.extend(items("next").iter().map(|at| format!("{} {}", paint.dim("next"), word(at))));
     lines.extend(items("waiting").iter().map(|fire| format!("{} {}", paint.dim("waiting"), word(&fire["fire"]))));
-    lines.extend(items("ranges").iter().map(|range| {
-        format!("{} {} up to {}", paint.dim("range"), word(&range["done_to"]), word(&range["until"]))
-    }));
+    lines.extend(
+        items("ranges")
+            .iter()
+            .map(|range| format!("{} {} up to {}", paint.dim("range"), word(&range["done_to"]), word(&range["until"]))),
+    );
     lines.extend(items("recent").iter().map(|past| {
         let verdict = match &past["verdict"] {
             Value::String(word) => plain(word),

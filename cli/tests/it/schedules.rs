@@ -47,10 +47,14 @@ fn each_fire_has_one_run_over_a_crash() {
         let id = run["run"].as_str().or_else(|| run["id"].as_str()).expect("an id");
         until("the run ends", || ask(&baton, &server, &["get", id])["status"] == "succeeded");
         let shown = ask(&baton, &server, &["get", id]);
-        assert!(due.insert(shown["output"]["due"].as_str().expect("a time").to_owned()), "two runs of one fire: {shown}");
+        assert!(
+            due.insert(shown["output"]["due"].as_str().expect("a time").to_owned()),
+            "two runs of one fire: {shown}"
+        );
     }
     // The second in which it was killed and those nobody was there for are among them.
-    let seconds: Vec<i64> = due.iter().map(|at| baton_schedule::parse_moment(at).expect("a moment").0 / 1_000).collect();
+    let seconds: Vec<i64> =
+        due.iter().map(|at| baton_schedule::parse_moment(at).expect("a moment").0 / 1_000).collect();
     assert!(seconds.windows(2).all(|pair| pair[1] == pair[0] + 1), "{due:?}");
     assert_eq!(view["counts"]["started"].as_u64(), u64::try_from(runs.len()).ok(), "{view}");
     assert_eq!(view["counts"]["missed"], 0);

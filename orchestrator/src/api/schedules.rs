@@ -1,10 +1,12 @@
 //! Schedules as callers keep them. Every change names what it saw and looks first at what was
 //! due of the old: an edit neither loses a fire nor makes one twice.
 
+use baton_common::Timestamp;
 use baton_common::records::ScheduleId;
 use baton_common::transition::ScheduleNote;
-use baton_common::Timestamp;
-use baton_schedule::{NAME_CHARS_MAX, Overlap, Paused, REQUEST_CHARS_MAX, Range, Record, Spec, check_name, print_moment};
+use baton_schedule::{
+    NAME_CHARS_MAX, Overlap, Paused, REQUEST_CHARS_MAX, Range, Record, Spec, check_name, print_moment,
+};
 use serde_json::{Value, json};
 
 use super::{ApiError, Caller, ErrorKind};
@@ -280,9 +282,10 @@ fn view(record: &Record, upcoming: u32) -> Result<ScheduleView, ApiError> {
         Some(_) => Vec::new(),
         None => record.upcoming(count).map_err(invalid)?,
     };
-    let waiting = record.pending.iter().map(|fire| {
-        json!({ "fire": fire.key, "kind": fire.kind, "at": print_moment(fire.at), "begun": fire.begun })
-    });
+    let waiting = record
+        .pending
+        .iter()
+        .map(|fire| json!({ "fire": fire.key, "kind": fire.kind, "at": print_moment(fire.at), "begun": fire.begun }));
     let ranges = record.ranges.iter().map(|range| {
         json!({
             "name": range.name, "done_to": print_moment(range.after), "until": print_moment(range.until),
@@ -295,9 +298,10 @@ fn view(record: &Record, upcoming: u32) -> Result<ScheduleView, ApiError> {
             "verdict": past.verdict,
         })
     });
-    let paused = record.paused.as_ref().map(|paused| {
-        json!({ "at": print_moment(paused.at), "by": paused.by, "note": paused.note })
-    });
+    let paused = record
+        .paused
+        .as_ref()
+        .map(|paused| json!({ "at": print_moment(paused.at), "by": paused.by, "note": paused.note }));
     let json = json!({
         "name": record.name, "version": record.version, "spec": record.spec.to_json(), "by": record.by,
         "created_at": print_moment(record.created_at), "updated_at": print_moment(record.updated_at),

@@ -40,12 +40,7 @@ impl Inner {
     }
 
     /// Removes it; whether it was still as it was seen.
-    pub(crate) async fn drop_schedule(
-        &self,
-        seen: u64,
-        record: &Record,
-        note: ScheduleNote,
-    ) -> Result<bool, ApiError> {
+    pub(crate) async fn drop_schedule(&self, seen: u64, record: &Record, note: ScheduleNote) -> Result<bool, ApiError> {
         let id = ScheduleId::of(&record.tenant, &record.name);
         Ok(self.write_schedule(id, Some(seen), record, None, None, Some(note)).await?.is_some())
     }

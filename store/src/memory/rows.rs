@@ -48,7 +48,6 @@ pub(super) struct PartitionRows {
     pub(super) events: BTreeMap<(RunId, u64), Event>,
     pub(super) audit: Vec<Audit>,
     pub(super) audit_head: Option<AuditHead>,
-    /// What a watched transition wrote so far.
     pub(super) changes: Option<Changes>,
 }
 

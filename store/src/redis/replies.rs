@@ -5,8 +5,8 @@ use baton_common::job::RenewAnswer;
 use baton_common::records::DueKey;
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, DeadAnswer, DeliverAnswer,
-    Due, DuePage, EditAnswer, ExpireAnswer, FireAnswer, Granted, KeepScheduleAnswer, Op, Publishable, RecordVerdict, RepinAnswer, Reply,
-    ReserveAnswer, RetryAnswer, SignalAnswer, SubmitAnswer, Tail,
+    Due, DuePage, EditAnswer, ExpireAnswer, FireAnswer, Granted, KeepScheduleAnswer, Op, Publishable, RecordVerdict,
+    RepinAnswer, Reply, ReserveAnswer, RetryAnswer, SignalAnswer, SubmitAnswer, Tail,
 };
 use baton_common::{Fence, Gen, JobId, Partition, RunId, Seq, Version};
 

@@ -6,7 +6,8 @@ pub mod words {
     pub use async_trait::async_trait;
     pub use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
     pub use baton_common::records::{
-        Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, Interrupt, Run, ScheduleId, ScheduleRow, Signal, Span, Task, Thread,
+        Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, Interrupt, Run, ScheduleId, ScheduleRow, Signal,
+        Span, Task, Thread,
     };
     pub use baton_common::transition::Due;
     pub use baton_common::{Digest, JobId, Partition, TenantId, Timestamp};

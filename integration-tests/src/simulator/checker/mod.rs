@@ -247,7 +247,13 @@ fn run_of(op: &Op) -> Option<RunId> {
         Op::Dead(op) => op.job.run,
         Op::Retry(op) => op.run,
         Op::Repin(op) => op.run,
-        Op::PopDue(_) | Op::Renew(_) | Op::Signal(_) | Op::Edit(_) | Op::Reserve(_) | Op::Settle(_) => return None,
+        Op::PopDue(_)
+        | Op::Renew(_)
+        | Op::Signal(_)
+        | Op::Edit(_)
+        | Op::Reserve(_)
+        | Op::Settle(_)
+        | Op::KeepSchedule(_) => return None,
     })
 }
 

@@ -5,7 +5,7 @@ use baton_common::job::RenewAnswer;
 use baton_common::records::{Task, TaskState};
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, CancelAnswer, ClaimVerdict, DeadAnswer, DeliverAnswer, EditAnswer, ExpireAnswer,
-    FireAnswer, Op, RecordVerdict, RepinAnswer, Reply, RetryAnswer, SignalAnswer, SubmitAnswer,
+    FireAnswer, KeepScheduleAnswer, Op, RecordVerdict, RepinAnswer, Reply, RetryAnswer, SignalAnswer, SubmitAnswer,
 };
 use baton_store::memory::Changes;
 
@@ -62,6 +62,7 @@ fn may(made: &Made<'_>) -> May {
         (_, Reply::Retry(answer)) => yes(matches!(answer, RetryAnswer::Retried(_))),
         (_, Reply::Dead(answer)) => yes(matches!(answer, DeadAnswer::Done(_))),
         (_, Reply::Repin(answer)) => yes(matches!(answer, RepinAnswer::Repinned { .. })),
+        (_, Reply::KeepSchedule(answer)) => yes(matches!(answer, KeepScheduleAnswer::Kept { .. })),
         (Op::Force { .. }, Reply::Changed(false)) => May::SameState,
         // Whoever uses keys removes those that are over.
         (Op::Settle(_), Reply::Changed(_)) => May::Anything,

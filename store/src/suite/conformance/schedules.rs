@@ -42,7 +42,10 @@ impl Story<'_> {
         assert_eq!(self.kept(first).await, KeepScheduleAnswer::Already { rev: made });
         assert_eq!(self.kept(self.keep(1, None, "b", None)).await, KeepScheduleAnswer::Conflict { rev: Some(made) });
         assert_eq!(self.kept(self.keep(1, Some(made), "c", None)).await, KeepScheduleAnswer::Kept { rev: made + 1 });
-        assert_eq!(self.kept(self.keep(1, Some(made), "d", None)).await, KeepScheduleAnswer::Conflict { rev: Some(made + 1) });
+        assert_eq!(
+            self.kept(self.keep(1, Some(made), "d", None)).await,
+            KeepScheduleAnswer::Conflict { rev: Some(made + 1) }
+        );
         let row = self.subject.schedule(id).await.expect("a read").expect("a schedule");
         assert_eq!((row.rev, row.name.as_str(), row.body.as_str()), (made + 1, "s1", "{\"op\":\"c\"}"));
         assert_eq!(self.subject.schedules(&TenantId::local()).await.expect("a read"), [row]);
