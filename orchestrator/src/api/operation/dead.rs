@@ -86,7 +86,8 @@ impl Inner {
         let waits = self.why(seen, &outline, &open_questions(&outline), false).await?;
         let is_dead = |code: &str| matches!(code, "unroutable" | "no_worker" | "outcome_unknown");
         let once = outline.groups.iter().any(|(group, _)| group.info.effect == Effect::Once);
-        if !waits.iter().any(|wait| is_dead(&wait.code)) && !(once && !outline.interrupts.is_empty()) {
+        let nobody_asked = !once || outline.interrupts.is_empty();
+        if nobody_asked && !waits.iter().any(|wait| is_dead(&wait.code)) {
             return Ok(Vec::new());
         }
         let Some(detail) = self.store.detail(run.info.id).await? else { return Ok(Vec::new()) };
