@@ -130,8 +130,11 @@ impl Local {
     }
 }
 
-/// What gRPC and HTTP show, where the settings name certificates.
-fn certificates(setup: &Setup) -> Result<(Option<Arc<Certificates>>, Option<Arc<Certificates>>), Failed> {
+/// What a listener shows; nothing where the settings name no certificates.
+type Shown = Option<Arc<Certificates>>;
+
+/// What gRPC and HTTP show.
+fn certificates(setup: &Setup) -> Result<(Shown, Shown), Failed> {
     let path = |name: &str| setup.sources.get(name).map(PathBuf::from);
     let read = |read: fn(TlsFiles) -> Result<Certificates, listener::Error>| {
         Ok(TlsFiles::of(path)?.map(read).transpose()?.map(Arc::new))

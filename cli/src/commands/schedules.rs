@@ -198,6 +198,6 @@ fn text(view: &Value, paint: Paint) -> String {
     }));
     let counts = view["counts"].as_object().cloned().unwrap_or_default();
     let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    lines.push(paint.dim(&counts.join(", ")));
+    lines.push(paint.dim(counts.join(", ")));
     lines.join("\n")
 }
