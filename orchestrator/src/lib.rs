@@ -28,6 +28,7 @@ mod plane;
 pub mod process;
 mod progress;
 mod publisher;
+mod remembered;
 mod schedules;
 mod seats;
 mod services;

@@ -26,6 +26,11 @@ impl<K: Ord + Clone, V: Clone> Lru<K, V> {
         Some(value.clone())
     }
 
+    /// All values by key; looking at them is no use of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.values.iter().map(|(key, (value, _))| (key, value))
+    }
+
     pub(crate) fn put(&mut self, key: K, value: V) {
         self.uses += 1;
         if let Some((_, used)) = self.values.insert(key.clone(), (value, self.uses)) {

@@ -28,6 +28,7 @@ use crate::lru::Lru;
 use crate::marks::Marks;
 use crate::progress::Progress;
 use crate::publisher::Opened;
+use crate::remembered::Remembered;
 use crate::settings::Settings;
 use crate::sweeper::Nudges;
 use crate::watchers::Watchers;
@@ -65,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) keys: Keys,
     pub(crate) graphs: Graphs,
     pub(crate) states: States,
+    pub(crate) remembered: Remembered,
     pub(crate) opened: Mutex<Lru<(RunId, GroupId), Arc<Opened>>>,
     pub(crate) watchers: Watchers,
     pub(crate) marks: Marks,
@@ -92,6 +94,7 @@ impl Orchestrator {
             cluster,
             graphs: Graphs::default(),
             states: States::default(),
+            remembered: Remembered::default(),
             opened: Mutex::new(Lru::new(OPENED_MAX)),
             watchers: Watchers::new(parts.store.live()),
             marks: Marks::default(),
@@ -114,6 +117,10 @@ impl Orchestrator {
         let heard = inner.clone();
         inner.spawn(async move {
             let _ = heard.shutdown.run_until_cancelled(heard.watchers.hear()).await;
+        });
+        let told = inner.clone();
+        inner.spawn(async move {
+            let _ = told.shutdown.run_until_cancelled(told.watchers.follow()).await;
         });
         if inner.settings.sweep {
             inner.tracker.spawn(crate::sweeper::sweep(inner.clone()));

@@ -12,6 +12,7 @@ use baton_common::RunId;
 use baton_store::Live as Elsewhere;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
+use tokio::time::Duration;
 
 use crate::api::Live;
 use crate::seats::Seats;
@@ -20,6 +21,11 @@ use crate::seats::Seats;
 const BEHIND_MAX: usize = 256;
 /// The largest progress that is shown, in bytes of JSON. Larger ones are results, not progress.
 const LIVE_BYTES_MAX: usize = 64 * 1024;
+
+/// How often a watcher looks by itself: where nobody tells it of events that other processes
+/// make, and where somebody does.
+const POLL: Duration = Duration::from_millis(200);
+const POLL_BESIDE: Duration = Duration::from_secs(1);
 
 /// What a watcher is told.
 #[derive(Debug, Clone)]
@@ -94,6 +100,19 @@ impl Watchers {
                 _ => tracing::debug!(%run, "progress from elsewhere does not read"),
             }
         }
+    }
+
+    /// Tells here of events that other processes make. Those of this one are told of twice.
+    pub(crate) async fn follow(&self) {
+        let Some(elsewhere) = &self.elsewhere else { return };
+        while let Some(run) = elsewhere.changed().await {
+            self.changed(run);
+        }
+    }
+
+    /// How long events of other processes may go unseen where nobody tells of them.
+    pub(crate) fn poll(&self) -> Duration {
+        if self.elsewhere.is_some() { POLL_BESIDE } else { POLL }
     }
 
     fn watched(&self, run: RunId) -> bool {

@@ -43,7 +43,8 @@ pub enum Error {
 /// calls a sync; with one that syncs every second more than one costs a little.
 const REDIS_CONNECTIONS: usize = 8;
 
-/// The store at that address: `redis://…`, `rediss://…`, `sqlite:FOLDER` or `memory:`.
+/// The store at that address: `redis://…`, `redis+sentinel://…`, `redis+cluster://…`, each with
+/// TLS as `rediss`, `sqlite:FOLDER` or `memory:`.
 ///
 /// # Errors
 /// When it does not open, or the address names nothing that is known.
@@ -58,7 +59,7 @@ pub async fn store(url: &str, timings: &Timings) -> Result<Arc<dyn Store>, Error
 pub async fn guarded_store(url: &str, timings: &Timings, guards: Guards) -> Result<Arc<dyn Store>, Error> {
     match url.split_once(':') {
         Some(("memory", _)) => Ok(Arc::new(MemoryStore::new(timings.clone()))),
-        Some(("redis" | "rediss", _)) => {
+        Some((scheme, _)) if matches!(scheme.split('+').next(), Some("redis" | "rediss")) => {
             let mut options = RedisOptions::new(url, timings.clone());
             options.connections = REDIS_CONNECTIONS;
             options.guards = guards;
@@ -68,7 +69,7 @@ pub async fn guarded_store(url: &str, timings: &Timings, guards: Guards) -> Resu
             let options = SqliteOptions { folder: PathBuf::from(folder), timings: timings.clone() };
             Ok(Arc::new(SqliteStore::open(&options)?))
         }
-        _ => Err(unknown("store", url, "redis://…, sqlite:FOLDER or memory:")),
+        _ => Err(unknown("store", url, "redis://…, redis+sentinel://…, redis+cluster://…, sqlite:FOLDER or memory:")),
     }
 }
 

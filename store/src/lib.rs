@@ -78,6 +78,18 @@ pub trait Store: Reader + Registry + Schedules + Send + Sync {
         None
     }
 
+    /// Rises when the servers behind the store are others than before: they may have gone back
+    /// to an earlier moment. Always 0 where there are none.
+    fn incarnation(&self) -> u64 {
+        0
+    }
+
+    /// Appends an audit entry about a run that went back with the servers. No transition: it
+    /// tells of one that is no more. Told twice it stands there twice.
+    async fn note_setback(&self, _entry: Audit) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Ends background work and connections.
     async fn close(&self);
 }

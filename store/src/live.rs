@@ -17,4 +17,8 @@ pub trait Live: Send + Sync {
     /// The next that another process showed; `None` once the store is closed. For one caller
     /// at a time; dropping the future loses nothing.
     async fn heard(&self) -> Option<(RunId, String)>;
+    /// The next run, of those listened to here, that has new events, whoever made them; one
+    /// that is listened to anew is named once. `None` once the store is closed. For one caller
+    /// at a time; dropping the future loses nothing.
+    async fn changed(&self) -> Option<RunId>;
 }

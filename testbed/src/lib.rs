@@ -5,18 +5,22 @@
 //! against the servers is left to the crates that speak to them.
 
 mod authority;
+mod cluster;
 mod group;
 mod port;
 mod proxy;
 mod rabbit;
 mod redis;
 mod s3;
+mod sentinel;
 mod wait;
 
 pub use self::authority::{Authority, Validity};
+pub use self::cluster::RedisCluster;
 pub use self::port::free as free_port;
 pub use self::proxy::{Proxy, Way};
 pub use self::rabbit::{Rabbit, RabbitOptions};
 pub use self::redis::{Redis, RedisOptions};
 pub use self::s3::S3;
+pub use self::sentinel::{SentinelOptions, Sentinels};
 pub use self::wait::wait_until;

@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How a Redis server is started.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
+    /// Arguments for `redis-cli` where the server wants to know who calls: `-a`, `PASSWORD`.
+    pub login: Vec<String>,
     /// `always`, `everysec` or `no`.
     pub appendfsync: String,
     /// Whether it is a node of a cluster.
@@ -33,7 +35,7 @@ pub struct RedisOptions {
 
 impl Default for RedisOptions {
     fn default() -> Self {
-        Self { appendfsync: "everysec".to_owned(), cluster: false, args: Vec::new() }
+        Self { appendfsync: "everysec".to_owned(), cluster: false, args: Vec::new(), login: Vec::new() }
     }
 }
 
@@ -123,7 +125,8 @@ impl Redis {
     /// When it cannot be called or fails.
     pub fn cli(&self, args: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new("redis-cli");
-        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-e"]).args(args);
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-e"]);
+        command.args(&self.options.login).args(args);
         let output = command.output().context("redis-cli is missing: install it with `apt-get install redis-tools`")?;
         if !output.status.success() {
             bail!("redis-cli {args:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -262,6 +265,33 @@ impl Redis {
         logs.pop().context("no incremental log")
     }
 
+    /// Lets it follow another server as its replica, and waits until it has all of its data.
+    ///
+    /// # Errors
+    /// When it does not get there.
+    pub fn follow(&self, primary: &Self) -> anyhow::Result<()> {
+        self.follow_port(primary.port)?;
+        wait_until("the replica is in step", PATIENCE, || {
+            Ok(self.cli(&["info", "replication"])?.contains("master_link_status:up"))
+        })
+    }
+
+    /// Lets it follow whoever is reached at that port of this machine, without waiting.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn follow_port(&self, port: u16) -> anyhow::Result<()> {
+        self.cli(&["replicaof", "127.0.0.1", &port.to_string()]).map(drop)
+    }
+
+    /// Makes a replica a primary.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn promote(&self) -> anyhow::Result<()> {
+        self.cli(&["replicaof", "no", "one"]).map(drop)
+    }
+
     fn run(&mut self) -> anyhow::Result<()> {
         let log = self.folder.path().join("redis.out");
         // Whoever ignores this signal is told that a file may not grow, instead of ending.
@@ -276,7 +306,9 @@ impl Redis {
             .stdout(File::create(&log)?)
             .stderr(File::options().append(true).open(&log)?);
         if self.options.cluster {
-            command.args(["--cluster-enabled", "yes"]);
+            // A bus port ten thousand above would not exist for most free ports.
+            let bus = port::free()?.to_string();
+            command.args(["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "3000"]);
         }
         let mut group = Group::start(&mut command, PACKAGE, Some(self.folder.path()))?;
         let port = self.port;
@@ -297,7 +329,8 @@ fn answers(port: u16) -> bool {
         stream.write_all(b"PING\r\n")?;
         let mut answer = [0; 7];
         stream.read_exact(&mut answer)?;
-        Ok(&answer == b"+PONG\r\n")
+        // One that asks for a password answers too.
+        Ok(&answer == b"+PONG\r\n" || answer.starts_with(b"-NOAUTH"))
     };
     ask().unwrap_or(false)
 }

@@ -11,6 +11,7 @@ mod custom_worker;
 mod dev;
 mod forged;
 mod growth;
+mod promotion;
 mod rig;
 mod simulator;
 mod tap;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use baton_common::ids::Version;
 use baton_common::records::{Run, RunInfo};
 use baton_common::tool::Priority;
 use baton_common::transition::{OnBusy, Submit, SubmitAnswer};
@@ -15,6 +16,7 @@ use crate::fail::{self, Passed};
 use crate::graphs::{Compiled, inline_name};
 use crate::ops::Settled;
 use crate::orchestrator::{Inner, Orchestrator};
+use crate::remembered::Known;
 
 /// Times a roll-back is tried while runs come and go on its thread.
 const ROLLBACKS_MAX: u32 = 5;
@@ -58,6 +60,8 @@ impl Orchestrator {
             refused => return Err(refusal(refused, &info)),
         };
         if !existed {
+            let known = Known { thread: info.thread.clone(), ver: Version(1), head: None };
+            inner.remembered.put_first(info.id, known);
             inner.states.put_info(&Arc::new(info.clone()));
         }
         if !queued {

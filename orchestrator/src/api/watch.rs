@@ -20,7 +20,7 @@ use crate::watchers::Signal;
 
 /// Events read at a time.
 const PAGE: u32 = 256;
-/// How long events of other processes may go unseen.
+/// Between tries to read.
 const POLL: Duration = Duration::from_millis(200);
 /// How often a run without new events is looked at: it may be over, or its events gone.
 const LOOK: Duration = Duration::from_secs(5);
@@ -131,7 +131,7 @@ impl Watch {
         if !self.found.is_empty() {
             return Ok(None);
         }
-        self.read_at = Instant::now() + POLL;
+        self.read_at = Instant::now() + self.inner.watchers.poll();
         // The run was read before its events: what it counted was recorded, and is gone.
         let Some((events, ended)) = looked else { return Ok(None) };
         let gap = (events > self.after).then(|| self.skip_to(events));

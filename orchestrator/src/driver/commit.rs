@@ -11,6 +11,7 @@ use baton_engine::step::Step;
 use super::{Begun, Cue, Trouble};
 use crate::fail::{self, Passed};
 use crate::orchestrator::Inner;
+use crate::remembered::Known;
 
 /// Times staged tasks are brought in again.
 const STAGINGS_MAX: u32 = 5;
@@ -91,6 +92,8 @@ impl Inner {
     /// Remembers the new state, and tells who watches.
     fn committed(&self, work: &Begun, state: baton_engine::state::RunState, op: Digest, ends: bool) {
         let run = work.info.id;
+        let (thread, ver) = (work.info.thread.clone(), work.record.ver.next());
+        self.remembered.put(run, Known { thread, ver, head: Some((state.head, state.hash)) });
         if ends {
             self.states.forget(run);
             if work.info.parent.is_none() {

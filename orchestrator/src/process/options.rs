@@ -27,7 +27,7 @@ const DATA_DIR: &str = ".baton";
 /// (`store`); secrets have no flag.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
-    /// The store: redis://…, rediss://…, sqlite:FOLDER or memory: [BATON_STORE]
+    /// The store: redis://…, redis+sentinel://…, redis+cluster://… (rediss for TLS), sqlite:FOLDER or memory: [BATON_STORE]
     #[arg(long, global = true)]
     pub store: Option<String>,
     /// The broker: amqp://…, amqps://… (hosts of a cluster with commas) or memory: [BATON_BROKER]

@@ -7,6 +7,7 @@
 mod check;
 mod dead;
 mod entries;
+mod reconcile;
 mod recover;
 mod schedule;
 
@@ -32,8 +33,14 @@ pub(crate) async fn sweep(inner: Arc<Inner>) {
         inner.recover().await;
     }
     let mut schedule = Schedule::new(&inner);
+    let mut servers = 0;
     loop {
         inner.progress.swept();
+        let now = inner.store.incarnation();
+        if now != std::mem::replace(&mut servers, now) {
+            let task = inner.clone();
+            inner.spawn(async move { task.reconcile().await });
+        }
         let wake = schedule.next().unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
         tokio::select! {
             biased;

@@ -1,6 +1,6 @@
 //! What is checked before a server is trusted, and the store's identity on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use baton_common::Partition;
 use redis::cmd;
@@ -15,9 +15,16 @@ const LAYOUT: &str = "1";
 
 const ANY: Partition = Partition(0);
 
-/// Refuses a server that is too old, evicts data or keeps no log.
+/// Refuses servers that are too old, evict data or keep no log.
 pub(super) async fn check_server(links: &Links, allow_no_aof: bool) -> Result<(), Error> {
-    let info = info(links).await?;
+    for info in info(links).await? {
+        check_one(&info, allow_no_aof)?;
+    }
+    advise(links).await;
+    Ok(())
+}
+
+fn check_one(info: &BTreeMap<String, String>, allow_no_aof: bool) -> Result<(), Error> {
     let version = info.get("redis_version").map_or("", String::as_str);
     let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
     if major < 7 {
@@ -34,28 +41,48 @@ pub(super) async fn check_server(links: &Links, allow_no_aof: bool) -> Result<()
         }
         warn!(appendonly = "no", "acknowledged work is lost when the server ends");
     }
-    advise(links).await;
     Ok(())
 }
 
-/// Settings that only cost memory. Some servers tell nobody their configuration.
+/// Settings that cost memory, or work at a failover. Some servers tell nobody their
+/// configuration.
 async fn advise(links: &Links) {
-    let asked: Result<Vec<String>, Error> =
-        links.command(ANY, cmd("CONFIG").arg("GET").arg("hash-max-listpack-value")).await;
-    let bytes = asked.ok().and_then(|pair| pair.get(1)?.parse::<u32>().ok());
-    if let Some(bytes) = bytes.filter(|bytes| *bytes < 2_048) {
+    if let Some(bytes) = setting(links, "hash-max-listpack-value").await.filter(|bytes| *bytes < 2_048) {
         tracing::info!(hash_max_listpack_value = bytes, advised = 2_048, "small runs take less memory with more");
+    }
+    if links.guarded() && setting(links, "min-replicas-to-write").await == Some(0) {
+        warn!(
+            min_replicas_to_write = 0,
+            advised = 1,
+            "a primary that is cut off takes writes, which are lost once a replica is promoted"
+        );
     }
 }
 
-async fn info(links: &Links) -> Result<BTreeMap<String, String>, Error> {
-    let mut all = BTreeMap::new();
-    for section in ["server", "memory", "persistence"] {
-        let text: String = links.command(ANY, cmd("INFO").arg(section)).await?;
-        let lines = text.lines().filter_map(|line| line.trim_end().split_once(':'));
-        all.extend(lines.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    }
-    Ok(all)
+async fn setting(links: &Links, name: &str) -> Option<u32> {
+    let answers = links.everywhere(cmd("CONFIG").arg("GET").arg(name)).await.ok()?;
+    let pairs = answers.into_iter().filter_map(|answer| redis::from_redis_value::<Vec<String>>(answer).ok());
+    pairs.filter_map(|pair| pair.get(1)?.parse().ok()).min()
+}
+
+/// What each server tells of itself.
+async fn info(links: &Links) -> Result<Vec<BTreeMap<String, String>>, Error> {
+    let answers = links.everywhere(cmd("INFO").arg("server").arg("memory").arg("persistence")).await?;
+    answers.into_iter().map(lines).collect()
+}
+
+/// The names and values that INFO answers.
+fn lines(answer: redis::Value) -> Result<BTreeMap<String, String>, Error> {
+    let text: String = redis::from_redis_value(answer).map_err(|_| super::pack::broken("a server's INFO"))?;
+    let lines = text.lines().filter_map(|line| line.trim_end().split_once(':'));
+    Ok(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// The processes that take writes: others after each start, and after each promotion.
+pub(super) async fn processes(links: &Links) -> Result<BTreeSet<String>, Error> {
+    let answers = links.everywhere(cmd("INFO").arg("server")).await?;
+    let ids = answers.into_iter().map(|answer| Ok(lines(answer)?.remove("run_id").unwrap_or_default()));
+    ids.collect()
 }
 
 /// Names the store when it is new; checks that it is one of ours otherwise.

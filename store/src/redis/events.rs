@@ -9,7 +9,7 @@ use redis::cmd;
 
 use super::codes::event_of;
 use super::link::Links;
-use super::pack::{Fields, broken};
+use super::pack::{Fields, Packer, broken};
 use super::replies::run_of;
 use super::{keys, rows};
 use crate::{AuditPage, Error};
@@ -115,6 +115,13 @@ pub(super) async fn audit_head(links: &Links, partition: Partition) -> Result<Op
     let Some(row) = row else { return Ok(None) };
     let mut fields = Fields::of(&row)?;
     Ok(Some(AuditHead { number: fields.number()?, link: fields.text()? }))
+}
+
+/// An audit entry as its script takes it.
+pub(super) fn setback(entry: &Audit) -> Vec<u8> {
+    let packed = Packer::default().bytes(entry.actor.as_str()).bytes(&entry.operation).bytes(&entry.subject);
+    let packed = packed.number(entry.before.0).number(entry.after.0).bytes(&entry.verdict);
+    packed.bytes(entry.run.uuid.simple().to_string()).bytes(entry.tenant.to_string()).finish()
 }
 
 fn audit_of(partition: Partition, fields: &[(String, Vec<u8>)]) -> Result<Audit, Error> {

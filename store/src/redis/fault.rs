@@ -10,6 +10,15 @@ pub(super) fn fault(error: &RedisError) -> Error {
     let code = error.code().unwrap_or_default();
     let told = || error.to_string().chars().take(200).collect::<String>();
     match (error.kind(), code) {
+        (_, "NOAUTH" | "WRONGPASS") | (ErrorKind::AuthenticationFailed, _) => Error::Broken(
+            "the server lets nobody in with this login: give its name and password as redis://USER:PASSWORD@HOST:PORT, \
+             with %40 for an @ in either"
+                .to_owned(),
+        ),
+        (_, "NOPERM") => Error::Broken(format!(
+            "the login may not do all that a store does: {}; give it the rights that docs/operations/redis.md lists",
+            told()
+        )),
         (_, "OOM" | "MISCONF") => Error::Full(told()),
         (_, "BUSY" | "NOREPLICAS" | "UNKILLABLE") => Error::Unavailable(told()),
         (_, "WRONGTYPE") => Error::Broken(told()),
@@ -33,7 +42,8 @@ pub(super) fn fault(error: &RedisError) -> Error {
 
 /// Whether the connection leads to a server that is no primary any more.
 pub(super) fn demoted(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+    // A primary without replicas may have been left behind.
+    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) || error.code() == Some("NOREPLICAS")
 }
 
 /// Whether the server has forgotten a script.

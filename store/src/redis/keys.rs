@@ -27,6 +27,11 @@ pub(super) fn tag(partition: Partition) -> String {
     format!("{{p{partition}}}")
 }
 
+/// A key of it that never exists.
+pub(super) fn nothing(partition: Partition) -> String {
+    tag(partition) + "~"
+}
+
 /// The partition's last moment.
 pub(super) fn clock(partition: Partition) -> String {
     tag(partition) + "c"

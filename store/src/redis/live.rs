@@ -6,23 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use baton_common::Partition;
 use baton_common::ids::RunId;
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
-use redis::Client;
-use redis::aio::{ConnectionManager, PubSubSink};
+use redis::aio::PubSubSink;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::Live;
+use super::fault::fault;
+use super::link::{CONNECT_TIMEOUT, Links};
+use super::tail::Tail;
+use super::wire::Wire;
+use crate::{Error, Live};
 
 /// What may be under way, either way, before more is dropped.
 const UNDER_WAY_MAX: usize = 1_024;
 /// What is sent in one go.
 const BATCH_MAX: usize = 64;
-/// How long a connection may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// After a connection that broke.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -33,27 +35,56 @@ pub(super) struct RedisLive {
     shown: mpsc::Sender<(RunId, String)>,
     wanted: Arc<Wanted>,
     heard: tokio::sync::Mutex<mpsc::Receiver<(RunId, String)>>,
-    tasks: [AbortHandle; 2],
+    changed: tokio::sync::Mutex<mpsc::Receiver<RunId>>,
+    tasks: [AbortHandle; 3],
 }
 
 /// The runs that are watched here.
 #[derive(Default)]
-struct Wanted {
+pub(super) struct Wanted {
     runs: Mutex<BTreeSet<RunId>>,
     changed: Notify,
+    /// The same, for who follows events.
+    pub(super) tailed: Notify,
+}
+
+impl Wanted {
+    pub(super) fn wants(&self, run: RunId) -> bool {
+        self.runs.lock().contains(&run)
+    }
+
+    pub(super) fn partitions(&self) -> BTreeSet<Partition> {
+        self.runs.lock().iter().map(|run| run.partition).collect()
+    }
+
+    pub(super) fn runs_of(&self, partition: Partition) -> Vec<RunId> {
+        self.runs.lock().iter().copied().filter(|run| run.partition == partition).collect()
+    }
+
+    fn change(&self) {
+        self.changed.notify_one();
+        self.tailed.notify_one();
+    }
 }
 
 impl RedisLive {
     /// Begins; must be called within a runtime.
-    pub(super) fn start(client: Client, link: ConnectionManager, cluster: &str) -> Self {
+    pub(super) fn start(links: &Arc<Links>, cluster: &str) -> Self {
         let (shown, to_show) = mpsc::channel(UNDER_WAY_MAX);
         let (hear, heard) = mpsc::channel(UNDER_WAY_MAX);
         let (me, wanted) = (uuid::Uuid::new_v4().simple().to_string(), Arc::<Wanted>::default());
         let prefix = format!("baton:{cluster}:live:");
-        let listener = Listener { client, prefix: prefix.clone(), me: me.clone(), wanted: wanted.clone(), hear };
-        let tasks =
-            [tokio::spawn(show(link, prefix, to_show)).abort_handle(), tokio::spawn(listener.listen()).abort_handle()];
-        Self { me, shown, wanted, heard: tokio::sync::Mutex::new(heard), tasks }
+        let (tell, changed) = mpsc::channel(UNDER_WAY_MAX);
+        let (me_too, watched, prefixed) = (me.clone(), wanted.clone(), prefix.clone());
+        let listener = Listener { links: links.clone(), prefix: prefixed, me: me_too, wanted: watched, hear };
+        let tail = Tail::new(links.clone(), wanted.clone(), tell);
+        let tasks = [
+            tokio::spawn(show(links.clone(), prefix, to_show)).abort_handle(),
+            tokio::spawn(listener.listen()).abort_handle(),
+            tokio::spawn(tail.follow()).abort_handle(),
+        ];
+        let (heard, changed) = (tokio::sync::Mutex::new(heard), tokio::sync::Mutex::new(changed));
+        Self { me, shown, wanted, heard, changed, tasks }
     }
 
     /// Ends the tasks.
@@ -77,37 +108,56 @@ impl Live for RedisLive {
 
     fn listen(&self, run: RunId) {
         if self.wanted.runs.lock().insert(run) {
-            self.wanted.changed.notify_one();
+            self.wanted.change();
         }
     }
 
     fn leave(&self, run: RunId) {
         if self.wanted.runs.lock().remove(&run) {
-            self.wanted.changed.notify_one();
+            self.wanted.change();
         }
     }
 
     async fn heard(&self) -> Option<(RunId, String)> {
         self.heard.lock().await.recv().await
     }
-}
 
-/// Sends what is shown; what cannot be sent is lost.
-async fn show(mut link: ConnectionManager, prefix: String, mut shown: mpsc::Receiver<(RunId, String)>) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while shown.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let mut pipeline = redis::pipe();
-        for (run, text) in batch.drain(..) {
-            pipeline.publish(format!("{prefix}{run}"), text).ignore();
-        }
-        if let Err(error) = pipeline.query_async::<()>(&mut link).await {
-            tracing::debug!(%error, "progress not shown elsewhere");
-        }
+    async fn changed(&self) -> Option<RunId> {
+        self.changed.lock().await.recv().await
     }
 }
 
+/// Sends what is shown; what cannot be sent is lost.
+async fn show(links: Arc<Links>, prefix: String, mut shown: mpsc::Receiver<(RunId, String)>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    let mut link = None;
+    while shown.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let mut pipeline = redis::pipe();
+        for (run, text) in batch.drain(..) {
+            pipeline.publish(format!("{prefix}{run}"), text);
+        }
+        link = match send(&links, link, &pipeline).await {
+            Ok(link) => Some(link),
+            Err(error) => {
+                tracing::debug!(%error, "progress not shown elsewhere");
+                None
+            }
+        };
+    }
+}
+
+/// Sends over a connection, a new one where the last broke.
+async fn send(links: &Links, link: Option<Wire>, pipeline: &redis::Pipeline) -> Result<Wire, Error> {
+    let link = match link {
+        Some(link) => link,
+        None => links.beside().await?,
+    };
+    let sent = link.send_all("", pipeline).await;
+    sent.map(|_| link).map_err(|error| fault(&error))
+}
+
 struct Listener {
-    client: Client,
+    links: Arc<Links>,
     prefix: String,
     me: String,
     wanted: Arc<Wanted>,
@@ -121,7 +171,7 @@ impl Listener {
             while self.wanted.runs.lock().is_empty() {
                 self.wanted.changed.notified().await;
             }
-            match timeout(CONNECT_WITHIN, self.client.get_async_pubsub()).await {
+            match timeout(CONNECT_TIMEOUT, self.connect()).await {
                 Ok(Ok(connection)) => {
                     let (sink, messages) = connection.split();
                     if let Err(error) = self.serve(sink, messages).await {
@@ -133,6 +183,11 @@ impl Listener {
             }
             sleep(PAUSE).await;
         }
+    }
+
+    async fn connect(&self) -> Result<redis::aio::PubSub, Error> {
+        let client = self.links.client(Partition(0)).await?;
+        client.get_async_pubsub().await.map_err(|error| fault(&error))
     }
 
     /// Hears until the connection breaks.

@@ -5,6 +5,7 @@
 //! texts in hashes beside them; groups of more than 64 tasks keep theirs in keys that are
 //! dropped whole. A call is made once: whoever makes it repeats it.
 
+mod address;
 mod advance;
 mod boot;
 mod codes;
@@ -13,6 +14,7 @@ mod dump;
 mod events;
 mod fault;
 mod history;
+mod incarnation;
 mod keys;
 mod lineage;
 mod link;
@@ -27,13 +29,17 @@ mod run_row;
 mod sabotage;
 mod schedules;
 mod scripts;
+mod sentinel;
+mod tail;
 mod waits;
+mod wire;
 mod words;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use baton_common::records::Audit;
 use baton_common::settings::Timings;
 use baton_common::transition::{DuePage, Op, PopDue, Reply};
 use baton_common::{Partition, Timestamp};
@@ -43,6 +49,7 @@ use crate::machine::Guards;
 use crate::suite::Subject;
 use crate::{Error, Live, Store};
 use commands::Guess;
+use incarnation::Incarnation;
 use link::Links;
 use live::RedisLive;
 use pack::Fields;
@@ -51,7 +58,8 @@ use scripts::{Script, Scripts};
 /// How a Redis store is opened.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
-    /// `redis://` or `rediss://`, with a password and a database where needed.
+    /// `redis://`, `redis+sentinel://` or `redis+cluster://`, with an `s` behind `redis` for TLS:
+    /// see `docs/operations/redis.md`.
     pub url: String,
     /// Protocol timings.
     pub timings: Timings,
@@ -97,7 +105,8 @@ pub struct RedisStore {
 struct Shared {
     cluster: String,
     timings: Timings,
-    links: Links,
+    links: Arc<Links>,
+    incarnation: Incarnation,
     scripts: Scripts,
     live: OnceLock<Arc<RedisLive>>,
 }
@@ -109,13 +118,13 @@ impl RedisStore {
     /// `Unavailable` when the server cannot be reached, `Broken` when it may lose or evict
     /// what it was given or holds a store of another layout.
     pub async fn connect(options: RedisOptions) -> Result<Self, Error> {
-        let links = Links::connect(&options).await?;
+        let links = Arc::new(Links::connect(&options).await?);
         boot::check_server(&links, options.allow_no_aof).await?;
         let cluster = boot::identity(&links).await?;
         let scripts = Scripts::load(&links, &options).await?;
-        Ok(Self {
-            shared: Arc::new(Shared { cluster, timings: options.timings, links, scripts, live: OnceLock::new() }),
-        })
+        let incarnation = Incarnation::watch(links.clone(), cluster.clone()).await?;
+        let (timings, live) = (options.timings, OnceLock::new());
+        Ok(Self { shared: Arc::new(Shared { cluster, timings, links, incarnation, scripts, live }) })
     }
 
     /// How often each script was called by this store.
@@ -138,7 +147,8 @@ impl RedisStore {
     }
 
     async fn call(&self, op: &Op, guess: &Guess, at: Option<Timestamp>) -> Result<Vec<u8>, Error> {
-        let Shared { timings, links, scripts, .. } = &*self.shared;
+        let Shared { timings, links, scripts, incarnation, .. } = &*self.shared;
+        incarnation.check()?;
         let (script, command) = commands::command(op, timings, guess)?;
         scripts.call(links, script, op.partition(), &command, at).await
     }
@@ -214,16 +224,24 @@ impl Store for RedisStore {
         let Shared { live, links, cluster, .. } = &*self.shared;
         let live = match live.get() {
             Some(live) => live,
-            None => {
-                let (client, link) = links.beside().ok()?;
-                live.get_or_init(|| Arc::new(RedisLive::start(client, link, cluster)))
-            }
+            None => live.get_or_init(|| Arc::new(RedisLive::start(links, cluster))),
         };
         Some(live.clone())
     }
 
+    fn incarnation(&self) -> u64 {
+        self.shared.incarnation.number()
+    }
+
+    async fn note_setback(&self, entry: Audit) -> Result<(), Error> {
+        let Shared { links, scripts, .. } = &*self.shared;
+        let command = events::setback(&entry);
+        scripts.call(links, Script::Setback, entry.run.partition, &command, None).await.map(drop)
+    }
+
     /// Connections end with the last clone.
     async fn close(&self) {
+        self.shared.incarnation.stop();
         if let Some(live) = self.shared.live.get() {
             live.stop();
         }

@@ -10,6 +10,7 @@ use baton_common::records::SIGNALS_MAX;
 use baton_common::settings::Timings;
 use baton_common::transition::{CLOSED_BYTES_MAX, NARROW_TASKS_MAX};
 use baton_common::{Partition, Timestamp};
+use futures_util::future::join_all;
 use redis::{Cmd, Pipeline, RedisError, cmd};
 
 use super::RedisOptions;
@@ -78,12 +79,15 @@ scripts! {
     Republish = "republish": "rows";
     Recheck = "recheck": "rows";
     Gc = "gc": "rows" "staged";
+    Setback = "setback": "rows" "audit";
     Lease = "lease":;
 }
 
 /// The scripts as loaded into a server, and how often each was called.
 pub(super) struct Scripts {
     loaded: Vec<Loaded>,
+    /// Whether each call names a key that never exists. See [`Scripts::command`].
+    guarded: bool,
 }
 
 struct Loaded {
@@ -103,7 +107,7 @@ impl Scripts {
             let sha = links.command(Partition(0), cmd("SCRIPT").arg("LOAD").arg(&text)).await?;
             loaded.push(Loaded { name, text, sha, calls: AtomicU64::new(0) });
         }
-        Ok(Self { loaded })
+        Ok(Self { loaded, guarded: links.clustered() })
     }
 
     /// How often each transition's scripts were called.
@@ -142,6 +146,11 @@ impl Scripts {
         calls: &[(Partition, Vec<u8>)],
     ) -> Result<Vec<Vec<u8>>, Error> {
         let Some((first, _)) = calls.first() else { return Ok(Vec::new()) };
+        if links.clustered() {
+            // Some of their nodes may have the script and others not.
+            let calls = calls.iter().map(|(partition, command)| self.call(links, script, *partition, command, None));
+            return join_all(calls).await.into_iter().collect();
+        }
         let mut pipeline = Pipeline::with_capacity(calls.len());
         for (partition, command) in calls {
             pipeline.add_command(self.command(script, *partition, command, None));
@@ -157,11 +166,18 @@ impl Scripts {
         }
     }
 
+    /// In a cluster a second key goes along that never exists. While a slot moves from one node
+    /// to another its keys are here and there, and a script would see a part of them: with a
+    /// missing key among several, both nodes refuse the call whole until the slot has arrived.
     fn command(&self, script: Script, partition: Partition, command: &[u8], at: Option<Timestamp>) -> Cmd {
         let script = &self.loaded[script as usize];
         script.calls.fetch_add(1, Ordering::Relaxed);
         let mut call = cmd("EVALSHA");
-        call.arg(&script.sha).arg(1).arg(keys::tag(partition)).arg(command);
+        call.arg(&script.sha).arg(1 + usize::from(self.guarded)).arg(keys::tag(partition));
+        if self.guarded {
+            call.arg(keys::nothing(partition));
+        }
+        call.arg(command);
         if let Some(at) = at {
             call.arg(at.0);
         }

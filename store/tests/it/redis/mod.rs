@@ -1,5 +1,7 @@
 //! The Redis adapter against the suite, on a private server, and what only it promises.
 
+mod beyond;
+mod clustered;
 mod cost;
 mod reading;
 mod shares;

@@ -1,0 +1,89 @@
+//! What this replica was told is kept: the last checkpoint of each run it moved, so that it
+//! can say what is missing once the store has gone back to an earlier moment. What is done
+//! about that stands in `sweeper::reconcile`.
+
+use baton_common::ids::{Seq, ThreadKey, Version};
+use baton_common::{Digest, RunId};
+use baton_store::{Error, Store};
+use parking_lot::Mutex;
+use tokio::time::{Duration, Instant};
+
+use crate::lru::Lru;
+
+/// Runs that are remembered.
+const RUNS_MAX: usize = 8_192;
+/// And for how long: a server that takes over is seconds behind, not hours.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// A run as this replica saw it written last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) thread: ThreadKey,
+    pub(crate) ver: Version,
+    /// Its last checkpoint and that one's content; none for a run that was only submitted.
+    pub(crate) head: Option<(Seq, Digest)>,
+}
+
+/// A run that is behind what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setback {
+    pub(crate) run: RunId,
+    pub(crate) known: Known,
+    /// Where it stands now; nowhere if it is gone.
+    pub(crate) now: Option<(Version, Seq)>,
+}
+
+/// The runs this replica moved lately.
+pub(crate) struct Remembered {
+    runs: Mutex<Lru<RunId, (Known, Instant)>>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self { runs: Mutex::new(Lru::new(RUNS_MAX)) }
+    }
+}
+
+impl Remembered {
+    pub(crate) fn put(&self, run: RunId, known: Known) {
+        self.runs.lock().put(run, (known, Instant::now()));
+    }
+
+    /// A run that was submitted. Its first advance may have come before this is told.
+    pub(crate) fn put_first(&self, run: RunId, known: Known) {
+        let mut runs = self.runs.lock();
+        if runs.get(&run).is_none() {
+            runs.put(run, (known, Instant::now()));
+        }
+    }
+
+    /// What the store has not, of all that is remembered. By content: a run that went back and
+    /// came to the same again has lost nothing.
+    pub(crate) async fn missing(&self, store: &dyn Store) -> Result<Vec<Setback>, Error> {
+        let all: Vec<(RunId, Known)> = {
+            let runs = self.runs.lock();
+            let lately = runs.iter().filter(|(_, (_, at))| at.elapsed() < KEPT);
+            lately.map(|(run, (known, _))| (*run, known.clone())).collect()
+        };
+        let mut missing = Vec::new();
+        for (run, known) in all {
+            if let Some(setback) = look(store, run, known).await? {
+                missing.push(setback);
+            }
+        }
+        Ok(missing)
+    }
+}
+
+async fn look(store: &dyn Store, run: RunId, known: Known) -> Result<Option<Setback>, Error> {
+    let found = store.run(run).await?;
+    let there = match (&found, known.head) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(_), Some((seq, hash))) => {
+            store.checkpoint(&known.thread, seq).await?.is_some_and(|checkpoint| checkpoint.hash == hash)
+        }
+    };
+    let now = found.map(|run| (run.state.ver, run.state.head));
+    Ok((!there).then_some(Setback { run, known, now }))
+}

@@ -1,0 +1,63 @@
+//! After the store's servers became others, which may have forgotten the last of what was
+//! acknowledged: tells the audit log what went back, and takes up again what is left half
+//! done, without waiting for evidence of each loss.
+
+use std::sync::Arc;
+
+use baton_common::Timestamp;
+use baton_common::ids::{Actor, Seq, Version};
+use baton_common::records::Audit;
+use baton_store::Error;
+use tokio::time::{Duration, sleep};
+
+use crate::orchestrator::Inner;
+use crate::remembered::Setback;
+
+/// Between tries while the store does not answer.
+const AGAIN: Duration = Duration::from_millis(200);
+
+impl Inner {
+    pub(super) async fn reconcile(self: &Arc<Self>) {
+        while !self.shutdown.is_cancelled() {
+            match self.tell_setbacks().await {
+                Ok(count) => {
+                    tracing::warn!(runs = count, "runs went back with the store");
+                    break;
+                }
+                Err(error) => tracing::debug!(%error, "what went back is not known yet"),
+            }
+            sleep(AGAIN).await;
+        }
+        self.recover().await;
+    }
+
+    /// Appends an audit entry for each run that is behind what this replica saw written.
+    async fn tell_setbacks(&self) -> Result<usize, Error> {
+        let missing = self.remembered.missing(&*self.store).await?;
+        let now = self.store.now().await?;
+        for setback in &missing {
+            self.states.forget(setback.run);
+            self.store.note_setback(entry(setback, now)).await?;
+        }
+        Ok(missing.len())
+    }
+}
+
+fn entry(setback: &Setback, at: Timestamp) -> Audit {
+    let Setback { run, known, now } = setback;
+    let before = known.head.map_or(Seq(0), |(seq, _)| seq);
+    let (after, seq) = now.unwrap_or((Version(0), Seq(0)));
+    Audit {
+        at,
+        tenant: known.thread.tenant.clone(),
+        actor: Actor::system(),
+        operation: "setback".to_owned(),
+        run: *run,
+        subject: format!("checkpoint {before}, now {seq}"),
+        before: known.ver,
+        after,
+        verdict: if now.is_some() { "went_back" } else { "gone" }.to_owned(),
+        number: 0,
+        prior: String::new(),
+    }
+}
