@@ -56,12 +56,13 @@ impl Sentinels {
             fs::create_dir(&path)?;
             fs::write(path.join("sentinel.conf"), configuration(port, primary, &path, options))?;
             let out = path.join("out");
-            let mut command = Command::new("redis-sentinel");
+            let mut command = Command::new("redis-server");
             command
                 .arg(path.join("sentinel.conf"))
+                .arg("--sentinel")
                 .stdout(File::create(&out)?)
                 .stderr(File::options().append(true).open(&out)?);
-            sentinels.groups.push(Group::start(&mut command, "redis-sentinel", None)?);
+            sentinels.groups.push(Group::start(&mut command, "redis-server", None)?);
             sentinels.ports.push(port);
         }
         for (number, port) in sentinels.ports.iter().enumerate() {

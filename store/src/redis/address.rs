@@ -50,6 +50,10 @@ impl Address {
         if certificates.is_some() && !tls {
             return Err(unread("certificates are named, but the scheme is one without TLS: use rediss"));
         }
+        if tls {
+            // Nothing happens where the process has one already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
         let (place, login) = match scheme {
             "redis" | "rediss" => {
                 let kept = options.rest();

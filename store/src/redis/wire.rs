@@ -54,13 +54,14 @@ impl ConnectionLike for Wire {
 impl Wire {
     /// Makes a command. One without a key goes to the node of `tag`, the hash tag it is about.
     pub(super) async fn send(&self, tag: &str, command: &Cmd) -> RedisResult<Value> {
-        match self.clone() {
+        let answer = match self.clone() {
             Self::Cluster(mut wire) if is_keyless(command) => {
                 let node = SingleNodeRoutingInfo::SpecificNode(Route::with_key(tag, SlotAddr::Master));
                 wire.route_command(command.clone(), RoutingInfo::SingleNode(node)).await
             }
             mut wire => wire.req_packed_command(command).await,
-        }
+        };
+        answer?.extract_error()
     }
 
     /// Makes several, and answers all of them. In a cluster each finds its own node.
@@ -79,12 +80,12 @@ impl Wire {
         match self.clone() {
             Self::Cluster(mut wire) => {
                 let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-                Ok(match wire.route_command(command.clone(), all).await? {
+                Ok(match wire.route_command(command.clone(), all).await?.extract_error()? {
                     Value::Map(answers) => answers.into_iter().map(|(_, answer)| answer).collect(),
                     one => vec![one],
                 })
             }
-            mut wire => Ok(vec![wire.req_packed_command(command).await?]),
+            mut wire => Ok(vec![wire.req_packed_command(command).await?.extract_error()?]),
         }
     }
 }
