@@ -11,7 +11,6 @@ mod custom_worker;
 mod dev;
 mod forged;
 mod growth;
-mod promotion;
 mod rig;
 mod simulator;
 mod tap;
