@@ -7,7 +7,7 @@ use baton_common::settings::Timings;
 use baton_common::transition::{AdvanceAnswer, Op, Reply};
 use baton_common::{RunId, Version};
 use baton_store::{Error, Live, Reader, RedisOptions, RedisStore, Registry, Store};
-use baton_testbed::{Authority, Proxy, Redis, SentinelOptions, Sentinels};
+use baton_testbed::{Authority, Proxy, Redis, SentinelOptions, Sentinels, Validity};
 use tokio::time::{Instant, sleep};
 
 use super::world;
@@ -110,7 +110,8 @@ async fn a_server_with_an_authority_of_its_own_may_want_to_see_a_certificate() {
     let _server = Redis::start(baton_testbed::RedisOptions { args, ..Default::default() }).unwrap();
     let shown = |path: std::path::PathBuf| path.display().to_string();
     let base = format!("rediss://127.0.0.1:{port}/?ca_file={}", shown(authority.roots()));
-    let (certificate, key) = (shown(authority.client_certificate()), shown(authority.client_key()));
+    let (certificate, key) = authority.client(Validity::Now).unwrap();
+    let (certificate, key) = (shown(certificate), shown(key));
     let store = RedisStore::connect(options(format!("{base}&cert_file={certificate}&key_file={key}"))).await.unwrap();
     world::submit(&store, &world::run_info(1)).await;
     assert!(RedisStore::connect(options(base)).await.is_err());
