@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_common::ids::Actor;
 use baton_common::settings::Timings;
 use baton_common::transition::{AdvanceAnswer, Op, Reply};
 use baton_common::{RunId, Version};
@@ -161,13 +162,10 @@ async fn a_store_that_is_gone_from_its_server_is_not_begun_anew_behind_its_back(
     let store = RedisStore::connect(options(server.url())).await.unwrap();
     let name = store.cluster().await.unwrap();
     server.cli(&["flushall"]).unwrap();
-    let info = world::run_info(1);
-    until("the loss is noticed", async || {
-        matches!(store.apply(Op::Unpark { run: info.id }).await, Err(Error::Broken(_)))
-    })
-    .await;
+    let unpark = Op::Unpark { run: world::run_info(1).id, actor: Actor::local(), operation: String::new() };
+    until("the loss is noticed", async || matches!(store.apply(unpark.clone()).await, Err(Error::Broken(_)))).await;
     server.cli(&["hset", "baton:meta", "cluster", &name]).unwrap();
-    until("the store is back", async || store.apply(Op::Unpark { run: info.id }).await.is_ok()).await;
+    until("the store is back", async || store.apply(unpark.clone()).await.is_ok()).await;
 }
 
 #[tokio::test]
