@@ -21,7 +21,7 @@ impl Inner {
         while !self.shutdown.is_cancelled() {
             match self.tell_setbacks().await {
                 Ok(count) => {
-                    tracing::warn!(runs = count, "runs went back with the store");
+                    tracing::warn!(setbacks = count, "the store's servers are others than before");
                     break;
                 }
                 Err(error) => tracing::debug!(%error, "what went back is not known yet"),

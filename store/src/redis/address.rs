@@ -134,8 +134,11 @@ impl Address {
     }
 }
 
+/// Hosts and their ports.
+type Hosts = Vec<(String, u16)>;
+
 /// Login, hosts and path of an address of several.
-fn several(rest: &str, port: u16) -> Result<(RedisConnectionInfo, Vec<(String, u16)>, &str), Error> {
+fn several(rest: &str, port: u16) -> Result<(RedisConnectionInfo, Hosts, &str), Error> {
     let (login, rest) = rest.rsplit_once('@').map_or((None, rest), |(login, rest)| (Some(login), rest));
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut found = RedisConnectionInfo::default();
