@@ -56,7 +56,23 @@ struct Shared {
     writer: Thread,
     reader: Thread,
     /// Held as long as the store is open.
-    _lock: File,
+    lock: Lock,
+}
+
+/// The folder's lock. It is given back by name: a child that is just being started still has
+/// the file open for a moment, and would hold what is merely closed.
+struct Lock(File);
+
+impl Lock {
+    fn give_back(&self) {
+        let _ = self.0.unlock();
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.give_back();
+    }
 }
 
 impl SqliteStore {
@@ -76,7 +92,7 @@ impl SqliteStore {
         reading.pragma_update(None, "query_only", true).map_err(fault)?;
         let writer = Thread::start("sqlite-writer", connection, options.timings.clone())?;
         let reader = Thread::start("sqlite-reader", reading, options.timings.clone())?;
-        Ok(Self { shared: Arc::new(Shared { cluster, writer, reader, _lock: lock }) })
+        Ok(Self { shared: Arc::new(Shared { cluster, writer, reader, lock }) })
     }
 
     async fn read<T: Send + 'static>(
@@ -126,6 +142,7 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.shared.writer.stop().await;
         self.shared.reader.stop().await;
+        self.shared.lock.give_back();
     }
 }
 
@@ -144,12 +161,12 @@ fn at(path: &Path, error: &std::io::Error) -> Error {
     Error::Unavailable(format!("{}: {error}", path.display()))
 }
 
-fn lock(folder: &Path) -> Result<File, Error> {
+fn lock(folder: &Path) -> Result<Lock, Error> {
     let path = folder.join("LOCK");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| at(&path, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Unavailable(format!(
             "{} is open in another process: stop that one, or choose another data folder",
             folder.display()

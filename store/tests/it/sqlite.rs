@@ -146,3 +146,28 @@ async fn whoever_changes_the_audit_in_the_file_is_told_of() {
     let broken = walked().await.broken.unwrap();
     assert_eq!((broken.number, broken.fault), (2, baton_store::audit::Fault::Missing));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_folder_opens_again_while_children_are_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let stores = async {
+        for _ in 0..100 {
+            let store = open(folder.path())?;
+            store.close().await;
+        }
+        Ok::<(), Error>(())
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::process::Command::new("true").status().unwrap();
+                }
+            });
+        }
+        let opened = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(stores));
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        opened.unwrap();
+    });
+}
