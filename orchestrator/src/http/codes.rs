@@ -42,6 +42,7 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "other_graph",
             "no_scope",
             "unknown_scope",
+            "invalid_schedule",
             "not_previewed",
             "too_many_items",
         ],
@@ -56,6 +57,7 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "thread_not_found",
             "checkpoint_not_found",
             "artifact_not_found",
+            "schedule_not_found",
         ],
     ),
     (
@@ -73,8 +75,10 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "run_not_ended",
             "not_recorded",
             "called_run",
+            "schedule_exists",
+            "schedule_changed",
         ],
     ),
-    (429, &["signals_full", "too_many_watches"]),
+    (429, &["signals_full", "schedules_full", "too_many_watches"]),
     (503, &["control_unavailable", "broker_unavailable"]),
 ];

@@ -1,15 +1,30 @@
 //! API keys over HTTP: made, listed, ended. What they open is up to [`crate::auth`].
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use baton_common::{Actor, TenantId};
 use baton_store::ApiKey;
 use serde_json::{Value, json};
 
 use super::dispatch::bearer;
 use super::fields::malformed;
-use super::route::{Answer, Call};
+use super::route::{Answer, Call, Route};
 use super::view;
-use crate::auth::scopes;
+use crate::auth::{Scope, scopes};
+
+/// The call that lists keys.
+pub(super) const LIST: Route = Route {
+    method: Method::GET,
+    path: "/v1/keys",
+    operation: "listKeys",
+    summary: "API keys of the caller's tenant, without their texts.",
+    scope: Scope::Operate,
+    query: &[],
+    headers: &[],
+    body: None,
+    answers: &[(200, "Keys")],
+    codes: &[],
+    handler: |call| Box::pin(list(call)),
+};
 
 /// Makes a key. Its text is in this answer and nowhere else.
 pub(super) async fn create(mut call: Call) -> Answer {

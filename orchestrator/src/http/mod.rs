@@ -21,6 +21,7 @@ mod refused;
 mod route;
 mod routes;
 mod runs;
+mod schedules;
 mod server;
 mod sse;
 #[cfg(test)]

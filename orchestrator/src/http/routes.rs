@@ -4,7 +4,7 @@
 use axum::http::Method;
 
 use super::route::Route;
-use super::{graphs, history, jobs, keys, operate, operations, runs};
+use super::{graphs, history, jobs, keys, operate, operations, runs, schedules};
 use crate::auth::Scope;
 
 /// Every call.
@@ -428,19 +428,7 @@ pub(super) const ROUTES: &[Route] = &[
         codes: &["no_scope", "unknown_scope", "foreign_tenant"],
         handler: |call| Box::pin(keys::create(call)),
     },
-    Route {
-        method: Method::GET,
-        path: "/v1/keys",
-        operation: "listKeys",
-        summary: "API keys of the caller's tenant, without their texts.",
-        scope: Scope::Operate,
-        query: &[],
-        headers: &[],
-        body: None,
-        answers: &[(200, "Keys")],
-        codes: &[],
-        handler: |call| Box::pin(keys::list(call)),
-    },
+    keys::LIST,
     Route {
         method: Method::POST,
         path: "/v1/keys/{key}/revoke",
@@ -493,4 +481,14 @@ pub(super) const ROUTES: &[Route] = &[
         codes: &["not_previewed", "too_many_items"],
         handler: |call| Box::pin(operations::apply(call)),
     },
+    schedules::LIST,
+    schedules::GET,
+    schedules::CREATE,
+    schedules::UPDATE,
+    schedules::PREVIEW,
+    schedules::PAUSE,
+    schedules::RESUME,
+    schedules::RUN,
+    schedules::BACKFILL,
+    schedules::DELETE,
 ];

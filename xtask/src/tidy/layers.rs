@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("embedded", &[WORDS, BASE, EDGES, SERVICES, &["engine"]]),
     ("cli", &[WORDS, BASE, SERVICES, &["engine", "agents", "schedule", "embedded"]]),
     ("testbed", &[WORDS, BASE, EDGES]),
-    ("integration-tests", &[WORDS, BASE, EDGES, SERVICES, &["engine", "embedded", "testbed"]]),
+    ("integration-tests", &[WORDS, BASE, EDGES, SERVICES, &["engine", "schedule", "embedded", "testbed"]]),
     ("xtask", &[]),
 ];
 

@@ -13,6 +13,7 @@ mod half_open;
 mod long_job;
 mod points;
 mod rolling;
+mod schedules;
 mod slow_reader;
 mod versions;
 mod wide;
@@ -55,6 +56,8 @@ pub enum Scenario {
     Wide,
     /// No memory, no disk.
     Full,
+    /// Schedules while orchestrators come and go.
+    Schedules,
     /// Connections whose other end is gone.
     HalfOpen,
     /// An older program beside later ones.
@@ -90,7 +93,7 @@ impl Given {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Soak,
         Self::Points,
         Self::Forgetting,
@@ -102,6 +105,7 @@ impl Scenario {
         Self::Rolling,
         Self::Wide,
         Self::Full,
+        Self::Schedules,
         Self::HalfOpen,
         Self::Versions,
         Self::SlowReader,
@@ -125,6 +129,7 @@ impl Scenario {
             Self::Rolling => "T9",
             Self::Wide => "T10",
             Self::Full => "T13",
+            Self::Schedules => "T12",
             Self::HalfOpen => "T14",
             Self::Versions => "T15",
             Self::SlowReader => "T16",
@@ -168,6 +173,7 @@ impl Scenario {
             Self::Rolling => rolling::play(given).await,
             Self::Wide => wide::play(given).await,
             Self::Full => full::play(given).await,
+            Self::Schedules => schedules::play(given).await,
             Self::HalfOpen => half_open::play(given).await,
             Self::Versions => versions::play(given).await,
             Self::SlowReader => slow_reader::play(given).await,
