@@ -54,10 +54,10 @@ pub enum Scenario {
     Rolling,
     /// Thousands of jobs of one node, and what is large.
     Wide,
-    /// No memory, no disk.
-    Full,
     /// Schedules while orchestrators come and go.
     Schedules,
+    /// No memory, no disk.
+    Full,
     /// Connections whose other end is gone.
     HalfOpen,
     /// An older program beside later ones.
@@ -104,8 +104,8 @@ impl Scenario {
         Self::Broker,
         Self::Rolling,
         Self::Wide,
-        Self::Full,
         Self::Schedules,
+        Self::Full,
         Self::HalfOpen,
         Self::Versions,
         Self::SlowReader,

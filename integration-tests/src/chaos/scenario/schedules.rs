@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use baton_common::Timestamp;
 use baton_proto::v1::runs_client::RunsClient;
 use baton_proto::v1::schedules_client::SchedulesClient;
-use baton_proto::v1::{CreateScheduleRequest, GetScheduleRequest, ListRunsRequest, PauseScheduleRequest, Run};
+use baton_proto::v1::{CreateScheduleRequest, GetRunRequest, GetScheduleRequest, ListRunsRequest, PauseScheduleRequest, Run};
 use baton_schedule::{Spec, parse_moment, print_moment};
 use baton_testbed::Rabbit;
 use serde_json::{Value, json};
@@ -112,7 +112,7 @@ async fn judge(seen: &Seen, mut wanted: BTreeMap<String, usize>, report: &mut Re
             None => report.expect(false, format!("I13: {} should not have fired: {}", run.request_id, run.id)),
         }
         let due = run.request_id.rsplit_once("Z").map_or("", |(due, _)| due);
-        let told = run.output_json.clone().unwrap_or_default();
+        let told = seen.output(&run.id).await?;
         let nominal = due.splitn(3, ':').nth(2).unwrap_or_default();
         report.expect(told.contains(nominal), format!("I1: {} ended with {told:?}", run.request_id));
     }
@@ -187,6 +187,13 @@ impl Seen {
         let request = GetScheduleRequest { schedule: name.to_owned(), next: 1 };
         let schedule = ask!(self, SchedulesClient, get, request.clone()).schedule.context("a schedule")?;
         Ok(serde_json::from_str(&schedule.view_json)?)
+    }
+
+    /// What a list leaves out.
+    async fn output(&self, run: &str) -> anyhow::Result<String> {
+        let request = GetRunRequest { run_id: run.to_owned() };
+        let run = ask!(self, RunsClient, get, request.clone()).run.context("a run")?;
+        Ok(run.output_json.unwrap_or_default())
     }
 
     /// All runs, once they are over.
