@@ -40,8 +40,7 @@ struct Shape {
     codes: &'static [&'static str],
 }
 
-const LOOK: Shape =
-    Shape { scope: Scope::Read, query: &[], body: None, answers: &[(200, "Schedule")], codes: GONE };
+const LOOK: Shape = Shape { scope: Scope::Read, query: &[], body: None, answers: &[(200, "Schedule")], codes: GONE };
 const CHANGE: Shape = Shape { scope: Scope::Submit, codes: CHANGES, ..LOOK };
 
 const fn route(method: Method, path: &'static str, told: [&'static str; 2], shape: Shape, handler: Handler) -> Route {

@@ -9,7 +9,9 @@ use anyhow::{Context as _, bail};
 use baton_common::Timestamp;
 use baton_proto::v1::runs_client::RunsClient;
 use baton_proto::v1::schedules_client::SchedulesClient;
-use baton_proto::v1::{CreateScheduleRequest, GetRunRequest, GetScheduleRequest, ListRunsRequest, PauseScheduleRequest, Run};
+use baton_proto::v1::{
+    CreateScheduleRequest, GetRunRequest, GetScheduleRequest, ListRunsRequest, PauseScheduleRequest, Run,
+};
 use baton_schedule::{Spec, parse_moment, print_moment};
 use baton_testbed::Rabbit;
 use serde_json::{Value, json};
@@ -128,7 +130,9 @@ fn at(value: &Value) -> anyhow::Result<Timestamp> {
 
 fn places(bed: &Bed) -> anyhow::Result<Vec<Channel>> {
     let addresses = bed.orchestrators.iter().filter_map(|node| node.process.address.clone());
-    addresses.map(|address| Ok(Endpoint::from_shared(address)?.timeout(Duration::from_secs(5)).connect_lazy())).collect()
+    addresses
+        .map(|address| Ok(Endpoint::from_shared(address)?.timeout(Duration::from_secs(5)).connect_lazy()))
+        .collect()
 }
 
 /// A caller of whichever orchestrator answers.
