@@ -57,6 +57,15 @@ impl Remembered {
         }
     }
 
+    /// It was told of: what was known of that run is no truth any more.
+    pub(crate) fn told(&self, setback: &Setback) {
+        let mut runs = self.runs.lock();
+        // What was written since then is.
+        if runs.get(&setback.run).is_some_and(|(known, _)| known == setback.known) {
+            runs.remove(&setback.run);
+        }
+    }
+
     /// What the store has not, of all that is remembered. By content: a run that went back and
     /// came to the same again has lost nothing.
     pub(crate) async fn missing(&self, store: &dyn Store) -> Result<Vec<Setback>, Error> {
@@ -86,4 +95,32 @@ async fn look(store: &dyn Store, run: RunId, known: Known) -> Result<Option<Setb
     };
     let now = found.map(|run| (run.state.ver, run.state.head));
     Ok((!there).then_some(Setback { run, known, now }))
+}
+
+#[cfg(test)]
+mod tests {
+    use baton_common::ids::{TenantId, ThreadId};
+    use baton_common::settings::Timings;
+    use baton_store::memory::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_missing_is_told_once_and_what_was_written_since_is_kept() {
+        let (store, remembered) = (MemoryStore::new(Timings::default()), Remembered::default());
+        let thread = ThreadKey { tenant: TenantId::parse("local").unwrap(), thread: ThreadId::parse("t").unwrap() };
+        let run = RunId { partition: thread.partition(), uuid: uuid::Uuid::from_u128(1) };
+        let known = |ver| Known { thread: thread.clone(), ver: Version(ver), head: None };
+        remembered.put(run, known(3));
+        remembered.put_first(run, known(1));
+        let missing = remembered.missing(&store).await.unwrap();
+        assert_eq!(missing, [Setback { run, known: known(3), now: None }]);
+
+        remembered.put(run, known(4));
+        remembered.told(&missing[0]);
+        let missing = remembered.missing(&store).await.unwrap();
+        assert_eq!(missing.len(), 1, "it was written since");
+        remembered.told(&missing[0]);
+        assert_eq!(remembered.missing(&store).await.unwrap(), []);
+    }
 }

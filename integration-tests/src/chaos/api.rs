@@ -9,8 +9,9 @@ use baton_proto::v1::graphs_client::GraphsClient;
 use baton_proto::v1::operate_client::OperateClient;
 use baton_proto::v1::runs_client::RunsClient;
 use baton_proto::v1::{
-    AnswerRequest, ApplyGraphRequest, CancelRequest, GetRunRequest, Interrupt, ListInterruptsRequest, QueuesRequest,
-    Run, SignalRequest, SubmitRequest, WatchRequest, WorkersRequest, watch_response::Item,
+    AnswerRequest, ApplyGraphRequest, AuditEntry, AuditRequest, CancelRequest, GetRunRequest, Interrupt,
+    ListInterruptsRequest, QueuesRequest, Run, SignalRequest, SubmitRequest, WatchRequest, WorkersRequest,
+    watch_response::Item,
 };
 use serde_json::Value;
 use tonic::Code;
@@ -202,6 +203,26 @@ impl Api {
     pub async fn workers(&self) -> anyhow::Result<usize> {
         until_known!(self, Duration::from_secs(10), place => call!(self, place, OperateClient, workers, WorkersRequest {}))
             .map(|answer| answer.workers.len())
+    }
+
+    /// What the audit log says of an operation since then, old entries first.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn audit(&self, operation: &str, since_ms: i64) -> anyhow::Result<Vec<AuditEntry>> {
+        let (operation, since_ms) = (operation.to_owned(), Some(since_ms));
+        let mut request = AuditRequest { page_size: 500, operation, since_ms, ..AuditRequest::default() };
+        let mut entries = Vec::new();
+        loop {
+            let page = until_known!(
+                self, Duration::from_secs(30), place => call!(self, place, OperateClient, audit, request.clone())
+            )?;
+            entries.extend(page.entries);
+            if page.next_page_token.is_empty() {
+                return Ok(entries);
+            }
+            request.page_token = page.next_page_token;
+        }
     }
 
     /// Queues and how many messages wait in each.

@@ -9,6 +9,7 @@ use baton_testbed::{Proxy, Rabbit, RabbitOptions, Redis, RedisOptions, free_port
 use tempfile::TempDir;
 
 use super::api::Api;
+use super::guard::Guard;
 use super::sabotage::Sabotage;
 use crate::cluster::{Process, hurried, program};
 
@@ -25,6 +26,9 @@ pub struct BedOptions {
     pub hurry: u64,
     /// `always` or `everysec`.
     pub fsync: String,
+    /// Whether the store has a replica, and sentinels who promote it. Orchestrators then have no
+    /// proxy on their way to it.
+    pub guarded: bool,
     /// `classic` or `quorum`.
     pub queue_type: String,
     /// The check that orchestrators do without.
@@ -47,6 +51,7 @@ impl Default for BedOptions {
             cpu_workers: 0,
             hurry: 20,
             fsync: "everysec".to_owned(),
+            guarded: false,
             queue_type: "classic".to_owned(),
             sabotage: None,
             orchestrator_env: Vec::new(),
@@ -61,7 +66,7 @@ impl Default for BedOptions {
 pub struct Node {
     /// The process.
     pub process: Process,
-    /// Its way to the store; orchestrators only.
+    /// Its way to the store; orchestrators only, where sentinels do not show them the way.
     pub store: Option<Proxy>,
     /// Its way to the broker.
     pub broker: Proxy,
@@ -73,6 +78,8 @@ pub struct Node {
 pub struct Bed {
     /// The store's server.
     pub redis: Redis,
+    /// What takes the store's place.
+    pub guard: Option<Guard>,
     /// The broker's server.
     pub rabbit: Rabbit,
     /// The virtual host of this bed.
@@ -93,7 +100,9 @@ impl Bed {
     pub async fn start(options: &BedOptions, rabbit: Option<Rabbit>) -> anyhow::Result<Self> {
         let args = ["--auto-aof-rewrite-percentage", "0"].map(str::to_owned).to_vec();
         let appendfsync = options.fsync.clone();
-        let redis = Redis::start(RedisOptions { appendfsync, args, ..RedisOptions::default() })?;
+        let redis_options = RedisOptions { appendfsync, args, ..RedisOptions::default() };
+        let redis = Redis::start(redis_options.clone())?;
+        let guard = options.guarded.then(|| Guard::start(&redis, &redis_options)).transpose()?;
         let rabbit = match rabbit {
             Some(rabbit) => rabbit,
             None => Rabbit::start(RabbitOptions {
@@ -105,7 +114,7 @@ impl Bed {
         let folder = tempfile::Builder::new().prefix("baton-chaos-").tempdir()?;
         std::fs::create_dir_all(folder.path().join("ledger"))?;
         let vhost = rabbit.new_vhost()?;
-        let mut bed = Self { redis, rabbit, vhost, orchestrators: Vec::new(), workers: Vec::new(), folder };
+        let mut bed = Self { redis, guard, rabbit, vhost, orchestrators: Vec::new(), workers: Vec::new(), folder };
         for number in 0..options.orchestrators {
             let node = bed.orchestrator(options, number)?;
             bed.orchestrators.push(node);
@@ -138,7 +147,15 @@ impl Bed {
     }
 
     fn orchestrator(&self, options: &BedOptions, number: usize) -> anyhow::Result<Node> {
-        let (store, broker) = (Proxy::start(self.redis.port())?, Proxy::start(self.rabbit.port())?);
+        let (store, url) = match &self.guard {
+            Some(guard) => (None, guard.url()),
+            None => {
+                let proxy = Proxy::start(self.redis.port())?;
+                let url = format!("redis://127.0.0.1:{}/", proxy.port());
+                (Some(proxy), url)
+            }
+        };
+        let broker = Proxy::start(self.rabbit.port())?;
         let port = free_port()?;
         let calls = Proxy::start(port)?;
         let name = format!("orchestrator-{number}");
@@ -150,7 +167,7 @@ impl Bed {
         }
         process.env("BATON_TIMING_INFRA_ATTEMPTS_MAX", "1000");
         process.env("BATON_TIMING_ADVANCE_ATTEMPTS_MAX", "1000");
-        process.env("BATON_STORE", &format!("redis://127.0.0.1:{}/", store.port()));
+        process.env("BATON_STORE", &url);
         process.env("BATON_BROKER", &self.broker_through(&broker, options));
         process.env("BATON_BLOBS", &format!("file:{}", self.folder.path().join("blobs").display()));
         process.env("BATON_GRPC_ADDR", &format!("127.0.0.1:{port}"));
@@ -160,7 +177,7 @@ impl Bed {
         }
         process.env_all(&options.orchestrator_env);
         process.address = Some(format!("http://127.0.0.1:{port}"));
-        Ok(Node { process, store: Some(store), broker, calls: Some(calls) })
+        Ok(Node { process, store, broker, calls: Some(calls) })
     }
 
     fn worker(&self, options: &BedOptions, program: &str, name: &str) -> anyhow::Result<Node> {

@@ -61,6 +61,8 @@ pub enum Fault {
     FullDisk,
     /// The store has no memory left for a while.
     FullMemory,
+    /// The store is killed, and a replica of it takes its place.
+    Promote,
     /// An orchestrator is killed, and the clock of the next one is ten minutes off.
     Skew,
 }
@@ -135,6 +137,7 @@ impl Fault {
             Self::DiskAlarm => "broker alarm, disk".to_owned(),
             Self::FullMemory => "memory of the store full".to_owned(),
             Self::FullDisk => "disk of the store full".to_owned(),
+            Self::Promote => "store killed, a replica promoted".to_owned(),
             Self::Skew => "orchestrator killed, then a clock 10 min off".to_owned(),
         }
     }
@@ -146,7 +149,7 @@ impl Fault {
             Self::KillOrchestrator | Self::Skew => Some("orchestrator"),
             Self::KillIoWorker => Some("io worker"),
             Self::KillCpuWorker => Some("cpu worker"),
-            Self::KillStore | Self::CutLog => Some("store"),
+            Self::KillStore | Self::CutLog | Self::Promote => Some("store"),
             Self::KillBroker => Some("broker"),
             _ => None,
         }

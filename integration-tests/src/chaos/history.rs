@@ -1,7 +1,7 @@
 //! What clients were told, as it is judged afterwards: which run a submit became, how a run
 //! ended, what was said to a question, and when the store forgot something.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use baton_proto::v1::Run;
 use parking_lot::Mutex;
@@ -79,6 +79,7 @@ struct Inner {
     forgotten: Vec<Forgotten>,
     violations: Vec<String>,
     resubmitted: u64,
+    beside: BTreeSet<String>,
 }
 
 impl History {
@@ -139,6 +140,17 @@ impl History {
     /// The store forgot something.
     pub fn forgot(&self, span: Forgotten) {
         self.inner.lock().forgotten.push(span);
+    }
+
+    /// Runs of a scenario's own, beside the load.
+    pub fn beside<'a>(&self, runs: impl IntoIterator<Item = &'a String>) {
+        self.inner.lock().beside.extend(runs.into_iter().cloned());
+    }
+
+    /// Whether a run is one of those.
+    #[must_use]
+    pub fn is_beside(&self, run: &str) -> bool {
+        self.inner.lock().beside.contains(run)
     }
 
     /// A promise was broken.

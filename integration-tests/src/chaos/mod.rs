@@ -11,6 +11,7 @@ pub mod bed;
 mod clock;
 pub mod events;
 pub mod fault;
+pub mod guard;
 pub mod history;
 pub mod judge;
 pub mod ledger;

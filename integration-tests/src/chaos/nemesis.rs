@@ -200,6 +200,7 @@ impl<'a> Nemesis<'a> {
             Fault::KillIoWorker => self.kill_some(fault, "worker-io", false),
             Fault::KillCpuWorker => self.kill_some(fault, "worker-cpu", false),
             Fault::Point => self.kill_some(fault, "", true),
+            Fault::Promote => anyhow::bail!("a promotion is made by its scenario"),
             Fault::Skew => return self.skew_some(),
             Fault::FullDisk | Fault::FullMemory => return self.fill(fault),
             Fault::KillStore | Fault::CutLog => return self.kill_store(fault),

@@ -60,6 +60,7 @@ drills! {
     t08_a_broker_in_trouble_loses_nothing: Broker;
     t09_orchestrators_are_replaced_and_nobody_notices: Rolling;
     t10_many_jobs_and_large_values_hold_nobody_up: Wide;
+    t11_a_promoted_replica_goes_on_from_what_it_has: Promotion;
     t12_each_fire_of_a_schedule_has_one_run: Schedules;
     t13_a_store_that_is_full_loses_nothing: Full;
     t14_half_open_connections_are_noticed: HalfOpen;

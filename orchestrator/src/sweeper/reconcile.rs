@@ -38,6 +38,7 @@ impl Inner {
         for setback in &missing {
             self.states.forget(setback.run);
             self.store.note_setback(entry(setback, now)).await?;
+            self.remembered.told(setback);
         }
         Ok(missing.len())
     }

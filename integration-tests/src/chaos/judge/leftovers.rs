@@ -13,8 +13,15 @@ use baton_store::{Reader as _, RedisOptions, RedisStore, RunFilter};
 use super::Verdict;
 use crate::chaos::api::{Api, Told};
 use crate::chaos::bed::Bed;
+use crate::chaos::history::History;
 
-pub(super) async fn judge(api: &Api, bed: &Bed, verdict: &Verdict, found: &mut Vec<String>) -> anyhow::Result<()> {
+pub(super) async fn judge(
+    api: &Api,
+    bed: &Bed,
+    history: &History,
+    verdict: &Verdict,
+    found: &mut Vec<String>,
+) -> anyhow::Result<()> {
     if let Told::Ok(questions) = api.inbox(0).await
         && !questions.is_empty()
     {
@@ -34,7 +41,8 @@ pub(super) async fn judge(api: &Api, bed: &Bed, verdict: &Verdict, found: &mut V
         if !run.state.status.is_terminal() {
             found.push(format!("I1: {} is {} in the store", run.info.id, run.state.status.name()));
         }
-        if run.info.parent.is_none() && !accepted.contains(run.info.id.to_string().as_str()) {
+        let id = run.info.id.to_string();
+        if run.info.parent.is_none() && !accepted.contains(id.as_str()) && !history.is_beside(&id) {
             found.push(format!("I1: nobody was told of {}", run.info.id));
         }
         if run.state.detached_open > 0 || run.state.awaiting > 0 {

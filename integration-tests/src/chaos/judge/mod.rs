@@ -70,7 +70,7 @@ async fn quietly(
         let mut found = Vec::new();
         let effects = ledger::read(&bed.ledger_folder())?;
         effects::judge_ends(&effects, history, verdict, &mut found);
-        leftovers::judge(api, bed, verdict, &mut found).await?;
+        leftovers::judge(api, bed, history, verdict, &mut found).await?;
         // What is broken already does not mend.
         let broken = !verdict.violations.is_empty();
         if found.is_empty() || broken || began.elapsed() > PATIENCE {

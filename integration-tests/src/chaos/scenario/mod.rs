@@ -12,6 +12,7 @@ mod full;
 mod half_open;
 mod long_job;
 mod points;
+mod promotion;
 mod rolling;
 mod schedules;
 mod slow_reader;
@@ -54,6 +55,8 @@ pub enum Scenario {
     Rolling,
     /// Thousands of jobs of one node, and what is large.
     Wide,
+    /// A replica, at times one that was held back, takes the store's place.
+    Promotion,
     /// Schedules while orchestrators come and go.
     Schedules,
     /// No memory, no disk.
@@ -93,7 +96,7 @@ impl Given {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Soak,
         Self::Points,
         Self::Forgetting,
@@ -104,6 +107,7 @@ impl Scenario {
         Self::Broker,
         Self::Rolling,
         Self::Wide,
+        Self::Promotion,
         Self::Schedules,
         Self::Full,
         Self::HalfOpen,
@@ -128,8 +132,9 @@ impl Scenario {
             Self::Broker => "T8",
             Self::Rolling => "T9",
             Self::Wide => "T10",
-            Self::Full => "T13",
+            Self::Promotion => "T11",
             Self::Schedules => "T12",
+            Self::Full => "T13",
             Self::HalfOpen => "T14",
             Self::Versions => "T15",
             Self::SlowReader => "T16",
@@ -172,6 +177,7 @@ impl Scenario {
             Self::Broker => broker::play(given).await,
             Self::Rolling => rolling::play(given).await,
             Self::Wide => wide::play(given).await,
+            Self::Promotion => promotion::play(given).await,
             Self::Full => full::play(given).await,
             Self::Schedules => schedules::play(given).await,
             Self::HalfOpen => half_open::play(given).await,

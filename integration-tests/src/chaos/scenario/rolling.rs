@@ -72,12 +72,11 @@ pub(super) async fn play(mut given: Given) -> anyhow::Result<(Report, Option<Rab
     }
     report.notes.push(format!("an orchestrator served again {} ms after its start, at worst", slowest.as_millis()));
     report.violations.extend(woken(&api, &runs).await);
+    rig.history.beside(&runs);
     let verdict = rig.judge(&strikes, Duration::from_secs(60)).await?;
     report.count("runs that waited", suspended);
     report.count("runs that worked", verdict.runs.len());
-    // Those that waited are no runs of the load.
-    let unknown = |violation: &String| !violation.contains("nobody was told of");
-    report.violations.extend(verdict.violations.into_iter().filter(unknown));
+    report.violations.extend(verdict.violations);
     Ok((report, Some(rig.end().await?.into_rabbit())))
 }
 
