@@ -81,18 +81,26 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
             "unknown" => RepinAnswer::Unknown,
             other => return Err(unknown(other)),
         }),
-        Op::Reserve(_) => Reply::Reserve(match fields.text()?.as_str() {
-            "free" => ReserveAnswer::Free,
-            "done" => ReserveAnswer::Done(fields.text()?),
-            "busy" => ReserveAnswer::Busy(fields.moment()?),
-            other => return Err(unknown(other)),
-        }),
-        Op::KeepSchedule(_) => Reply::KeepSchedule(match fields.text()?.as_str() {
-            "kept" => KeepScheduleAnswer::Kept { rev: fields.number()? },
-            "already" => KeepScheduleAnswer::Already { rev: fields.number()? },
-            "conflict" => KeepScheduleAnswer::Conflict { rev: fields.number_or_none()? },
-            other => return Err(unknown(other)),
-        }),
+        Op::Reserve(_) => Reply::Reserve(reserve(fields)?),
+        Op::KeepSchedule(_) => Reply::KeepSchedule(keep_schedule(fields)?),
+    })
+}
+
+fn reserve(fields: &mut Fields) -> Result<ReserveAnswer, Error> {
+    Ok(match fields.text()?.as_str() {
+        "free" => ReserveAnswer::Free,
+        "done" => ReserveAnswer::Done(fields.text()?),
+        "busy" => ReserveAnswer::Busy(fields.moment()?),
+        other => return Err(unknown(other)),
+    })
+}
+
+fn keep_schedule(fields: &mut Fields) -> Result<KeepScheduleAnswer, Error> {
+    Ok(match fields.text()?.as_str() {
+        "kept" => KeepScheduleAnswer::Kept { rev: fields.number()? },
+        "already" => KeepScheduleAnswer::Already { rev: fields.number()? },
+        "conflict" => KeepScheduleAnswer::Conflict { rev: fields.number_or_none()? },
+        other => return Err(unknown(other)),
     })
 }
 
