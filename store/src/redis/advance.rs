@@ -10,10 +10,10 @@ use baton_common::{Gen, JobId, RunId};
 
 use super::codes::{effect_code, status_code};
 use super::commands::{Guess, run};
-use super::history;
 use super::pack::Packer;
 use super::rows::{fresh_task_row, kind_code, needs_row, policy_row, terms_row, to_short_json};
 use super::scripts::Script;
+use super::{history, words};
 use crate::Error;
 
 /// The generation a commit speaks of; its script says when it is another.
@@ -98,8 +98,9 @@ fn group(packer: Packer, run: RunId, generation: Gen, new: &NewGroup) -> Result<
         .moment_or_none(info.deadline)
         .bytes(&info.tool);
     let packer = tasks(packer, new, wide);
+    let policy = (info.kind != TaskKind::Ask).then(|| policy_row(info));
     let ids = (info.kind == TaskKind::Ask).then(|| question_ids(run, generation, new));
-    Ok(packer.bytes_or_none(ids).bytes(to_short_json(info)?).bytes(policy_row(info)))
+    Ok(packer.bytes_or_none(ids).bytes(to_short_json(info)?).bytes_or_none(policy))
 }
 
 /// Five lists of names and values: rows, bodies, terms, needs and who needs each. The names are
@@ -117,7 +118,11 @@ fn tasks(packer: Packer, new: &NewGroup, wide: bool) -> Packer {
         (0_u32..).zip(&new.tasks).filter_map(|(index, task)| Some((index, row(task)?))).collect()
     };
     let packer = list(packer.list(5), "t", each(&|task| Some(fresh_task_row(task.digest))));
-    let packer = list(packer, "i", each(&|task| Some(task.body.clone().into_bytes())));
+    let body = |task: &NewTask| match new.info.kind {
+        TaskKind::Ask if !wide => words::shortened(&task.body).into_owned(),
+        _ => task.body.clone().into_bytes(),
+    };
+    let packer = list(packer, "i", each(&|task| Some(body(task))));
     let packer = list(packer, "h", each(&terms_row));
     let packer = list(packer, "u", each(&needs_row));
     list(packer, "n", needed_by(new))

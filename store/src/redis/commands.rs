@@ -14,9 +14,9 @@ use baton_common::{ErrorClass, Gen};
 
 use super::codes::class_letter;
 use super::pack::Packer;
-use super::rows::{fixed_row, fresh_task_row, needs_row, terms_row, to_json};
+use super::rows::{fixed_row, fresh_task_row, needs_row, terms_row};
 use super::scripts::Script;
-use super::{advance, history, schedules};
+use super::{advance, history, info, schedules};
 use crate::Error;
 use crate::machine::bodies;
 
@@ -89,20 +89,20 @@ fn job(job: &JobId) -> Packer {
 }
 
 fn submit(op: &Submit) -> Result<Vec<u8>, Error> {
-    let info: &RunInfo = &op.info;
-    let packer = run(info.id)
-        .bytes(info.thread.to_string())
-        .bytes(info.body_digest.0)
-        .moment_or_none(info.deadline)
-        .bytes(to_json(info)?)
-        .bytes(fixed_row(info))
+    let of: &RunInfo = &op.info;
+    let packer = run(of.id)
+        .bytes(of.thread.to_string())
+        .bytes(of.body_digest.0)
+        .moment_or_none(of.deadline)
+        .bytes(info::text(of)?)
+        .bytes(fixed_row(of))
         .number(match op.on_busy {
             OnBusy::Reject => 0_u32,
             OnBusy::Enqueue => 1,
             OnBusy::Interrupt => 2,
             OnBusy::Rollback => 3,
         })
-        .bytes(info.actor.as_str());
+        .bytes(of.actor.as_str());
     let packer = match &op.set_back {
         Some((run, back)) => packer.list(2).bytes(run.uuid.simple().to_string()).bytes(history::set_back_row(back)),
         None => packer.flag(false),

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use baton_common::ids::{RunId, TenantId, ThreadId, ThreadKey};
-use baton_common::records::{Checkpoint, Event, KeyRow, KeyState, Task, TaskKind};
+use baton_common::ids::{RunId, Seq, TenantId, ThreadId, ThreadKey};
+use baton_common::records::{Event, KeyRow, KeyState, Task, TaskKind};
 use baton_common::{JobId, Partition};
 use redis::cmd;
 
 use super::link::Links;
 use super::pack::{Fields, broken};
 use super::replies::run_of;
-use super::rows::{self, body, json, kind_code, to_json};
+use super::rows::{self, body, kind_code, to_json};
 use super::run_row::RunRow;
-use super::{events, keys, reader, schedules};
+use super::{checkpoints, events, keys, reader, schedules};
 use crate::Error;
 
 type Dump = BTreeMap<String, String>;
@@ -92,10 +92,16 @@ impl Dumper<'_> {
     }
 
     async fn data(&mut self, key: &str, name: &str) -> Result<(), Error> {
-        for (field, text) in self.hash(key).await? {
+        let fields: BTreeMap<String, Vec<u8>> = self.hash(key).await?.into_iter().collect();
+        for (field, text) in &fields {
             match (field.strip_prefix('c'), field.strip_prefix('s')) {
-                (Some(seq), _) => self.row(format!("checkpoint {name} {seq}"), to_json(&json::<Checkpoint>(&text)?)?),
-                (_, Some(piece)) => self.row(format!("segment {name} {piece}"), body(text)?),
+                (Some(number), _) => {
+                    let seq = Seq(number.parse().map_err(|_| broken("a checkpoint's number"))?);
+                    let other = checkpoints::compared_with(seq, text).and_then(|seq| fields.get(&format!("c{seq}")));
+                    let checkpoint = checkpoints::checkpoint(text, other.map(Vec::as_slice))?;
+                    self.row(format!("checkpoint {name} {seq}"), to_json(&checkpoint)?);
+                }
+                (_, Some(piece)) => self.row(format!("segment {name} {piece}"), body(text.clone())?),
                 _ => return Err(broken("an unknown field of a thread's data")),
             }
         }
@@ -135,7 +141,7 @@ impl Dumper<'_> {
                 if let Some(question) =
                     bodies.get(&format!("?{name}/{index}")).filter(|_| group_row.kind == kind_code(TaskKind::Ask))
                 {
-                    self.row(format!("input {id} {name} {index}"), body(question.clone())?);
+                    self.row(format!("input {id} {name} {index}"), rows::question(question.clone())?);
                 }
             }
             if group_row.wide {
@@ -152,7 +158,7 @@ impl Dumper<'_> {
     /// A body whose field ends with `group/index`.
     fn placed(&mut self, label: &str, run: RunId, place: &str, text: &[u8]) -> Result<(), Error> {
         let (group, index) = place.rsplit_once('/').ok_or_else(|| broken("a body's place"))?;
-        self.row(format!("{label} {run} {group} {index}"), body(text.to_vec())?);
+        self.row(format!("{label} {run} {group} {index}"), rows::question(text.to_vec())?);
         Ok(())
     }
 

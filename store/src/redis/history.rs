@@ -8,16 +8,16 @@ use baton_common::records::{Checkpoint, Origin, SetBack};
 use baton_common::transition::{Edit, Fork, Repin, Retry};
 use baton_common::{GroupId, JobId, Seq};
 
+use super::checkpoints;
 use super::commands::{Guess, run};
 use super::pack::{Fields, Packer, broken};
-use super::rows::to_short_json;
 use crate::Error;
 
 /// Fields of a thread's data, as a list of names and values.
 pub(super) fn data(packer: Packer, checkpoints: &[Checkpoint], segments: &[Segment]) -> Result<Packer, Error> {
     let mut packer = packer.list((checkpoints.len() + segments.len()) * 2);
-    for checkpoint in checkpoints {
-        packer = packer.bytes(format!("c{}", checkpoint.seq)).bytes(to_short_json(checkpoint)?);
+    for (checkpoint, text) in checkpoints.iter().zip(checkpoints::texts(checkpoints)?) {
+        packer = packer.bytes(format!("c{}", checkpoint.seq)).bytes(text);
     }
     for segment in segments {
         packer = packer.bytes(format!("s{}#{}", segment.channel, segment.number)).bytes(&segment.body);

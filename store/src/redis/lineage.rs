@@ -5,7 +5,7 @@ use baton_common::records::{Body, Checkpoint, Span};
 use redis::cmd;
 
 use super::link::Links;
-use super::{history, keys, rows};
+use super::{checkpoints, history, keys, rows};
 use crate::Error;
 
 /// Pieces of a channel read in one command.
@@ -22,16 +22,23 @@ async fn origin(links: &Links, key: &ThreadKey, seq: Seq) -> Result<Option<Threa
 pub(super) async fn checkpoint(links: &Links, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error> {
     let mut of = key.clone();
     loop {
-        let command = cmd("HGET").arg(keys::data(&of)).arg(format!("c{seq}")).take();
-        let text: Option<Vec<u8>> = links.command(of.partition(), &command).await?;
-        if let Some(text) = text {
-            return rows::json(&text).map(Some);
+        if let Some(text) = stored(links, &of, seq).await? {
+            let other = match checkpoints::compared_with(seq, &text) {
+                Some(other) => stored(links, &of, other).await?,
+                None => None,
+            };
+            return checkpoints::checkpoint(&text, other.as_deref()).map(Some);
         }
         match origin(links, &of, seq).await? {
             Some(thread) => of = thread,
             None => return Ok(None),
         }
     }
+}
+
+async fn stored(links: &Links, key: &ThreadKey, seq: Seq) -> Result<Option<Vec<u8>>, Error> {
+    let command = cmd("HGET").arg(keys::data(key)).arg(format!("c{seq}")).take();
+    links.command(key.partition(), &command).await
 }
 
 pub(super) async fn segments(links: &Links, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {

@@ -87,10 +87,11 @@ async fn whole_runs(links: &Links, runs: &[RunId]) -> Result<Vec<Run>, Error> {
     let Some(first) = runs.first() else { return Ok(Vec::new()) };
     let mut pipeline = Pipeline::with_capacity(runs.len());
     for run in runs {
-        pipeline.cmd("HMGET").arg(keys::run(*run)).arg(&["i", "s", "e"]);
+        pipeline.cmd("HMGET").arg(keys::run(*run)).arg(&reader::WHOLE_RUN);
     }
-    let rows: Vec<[Option<Vec<u8>>; 3]> = links.pipeline(first.partition, &pipeline).await?;
-    rows.into_iter().filter_map(|fields| reader::whole_run(fields).transpose()).collect()
+    let rows: Vec<[Option<Vec<u8>>; 4]> = links.pipeline(first.partition, &pipeline).await?;
+    let rows = runs.iter().zip(rows);
+    rows.filter_map(|(run, fields)| reader::whole_run(*run, fields).transpose()).collect()
 }
 
 /// Open questions of a tenant, old ones first.
@@ -133,7 +134,7 @@ async fn questions(links: &Links, places: &[(f64, RunId, String)]) -> Result<Vec
     for ((_, run, place), pair) in places.iter().zip(texts.chunks(2)) {
         // A question that was settled meanwhile may be gone.
         if let [Some(row), Some(text)] = pair {
-            found.push(rows::interrupt(*run, place, row, rows::body(text.clone())?)?);
+            found.push(rows::interrupt(*run, place, row, rows::question(text.clone())?)?);
         }
     }
     Ok(found)

@@ -8,6 +8,7 @@
 mod address;
 mod advance;
 mod boot;
+mod checkpoints;
 mod codes;
 mod commands;
 mod dump;
@@ -15,6 +16,7 @@ mod events;
 mod fault;
 mod history;
 mod incarnation;
+mod info;
 mod keys;
 mod lineage;
 mod link;

@@ -15,14 +15,14 @@ use redis::{Pipeline, cmd};
 use super::link::Links;
 use super::pack::{Fields, broken};
 use super::run_row::{self, RunRow};
-use super::{RedisStore, events, history, keys, lineage, listing, replies, rows, waits};
+use super::{RedisStore, events, history, info, keys, lineage, listing, replies, rows, waits};
 use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
 
 #[async_trait]
 impl Reader for RedisStore {
     async fn run(&self, run: RunId) -> Result<Option<Run>, Error> {
-        let command = cmd("HMGET").arg(keys::run(run)).arg(&["i", "s", "e"]).take();
-        whole_run(self.shared.links.command(run.partition, &command).await?)
+        let command = cmd("HMGET").arg(keys::run(run)).arg(&WHOLE_RUN).take();
+        whole_run(run, self.shared.links.command(run.partition, &command).await?)
     }
 
     async fn load(&self, run: RunId) -> Result<Option<Loaded>, Error> {
@@ -97,7 +97,7 @@ impl Reader for RedisStore {
         }
         // What is asked stands for the input of an ask.
         Ok(TaskBodies {
-            input: input.or(wide_input).or(question).map(rows::body).transpose()?,
+            input: input.or(wide_input).or(question).map(rows::question).transpose()?,
             result: result.or(wide_result).map(rows::body).transpose()?,
             continued: continued.or(wide_continued).map(rows::body).transpose()?,
         })
@@ -213,11 +213,14 @@ fn due(partition: Partition, member: &str, at: f64) -> Result<(Timestamp, Due), 
     Ok((at, Due { key, attempts: 0 }))
 }
 
-/// A run from the fields `i`, `s` and `e`.
-pub(super) fn whole_run(fields: [Option<Vec<u8>>; 3]) -> Result<Option<Run>, Error> {
-    let [Some(info), Some(state), end] = fields else { return Ok(None) };
+/// The fields of a run's row that its record is made of.
+pub(super) const WHOLE_RUN: [&str; 4] = ["i", "f", "s", "e"];
+
+/// A run from these fields.
+pub(super) fn whole_run(run: RunId, fields: [Option<Vec<u8>>; 4]) -> Result<Option<Run>, Error> {
+    let [Some(text), Some(fixed), Some(state), end] = fields else { return Ok(None) };
     let end = end.map(rows::body).transpose()?;
-    Ok(Some(Run { info: rows::json(&info)?, state: rows::state_row(&state)?.state, end }))
+    Ok(Some(Run { info: info::info(run, &text, &fixed)?, state: rows::state_row(&state)?.state, end }))
 }
 
 /// A thread from the fields of its row.

@@ -320,12 +320,8 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, Err
 }
 
 /// A record as its JSON text, for what scripts do not look into.
-pub(super) fn to_short_json(value: &impl serde::Serialize) -> Result<String, Error> {
-    let text = to_json(value)?;
-    Ok(match words::shortened(&text) {
-        Cow::Owned(short) => short,
-        Cow::Borrowed(_) => text,
-    })
+pub(super) fn to_short_json(value: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
+    Ok(words::shortened(&to_json(value)?).into_owned())
 }
 
 /// A record as its JSON text.
@@ -336,6 +332,15 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String, Error> {
 /// A stored body as the text it is.
 pub(super) fn body(bytes: Vec<u8>) -> Result<Body, Error> {
     String::from_utf8(bytes).map_err(|_| broken("a body is no UTF-8"))
+}
+
+/// A question, its words cut short or not.
+pub(super) fn question(bytes: Vec<u8>) -> Result<Body, Error> {
+    match words::whole(&bytes) {
+        Some(Cow::Owned(text)) => body(text),
+        Some(Cow::Borrowed(_)) => body(bytes),
+        None => Err(broken("a question was cut short by a later program")),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use redis::{Pipeline, cmd};
 
 use super::link::Links;
 use super::rows::{self, GroupRow, StateRow};
-use super::{keys, pack};
+use super::{info, keys, pack};
 use crate::Error;
 
 /// The fields of a run's row.
@@ -45,7 +45,8 @@ impl RunRow {
     pub(super) fn run(&self) -> Result<(Run, Vec<GroupId>), Error> {
         let StateRow { state, groups } = rows::state_row(self.field("s")?)?;
         let end = self.fields.get("e").cloned().map(rows::body).transpose()?;
-        Ok((Run { info: rows::json(self.field("i")?)?, state, end }, groups))
+        let info = info::info(self.id, self.field("i")?, self.field("f")?)?;
+        Ok((Run { info, state, end }, groups))
     }
 
     /// A group that is there for whoever looks.
@@ -104,7 +105,7 @@ impl RunRow {
         let texts: Vec<Option<Vec<u8>>> = links.command(self.id.partition, &command).await?;
         let mut questions = Vec::new();
         for ((place, row), text) in asked.into_iter().zip(texts) {
-            let text = rows::body(text.unwrap_or_default())?;
+            let text = rows::question(text.unwrap_or_default())?;
             questions.push(rows::interrupt(self.id, place, row, text)?);
         }
         questions.sort_by(|a, b| (&a.job.group, a.job.index).cmp(&(&b.job.group, b.job.index)));

@@ -8,7 +8,11 @@ local known = call('HGET', P .. 'x:' .. thread, 'c' .. head)
 if known then
   -- Its words may be cut short; parent and hash stand at its ends either way.
   local of = string.match(known, '^\1%d+\2(%d+)') or string.match(known, '^{"seq":%d+,"parent":(%d+)')
-  if tonumber(of) == parent and string.match(known, '(%x+)"}$') == hash then return pack('already') end
+  local its = string.match(known, '(%x+)"}$')
+  if string.sub(known, -19, -19) == '\255' then
+    its = string.gsub(string.sub(known, -18, -3), '.', function(byte) return string.format('%02x', string.byte(byte)) end)
+  end
+  if tonumber(of) == parent and its == hash then return pack('already') end
 end
 if parent ~= head or seq <= head then return pack('conflict', head) end
 send('HSET', P .. 'x:' .. thread, data)

@@ -68,7 +68,7 @@ local function open_group(s, new, op_name, tail)
   while s.groups[place] and group_before(s.groups[place], id) do place = place + 1 end
   table.insert(s.groups, place, id)
   event(s, OPENED, id, false, count, tool)
-  R['G' .. id], R['p' .. id] = info, policy
+  R['G' .. id], R['p' .. id] = info, policy or nil
   if wide then place_wide(g, lists, op_name) else place_narrow(lists) end
   if ids and wide then
     call('SET', wide_key('wq:', g), ids)
@@ -98,6 +98,8 @@ local function open_group(s, new, op_name, tail)
         begin(s, g, index, tail)
       end
     end
+    -- Once all are asked nobody needs the ids of questions.
+    if ids and not wide and g.next_held == count then B['q' .. id] = nil end
   end
   write_group(g)
   if kind == JOB then due[due_group('p', g)] = now + PUBLISH_AFTER_MS end

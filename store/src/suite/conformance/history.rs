@@ -15,6 +15,7 @@ impl Story<'_> {
         self.an_interrupting_run_is_the_next().await;
         self.a_roll_back_takes_back_what_the_active_run_wrote().await;
         self.a_fork_sees_what_it_shares().await;
+        self.each_checkpoint_of_a_commit_is_read_by_itself().await;
     }
 
     pub(super) async fn edits(&mut self) {
@@ -160,6 +161,33 @@ impl Story<'_> {
         let pieces = self.subject.segments(&key, "log", Span { base: 0, end: 3 }).await.expect("a read");
         assert_eq!(pieces, ["[\"piece 1\"]", "[\"piece 2\"]", "[\"piece 3\"]"]);
         assert!(!self.run(forked).await.state.resumed);
+    }
+
+    async fn each_checkpoint_of_a_commit_is_read_by_itself(&mut self) {
+        let run = self.running(&[]).await;
+        let key = self.run(run).await.info.thread;
+        let (mut made, mut segments) = (Vec::new(), Vec::new());
+        for parent in 1..=4 {
+            let (mut checkpoint, segment) = checkpoint(run, Seq(parent), parent, self.now);
+            checkpoint.hash = Digest::of(parent.to_string());
+            made.push(checkpoint);
+            segments.push(segment);
+        }
+        let of_commit = (made.clone(), segments);
+        let answer = self.advance(run, |commit| (commit.checkpoints, commit.segments) = of_commit).await;
+        assert!(matches!(answer, AdvanceAnswer::Advanced { .. }), "{answer:?}");
+        // What a fork shares may end in the middle of a commit.
+        let forked = thread(&format!("fork-story{}", self.next));
+        let known = self.subject.thread(&key).await.expect("a read").expect("the thread");
+        let head = SetBack { seq: Seq(3), channels: known.channels };
+        let fork = Fork { origin: Origin { thread: key.clone(), seq: Seq(3) }, head, edit: None };
+        assert_eq!(self.submit(&forked, |it| it.fork = Some(Box::new(fork))).await.1, SubmitAnswer::Accepted);
+        for checkpoint in made {
+            let read = self.subject.checkpoint(&key, checkpoint.seq).await.expect("a read");
+            assert_eq!(read.as_ref(), Some(&checkpoint));
+            let shared = self.subject.checkpoint(&forked, checkpoint.seq).await.expect("a read");
+            assert_eq!(shared, Some(checkpoint).filter(|checkpoint| checkpoint.seq <= Seq(3)));
+        }
     }
 
     async fn an_edit_is_the_head_and_moves_the_version_on(&mut self) {
