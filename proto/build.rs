@@ -16,6 +16,7 @@ const FILES: [&str; 8] = [
     "baton/v1/operations.proto",
     "baton/v1/schedules.proto",
     "baton/v1/control.proto",
+    "baton/v1/quotas.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

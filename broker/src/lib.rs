@@ -15,6 +15,30 @@ mod turns;
 /// The queues every broker has. Workers add `cap.<capability>` by consuming from it.
 pub const JOB_QUEUES: [&str; 6] = ["io.high", "io.normal", "io.low", "cpu.high", "cpu.normal", "cpu.low"];
 
+/// Lanes beside each of them, for what a tenant has waiting beyond its share of the queue.
+const LANES: u32 = 2;
+
+/// The lanes beside a queue: none, where it is no [`JOB_QUEUES`] one.
+#[must_use]
+pub fn lanes_of(queue: &str) -> Vec<String> {
+    let lanes = if JOB_QUEUES.contains(&queue) { LANES } else { 0 };
+    (0..lanes).map(|lane| format!("{queue}.t{lane:02}")).collect()
+}
+
+/// The queue that a lane lies beside; a queue lies beside itself.
+#[must_use]
+pub fn beside(queue: &str) -> &str {
+    JOB_QUEUES
+        .into_iter()
+        .find(|known| queue.strip_prefix(known).is_some_and(|rest| rest.starts_with(".t")))
+        .unwrap_or(queue)
+}
+
+/// Every job queue and every lane.
+pub(crate) fn queues_and_lanes() -> impl Iterator<Item = String> {
+    JOB_QUEUES.into_iter().flat_map(|queue| std::iter::once(queue.to_owned()).chain(lanes_of(queue)))
+}
+
 /// The queue of dead letters.
 pub const DEAD_QUEUE: &str = "baton.dead.q";
 

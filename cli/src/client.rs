@@ -10,6 +10,7 @@ use v1::graphs_client::GraphsClient;
 use v1::history_client::HistoryClient;
 use v1::operate_client::OperateClient;
 use v1::operations_client::OperationsClient;
+use v1::quotas_client::QuotasClient;
 use v1::runs_client::RunsClient;
 use v1::schedules_client::SchedulesClient;
 
@@ -68,6 +69,14 @@ impl Client {
         F: Future<Output = Result<T, Status>>,
     {
         self.ask(|carrier| call(OperationsClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
+    }
+
+    /// A call of `Quotas`.
+    pub(crate) async fn quotas<T, F>(&self, call: impl Fn(QuotasClient<Carrier>) -> F) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.ask(|carrier| call(QuotasClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
     }
 
     /// A call of `Schedules`.

@@ -8,6 +8,8 @@ use baton_common::tool::QueueClass;
 use baton_common::{Digest, Fence, GraphHash, JobId, TenantId};
 use subtle::ConstantTimeEq;
 
+use crate::quotas::Taken;
+
 /// What a token says beside which attempt it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holder {
@@ -15,14 +17,17 @@ pub(crate) struct Holder {
     pub(crate) tenant: TenantId,
     /// [`baton_common::records::GroupInfo::graph`] of its group.
     pub(crate) graph: Option<GraphHash>,
+    /// What the attempt took of quotas.
+    pub(crate) taken: Vec<Taken>,
 }
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.graph {
-            Some(graph) => write!(f, "{}@{graph}", self.tenant),
-            None => self.tenant.fmt(f),
+            Some(graph) => write!(f, "{}@{graph}", self.tenant)?,
+            None => self.tenant.fmt(f)?,
         }
+        self.taken.iter().try_for_each(|taken| write!(f, "|{taken}"))
     }
 }
 
@@ -63,9 +68,14 @@ impl Keys {
     /// What a token says of its bearer, if it is one for that attempt.
     pub(crate) fn holder(&self, token: &str, job: &JobId, fence: Fence) -> Option<Holder> {
         let (_, says) = token.split_once('.')?;
-        let holder = match says.split_once('@') {
-            Some((tenant, graph)) => Holder { tenant: TenantId::parse(tenant).ok()?, graph: Some(graph.parse().ok()?) },
-            None => Holder { tenant: TenantId::parse(says).ok()?, graph: None },
+        let mut parts = says.split('|');
+        let whose = parts.next()?;
+        let taken = parts.map(Taken::parse).collect::<Option<_>>()?;
+        let holder = match whose.split_once('@') {
+            Some((tenant, graph)) => {
+                Holder { tenant: TenantId::parse(tenant).ok()?, graph: Some(graph.parse().ok()?), taken }
+            }
+            None => Holder { tenant: TenantId::parse(whose).ok()?, graph: None, taken },
         };
         same(token, &self.token(job, fence, &holder)).then_some(holder)
     }
@@ -108,14 +118,19 @@ mod tests {
     fn a_token_opens_its_own_attempt_only() {
         let keys = Keys::new(Some("s"), "c");
         let tenant = TenantId::parse("t.1").unwrap();
-        let holder = Holder { tenant: tenant.clone(), graph: None };
+        let holder = Holder { tenant: tenant.clone(), graph: None, taken: Vec::new() };
         let token = keys.token(&job(1), Fence(2), &holder);
         assert_eq!(keys.holder(&token, &job(1), Fence(2)), Some(holder));
-        let moved = Holder { tenant, graph: Some(GraphHash(Digest::of("second"))) };
+        let moved = Holder { tenant, graph: Some(GraphHash(Digest::of("second"))), taken: Vec::new() };
         let other = keys.token(&job(1), Fence(2), &moved);
         assert_eq!(keys.holder(&other, &job(1), Fence(2)), Some(moved));
         let (unmoved, _) = other.split_once('@').unwrap();
         assert_eq!(keys.holder(unmoved, &job(1), Fence(2)), None);
+        let taken = ["nab", "t01"].into_iter().filter_map(Taken::parse).collect();
+        let limited = Holder { tenant: TenantId::local(), graph: None, taken };
+        let limited_token = keys.token(&job(1), Fence(2), &limited);
+        assert_eq!(keys.holder(&limited_token, &job(1), Fence(2)), Some(limited));
+        assert_eq!(keys.holder(limited_token.trim_end_matches("|t01"), &job(1), Fence(2)), None);
         assert_eq!(keys.holder(&token, &job(1), Fence(3)), None);
         assert_eq!(keys.holder(&token, &job(2), Fence(2)), None);
         assert_eq!(keys.holder(&token.replace("t.1", "t.2"), &job(1), Fence(2)), None);

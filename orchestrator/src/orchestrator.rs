@@ -76,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) inflight: Inflight,
     pub(crate) advances: Arc<Semaphore>,
     pub(crate) announced: Notify,
+    pub(crate) quotas: crate::quotas::Known,
+    pub(crate) lanes: crate::lanes::Lanes,
     pub(crate) tracker: TaskTracker,
     pub(crate) shutdown: CancellationToken,
     rng: Mutex<StdRng>,
@@ -104,6 +106,8 @@ impl Orchestrator {
             inflight: Inflight::default(),
             advances: Arc::new(Semaphore::new(parts.settings.advances_max.max(1))),
             announced: Notify::new(),
+            quotas: crate::quotas::Known::default(),
+            lanes: crate::lanes::Lanes::new(parts.settings.lane_share),
             tracker: TaskTracker::new(),
             shutdown,
             rng: Mutex::new(StdRng::seed_from_u64(parts.settings.seed)),
@@ -114,6 +118,7 @@ impl Orchestrator {
             compute: parts.compute,
         });
         inner.tracker.spawn(crate::marks::flush(inner.clone()));
+        inner.tracker.spawn(crate::quotas::keep_up(inner.clone()));
         let heard = inner.clone();
         inner.spawn(async move {
             let _ = heard.shutdown.run_until_cancelled(heard.watchers.hear()).await;

@@ -80,7 +80,7 @@ impl Inner {
     }
 
     /// Publishes tasks, looking up what their messages need.
-    async fn publish_by_group(&self, tasks: Vec<Publishable>) -> Result<(), baton_store::Error> {
+    async fn publish_by_group(self: &Arc<Self>, tasks: Vec<Publishable>) -> Result<(), baton_store::Error> {
         let mut by_group = std::collections::BTreeMap::<(RunId, GroupId), Vec<Publishable>>::new();
         for task in tasks {
             by_group.entry((task.job.run, task.job.group.clone())).or_default().push(task);
@@ -116,7 +116,7 @@ impl Inner {
     }
 
     /// Publishes and collects the marks of what was confirmed.
-    pub(crate) async fn publish(&self, run: &RunInfo, batches: Vec<Batch>) {
+    pub(crate) async fn publish(self: &Arc<Self>, run: &RunInfo, batches: Vec<Batch>) {
         if !self.broker.ready() {
             tracing::debug!(run = %run.id, "broker not ready, left to the sweeper");
             return;
@@ -132,7 +132,8 @@ impl Inner {
                 let message = digest
                     .and_then(|digest| self.message(run, &batch.group.info, &task, digest, traceparent.as_deref()));
                 match message {
-                    Some(message) => {
+                    Some(mut message) => {
+                        message.queue = self.lane_of(&message.queue, &run.thread.tenant, &task.job);
                         messages.push(message);
                         sent.push(task);
                     }

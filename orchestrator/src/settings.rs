@@ -29,6 +29,13 @@ pub struct Settings {
     pub due_page: u32,
     /// Runs that a tenant watches at once.
     pub watches_max: usize,
+    /// No more runs are taken while the store uses so much of its room, in percent; 0 takes all.
+    pub admission_fill_percent: u8,
+    /// No more runs are taken while more jobs than this wait for workers; 0 takes all.
+    pub backlog_max: u64,
+    /// Messages of a tenant that may wait in the lane that all tenants share, in each queue:
+    /// those beyond wait in the lanes beside it.
+    pub lane_share: usize,
     /// How long a stop waits for what is under way, in milliseconds.
     pub grace_ms: u64,
     /// Workers announce themselves this often, in milliseconds.
@@ -59,6 +66,9 @@ impl Default for Settings {
             sweeps_max: 64,
             due_page: 256,
             watches_max: 1_000,
+            admission_fill_percent: 80,
+            backlog_max: 0,
+            lane_share: 16,
             grace_ms: 25_000,
             announce_ms: 10_000,
             cluster_secret: None,

@@ -8,8 +8,8 @@
 use async_trait::async_trait;
 use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupInfo, Interrupt, Run, RunStatus, Signal, Span, Task,
-    Thread,
+    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupInfo, Interrupt, Quota, Run, RunStatus, Signal,
+    Span, Task, Thread,
 };
 use baton_common::transition::{ClosedGroup, Due, DuePage, Op, PopDue, Reply};
 use baton_common::{JobId, Partition, TenantId, Timestamp};
@@ -18,6 +18,7 @@ pub mod audit;
 mod live;
 pub mod machine;
 pub mod memory;
+mod meter;
 pub mod redis;
 mod schedules;
 pub mod sqlite;
@@ -34,6 +35,7 @@ pub mod suite;
 pub use self::redis::{RedisOptions, RedisStore};
 pub use live::Live;
 pub use memory::MemoryStore;
+pub use meter::{ASK_AGAIN_MS, MeterAct, MeterLimit, MeterRow, MeterSeen, Metered};
 pub use schedules::Schedules;
 pub use sqlite::{SqliteOptions, SqliteStore};
 
@@ -53,7 +55,7 @@ pub enum Error {
 
 /// The atomic boundary.
 #[async_trait]
-pub trait Store: Reader + Registry + Schedules + Send + Sync {
+pub trait Store: Reader + Registry + Quotas + Schedules + Send + Sync {
     /// Makes one transition. An error means that nothing is known of it; repeat it.
     async fn apply(&self, op: Op) -> Result<Reply, Error>;
 
@@ -90,8 +92,22 @@ pub trait Store: Reader + Registry + Schedules + Send + Sync {
         Ok(())
     }
 
+    /// How full it is, where it has a bound.
+    async fn fill(&self) -> Result<Option<Fill>, Error> {
+        Ok(None)
+    }
+
     /// Ends background work and connections.
     async fn close(&self);
+}
+
+/// How much of its room a store uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fill {
+    /// Bytes in use.
+    pub used: u64,
+    /// Bytes it may use.
+    pub most: u64,
 }
 
 /// What a driver needs to compute a run's next step.
@@ -292,4 +308,17 @@ pub trait Registry: Send + Sync {
     async fn put_worker(&self, id: &str, body: Body) -> Result<(), Error>;
     /// Workers seen since then, by id.
     async fn workers(&self, since: Timestamp) -> Result<Vec<StoredWorker>, Error>;
+}
+
+/// Quotas and their meters, outside partitions.
+#[async_trait]
+pub trait Quotas: Send + Sync {
+    /// Keeps a quota in place of its owner's of that name.
+    async fn put_quota(&self, quota: Quota) -> Result<(), Error>;
+    /// All quotas, by owner and name.
+    async fn quotas(&self) -> Result<Vec<Quota>, Error>;
+    /// Removes a quota; whether there was one.
+    async fn remove_quota(&self, owner: &TenantId, name: &str) -> Result<bool, Error>;
+    /// Does something to the meter of that name. `at` names the moment, in tests.
+    async fn meter(&self, name: &str, act: MeterAct, at: Option<Timestamp>) -> Result<Metered, Error>;
 }

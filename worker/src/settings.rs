@@ -73,6 +73,10 @@ impl Settings {
     #[must_use]
     pub fn queues(&self) -> Vec<String> {
         let own = Priority::ALL.iter().map(|priority| queue_name(self.class, *priority));
+        let own = own.flat_map(|queue| {
+            let lanes = baton_broker::lanes_of(&queue);
+            std::iter::once(queue).chain(lanes)
+        });
         own.chain(self.extra_queues.iter().cloned()).collect()
     }
 

@@ -24,7 +24,7 @@ pub(super) struct MemoryConsumer {
 
 impl MemoryConsumer {
     pub(super) fn new(shared: Arc<Shared>, queues: Vec<String>, prefetch: usize) -> Self {
-        let turns = Turns::new(queues.len());
+        let turns = Turns::new(&queues);
         let (id, wake) = shared.state.lock().subscribe(queues, prefetch);
         Self { shared, id, turns, wake, paused: false }
     }

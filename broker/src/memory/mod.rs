@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 pub use self::faults::{Arrival, Fate, Faults};
 use self::state::{Limits, State};
-use crate::{Broker, Consumer, DEAD_QUEUE, DELIVERY_LIMIT, Depth, Error, JOB_QUEUES, Message, Published};
+use crate::{Broker, Consumer, DEAD_QUEUE, DELIVERY_LIMIT, Depth, Error, Message, Published, queues_and_lanes};
 
 /// Settings of the in-process broker.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ impl Memory {
     /// An empty broker.
     pub fn new(options: MemoryOptions) -> Self {
         let limits = Limits { queue_length_max: options.queue_length_max, delivery_limit: options.delivery_limit };
-        let queues = JOB_QUEUES.iter().map(|name| (*name).to_owned()).chain(options.extra_queues);
+        let queues = queues_and_lanes().chain(options.extra_queues);
         let state = Mutex::new(State::new(limits, queues));
         Self { shared: Arc::new(Shared { state, faults: Mutex::new(None) }) }
     }

@@ -51,9 +51,9 @@ struct Inner {
 }
 
 impl Inbox {
-    pub(super) fn new(queues: usize, prefetch: usize) -> Self {
+    pub(super) fn new(queues: &[String], prefetch: usize) -> Self {
         let inner = Inner {
-            buffers: (0..queues).map(|_| VecDeque::new()).collect(),
+            buffers: queues.iter().map(|_| VecDeque::new()).collect(),
             turns: Turns::new(queues),
             prefetch,
             under_way: 0,

@@ -112,7 +112,7 @@ impl Broker for Rabbit {
         }
         self.topology.add(queues);
         let prefetch = prefetch.max(1);
-        let inbox = Arc::new(Inbox::new(queues.len(), usize::from(prefetch)));
+        let inbox = Arc::new(Inbox::new(queues, usize::from(prefetch)));
         let stop = self.stop.child_token();
         let subscription = Subscription {
             link: self.consume.clone(),

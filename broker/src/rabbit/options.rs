@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use lapin::uri::{AMQPScheme, AMQPUri};
 
-use crate::{DELIVERY_LIMIT, JOB_QUEUES};
+use crate::{DELIVERY_LIMIT, queues_and_lanes};
 
 /// How queues are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -153,7 +153,7 @@ impl RabbitOptions {
     }
 
     pub(super) fn queues(&self) -> impl Iterator<Item = String> {
-        JOB_QUEUES.iter().map(|name| (*name).to_owned()).chain(self.extra_queues.clone())
+        queues_and_lanes().chain(self.extra_queues.clone())
     }
 }
 

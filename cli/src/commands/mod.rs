@@ -9,6 +9,7 @@ mod graph_test;
 mod history;
 mod migrate;
 mod operate;
+mod quotas;
 mod run;
 mod runs;
 mod schedules;
@@ -49,6 +50,7 @@ pub(crate) async fn execute(command: &Command, setup: &Setup) -> Result<Exit, Fa
         Command::Artifacts(args) => operate::artifacts(args, setup).await,
         Command::Audit(command) => audit::audit(command, setup).await,
         Command::Keys(command) => operate::keys(command, setup).await,
+        Command::Quotas(command) => quotas::quotas(command, setup).await,
         Command::Health => operate::health(setup).await,
     }
 }

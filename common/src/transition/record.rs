@@ -41,6 +41,14 @@ pub enum Recorded {
     /// Its worker leaves without an outcome and gives it back: it is to be handed out again at
     /// once, and no attempt is counted. A `once` job has begun, so that a person is asked.
     Returned,
+    /// It was claimed and is not begun: it is to be handed out again, not before that moment,
+    /// and no attempt is counted.
+    Later {
+        /// When.
+        at: Timestamp,
+        /// What it waits for, as its event says.
+        why: String,
+    },
 }
 
 /// Records an attempt's outcome. Workers and callers name it resume.

@@ -135,7 +135,9 @@ impl Cast {
                 tools.entry(name.to_owned()).or_insert_with(|| stand_in_for(name));
             }
         }
-        let mut queues: Vec<String> = baton_broker::JOB_QUEUES.map(str::to_owned).to_vec();
+        let own = baton_broker::JOB_QUEUES.into_iter();
+        let mut queues: Vec<String> =
+            own.flat_map(|queue| std::iter::once(queue.to_owned()).chain(baton_broker::lanes_of(queue))).collect();
         queues.extend(calls.iter().filter_map(|call| call.capability.as_ref()).map(|name| format!("cap.{name}")));
         queues.sort();
         queues.dedup();

@@ -8,6 +8,7 @@
 mod bed;
 mod cluster;
 mod engine;
+mod fairness;
 mod floor;
 mod graph;
 mod planes;
@@ -22,6 +23,7 @@ pub use cluster::{
     Setting, StepsFigures, SuspendedFigures, Versions, WarmFigures, floor_worker, measure_cluster,
 };
 pub use engine::{EngineFigures, EnginePlan, EngineReport, Nodes, Workload, measure_engine, print_engine};
+pub use fairness::{FairnessFigures, FairnessPlan, fairness_table, measure_fairness};
 pub use graph::{GRAPH, input};
 pub use planes::Planes;
 pub use probe::Probe;

@@ -1,5 +1,6 @@
 //! `cargo xtask bench steps`: steps per second on each store, next to a floor.
 //! `cargo xtask bench cluster`: a cluster of real processes, next to two floors.
+//! `cargo xtask bench fairness`: what one tenant notices of another's flood.
 //! `cargo xtask bench engine`: five workloads, beside LangGraph where that is asked for.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that prints its findings")]
 
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use baton_integration_tests::bench::{
-    ClusterPlan, EnginePlan, FLOOR_WORKER, Kind, Machine, Plan, Section, Setting, Tape, floor_worker, measure,
-    measure_cluster, measure_engine, print_engine, print_table,
+    ClusterPlan, EnginePlan, FLOOR_WORKER, FairnessPlan, Kind, Machine, Plan, Section, Setting, Tape, fairness_table,
+    floor_worker, measure, measure_cluster, measure_engine, measure_fairness, print_engine, print_table,
 };
 
 /// Runs at once.
@@ -17,6 +18,8 @@ const RUNS: [usize; 2] = [1, 64];
 
 const USAGE: &str =
     "bench steps [--json] [--seconds N] [--rounds N] [--turns N] [--runs N] [--only memory|sqlite|redis+rabbitmq]";
+
+const FAIRNESS_USAGE: &str = "bench fairness [--json] [--jobs N] [--ms N] [--seconds N] [--most RATIO]";
 
 const ENGINE_USAGE: &str = "bench engine [--json] [--rounds N] [--seconds N] [--with-langgraph]";
 
@@ -38,7 +41,8 @@ async fn main() -> anyhow::Result<()> {
         Some("engine") => engine(&arguments[1..]).await,
         Some("cluster") => cluster(&arguments[1..]).await,
         Some(FLOOR_WORKER) => floor_worker(&arguments[1..]).await,
-        other => bail!("unknown bench {other:?}: {USAGE}, {ENGINE_USAGE}, or {CLUSTER_USAGE}"),
+        Some("fairness") => fairness(&arguments[1..]).await,
+        other => bail!("unknown bench {other:?}: {USAGE}, {ENGINE_USAGE}, {CLUSTER_USAGE}, or {FAIRNESS_USAGE}"),
     }
 }
 
@@ -110,6 +114,33 @@ async fn cluster(arguments: &[String]) -> anyhow::Result<()> {
     } else {
         println!("{}", report.tables());
     }
+    Ok(())
+}
+
+/// Fails where the ratio is above the one that was asked for.
+async fn fairness(arguments: &[String]) -> anyhow::Result<()> {
+    let (mut json, mut most) = (false, None::<f64>);
+    let mut plan = FairnessPlan { jobs: 50_000, ms: 100, alone: Duration::from_secs(20) };
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value: {FAIRNESS_USAGE}"));
+        match argument.as_str() {
+            "--json" => json = true,
+            "--jobs" => plan.jobs = value()?.parse()?,
+            "--ms" => plan.ms = value()?.parse()?,
+            "--seconds" => plan.alone = Duration::from_secs_f64(value()?.parse()?),
+            "--most" => most = Some(value()?.parse()?),
+            other => bail!("unknown argument {other}: {FAIRNESS_USAGE}"),
+        }
+    }
+    let machine = Machine::here();
+    let figures = measure_fairness(&plan).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&serde_json::json!({"machine": machine, "figures": figures}))?);
+    } else {
+        println!("{machine}\n\n{}", fairness_table(&figures));
+    }
+    anyhow::ensure!(most.is_none_or(|most| figures.ratio <= most), "the ratio is above {most:?}");
     Ok(())
 }
 

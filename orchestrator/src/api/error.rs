@@ -59,12 +59,20 @@ pub struct ApiError {
     pub cure: String,
     /// What may be done about it.
     pub kind: ErrorKind,
+    /// When to come again, in milliseconds from now, where that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl ApiError {
     /// An error of that kind.
     pub fn new(kind: ErrorKind, code: impl Into<String>, cause: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { kind, code: code.into(), cause: cause.into(), cure: cure.into() }
+        Self { kind, code: code.into(), cause: cause.into(), cure: cure.into(), retry_after_ms: None }
+    }
+
+    /// The same, with when to come again, in milliseconds.
+    #[must_use]
+    pub fn retry_after_ms(self, ms: u64) -> Self {
+        Self { retry_after_ms: Some(ms), ..self }
     }
 
     /// The request is wrong.

@@ -27,6 +27,10 @@
 //! verify_audit(&Caller, Vec<KeptHead>)       -> AuditVerdict
 //! preview(&Caller, Action, Selection)       -> Preview
 //! apply_operation(&Caller, id, Action, Vec<Sealed>) -> Vec<AppliedItem>
+//! set_quota(&Caller, QuotaRequest)          -> QuotaView
+//! quotas(&Caller)                           -> Vec<QuotaView>
+//! quota(&Caller, name: &str)                -> QuotaView
+//! delete_quota(&Caller, name: &str)         -> ()
 //! unpark(&Caller, RunId)                    -> bool
 //! health()                                  -> Health
 //! readiness()                               -> Readiness
@@ -45,6 +49,7 @@ mod migrate;
 mod operate;
 mod operation;
 pub(crate) mod page;
+mod quotas;
 mod ready;
 mod replay;
 mod rewind;
@@ -61,6 +66,7 @@ pub use error::{ApiError, ErrorKind};
 pub use history::{ChannelChange, CheckpointPage, CheckpointView, DiffView, StateView};
 pub use migrate::{MigrateRequest, Migrated, MigratedRun, Migration};
 pub use operation::{Action, Applied as AppliedItem, ITEMS_MAX, Item, Preview, Sealed, Selection};
+pub use quotas::{QuotaRequest, QuotaView};
 pub use ready::Readiness;
 pub use replay::{Difference, ReplayView};
 pub use rewind::{Edited, ForkRequest, Retried};

@@ -34,7 +34,7 @@ impl Orchestrator {
     pub async fn queues(&self, _caller: &Caller) -> Result<Vec<QueueView>, ApiError> {
         let mut queues = Vec::new();
         for name in JOB_QUEUES.into_iter().chain([baton_broker::DEAD_QUEUE]) {
-            let depth = self.inner.broker.depth(name).await.map_err(|error| {
+            let depth = self.inner.depth_of(name).await.map_err(|error| {
                 let cure = "look whether the broker runs";
                 ApiError::new(super::ErrorKind::Unavailable, "broker_unavailable", error.to_string(), cure)
             })?;

@@ -49,6 +49,7 @@ impl Orchestrator {
             return Err(ApiError::invalid("input_too_large", cause, "pass large values as files"));
         }
         let info = inner.run_info_of(caller, &request, &compiled, input).await?;
+        inner.admit(&info).await?;
         let settled = inner.accept(&info, on_busy.unwrap_or(compiled.graph.on_busy)).await?;
         if fail::point("after_submit_script").await == Passed::Error {
             return Err(fail::unknown().into());
@@ -57,7 +58,10 @@ impl Orchestrator {
             SubmitAnswer::Accepted => (false, false),
             SubmitAnswer::Queued => (false, true),
             SubmitAnswer::Exists => (!settled.repeated, false),
-            refused => return Err(refusal(refused, &info)),
+            refused => {
+                inner.release_run(&info).await;
+                return Err(refusal(refused, &info));
+            }
         };
         if !existed {
             let known = Known { thread: info.thread.clone(), ver: Version(1), head: None };

@@ -90,7 +90,7 @@ impl Inner {
     }
 
     /// Remembers the new state, and tells who watches.
-    fn committed(&self, work: &Begun, state: baton_engine::state::RunState, op: Digest, ends: bool) {
+    fn committed(self: &Arc<Self>, work: &Begun, state: baton_engine::state::RunState, op: Digest, ends: bool) {
         let run = work.info.id;
         let (thread, ver) = (work.info.thread.clone(), work.record.ver.next());
         self.remembered.put(run, Known { thread, ver, head: Some((state.head, state.hash)) });
@@ -100,6 +100,7 @@ impl Inner {
                 self.states.put_last(&work.info.thread, Arc::new(state));
             }
             self.inflight.ended(run);
+            self.release_run_soon(&work.info);
         } else {
             self.states.put(Arc::new(state), Some(op));
         }

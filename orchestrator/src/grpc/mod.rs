@@ -12,6 +12,7 @@ mod migration;
 mod operate;
 mod operations;
 mod plane;
+mod quotas;
 mod runs;
 mod schedules;
 mod server;

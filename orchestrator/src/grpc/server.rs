@@ -15,6 +15,7 @@ use v1::graphs_server::GraphsServer;
 use v1::history_server::HistoryServer;
 use v1::operate_server::OperateServer;
 use v1::operations_server::OperationsServer;
+use v1::quotas_server::QuotasServer;
 use v1::runs_server::RunsServer;
 use v1::schedules_server::SchedulesServer;
 
@@ -91,6 +92,7 @@ pub(super) async fn serve_with(
         .add_service(limited!(HistoryServer))
         .add_service(limited!(OperateServer))
         .add_service(limited!(OperationsServer))
+        .add_service(limited!(QuotasServer))
         .add_service(limited!(SchedulesServer))
         .add_service(limited!(ControlPlaneServer));
     let router = tonic::transport::Server::builder()

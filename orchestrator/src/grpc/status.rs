@@ -33,7 +33,11 @@ pub(super) fn with_problems(error: ApiError, problems: Vec<v1::Problem>) -> Stat
         tracing::error!(code = %error.code, cause = %error.cause, "call failed");
     }
     let code = code_of(error.kind);
-    detail::to_status(code, &v1::ErrorDetail { code: error.code, cause: error.cause, cure: error.cure, problems })
+    let detail = v1::ErrorDetail { code: error.code, cause: error.cause, cure: error.cure, problems };
+    match error.retry_after_ms {
+        Some(ms) => detail::to_status_again(code, &detail, ms),
+        None => detail::to_status(code, &detail),
+    }
 }
 
 /// A malformed field as a status.

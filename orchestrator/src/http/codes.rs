@@ -45,6 +45,7 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "invalid_schedule",
             "not_previewed",
             "too_many_items",
+            "invalid_quota",
         ],
     ),
     (403, &["control_refused", "foreign_tenant"]),
@@ -58,6 +59,7 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "checkpoint_not_found",
             "artifact_not_found",
             "schedule_not_found",
+            "quota_not_found",
         ],
     ),
     (
@@ -79,6 +81,6 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "schedule_changed",
         ],
     ),
-    (429, &["signals_full", "schedules_full", "too_many_watches"]),
+    (429, &["signals_full", "schedules_full", "too_many_watches", "overloaded"]),
     (503, &["control_unavailable", "broker_unavailable"]),
 ];

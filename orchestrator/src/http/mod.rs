@@ -17,6 +17,7 @@ mod operate;
 mod operations;
 mod origin;
 mod probes;
+mod quotas;
 mod refused;
 mod route;
 mod routes;

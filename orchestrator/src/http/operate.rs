@@ -1,14 +1,15 @@
 //! What operators look at over HTTP: workers, queues, files of runs, the audit.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use baton_common::Timestamp;
 use serde_json::{Value, json};
 
-use super::route::{Answer, Call};
+use super::route::{Answer, Call, Route};
 use super::view;
 use crate::api::{AuditFilter, WorkerView, page};
+use crate::auth::Scope;
 
 pub(super) async fn workers(call: Call) -> Answer {
     let workers = call.services.orchestrator.workers(&call.caller).await?;
@@ -73,7 +74,21 @@ pub(super) async fn audit(mut call: Call) -> Answer {
     Ok(view::json(StatusCode::OK, &json!({ "entries": shown.collect::<Vec<_>>() })))
 }
 
-pub(super) async fn unpark(mut call: Call) -> Answer {
+pub(super) const UNPARK: Route = Route {
+    method: Method::POST,
+    path: "/v1/runs/{run}/unpark",
+    operation: "unparkRun",
+    summary: "Lets a run go on that an operator had to look at.",
+    scope: Scope::Operate,
+    query: &[],
+    headers: &[],
+    body: None,
+    answers: &[(200, "Unparked")],
+    codes: &["run_not_found"],
+    handler: |call| Box::pin(unpark(call)),
+};
+
+async fn unpark(mut call: Call) -> Answer {
     let run = call.path.needed_parsed("run")?;
     let unparked = call.services.orchestrator.unpark(&call.caller, run).await?;
     Ok(view::json(StatusCode::OK, &json!({ "run": run, "unparked": unparked })))

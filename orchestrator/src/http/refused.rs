@@ -65,6 +65,9 @@ impl From<auth::Error> for Refused {
 /// An error as it stands in a body, with the names that the command line uses too.
 pub(super) fn body(error: &ApiError, problems: &[Problem]) -> serde_json::Value {
     let mut body = json!({ "code": error.code, "cause": error.cause, "cure": error.cure, "kind": error.kind.name() });
+    if let Some(ms) = error.retry_after_ms {
+        body["retry_after_ms"] = ms.into();
+    }
     if !problems.is_empty() {
         body["problems"] = problems.iter().map(view::problem).collect();
     }
@@ -83,7 +86,8 @@ impl IntoResponse for Refused {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             ErrorKind::Unavailable | ErrorKind::Exhausted => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                let seconds = self.error.retry_after_ms.unwrap_or(1_000).div_ceil(1_000).max(1);
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
             _ => {}
         }

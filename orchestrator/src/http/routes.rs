@@ -4,7 +4,7 @@
 use axum::http::Method;
 
 use super::route::Route;
-use super::{graphs, history, jobs, keys, operate, operations, runs, schedules};
+use super::{graphs, history, jobs, keys, operate, operations, quotas, runs, schedules};
 use crate::auth::Scope;
 
 /// Every call.
@@ -28,6 +28,7 @@ pub(super) const ROUTES: &[Route] = &[
             "input_too_large",
             "thread_busy",
             "request_id_reused",
+            "overloaded",
         ],
         handler: |call| Box::pin(runs::submit(call)),
     },
@@ -246,19 +247,7 @@ pub(super) const ROUTES: &[Route] = &[
         codes: &["run_not_found", "checkpoint_not_found", "graph_not_found", "run_not_ended", "not_recorded"],
         handler: |call| Box::pin(history::replay(call)),
     },
-    Route {
-        method: Method::POST,
-        path: "/v1/runs/{run}/unpark",
-        operation: "unparkRun",
-        summary: "Lets a run go on that an operator had to look at.",
-        scope: Scope::Operate,
-        query: &[],
-        headers: &[],
-        body: None,
-        answers: &[(200, "Unparked")],
-        codes: &["run_not_found"],
-        handler: |call| Box::pin(operate::unpark(call)),
-    },
+    operate::UNPARK,
     Route {
         method: Method::GET,
         path: "/v1/runs/{run}/artifacts",
@@ -491,4 +480,8 @@ pub(super) const ROUTES: &[Route] = &[
     schedules::RUN,
     schedules::BACKFILL,
     schedules::DELETE,
+    quotas::SET,
+    quotas::LIST,
+    quotas::GET,
+    quotas::DELETE,
 ];

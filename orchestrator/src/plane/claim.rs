@@ -18,6 +18,7 @@ use crate::fail::{self, Passed};
 use crate::keys::Holder;
 use crate::load;
 use crate::orchestrator::Inner;
+use crate::quotas::Reserved;
 
 impl Inner {
     pub(super) async fn claim(
@@ -41,6 +42,7 @@ impl Inner {
             tracing::warn!(job = %envelope.job, tenant = %envelope.tenant, %worker, "claim without a permit");
             return Ok(ClaimAnswer::Drop(DropReason::Foreign));
         }
+        self.lanes.arrived(&envelope.job);
         let (job, digest) = (envelope.job.clone(), envelope.digest);
         let lease_ms = self.settings.timings.lease_ms;
         let verdict = self.claim_op(Claim { job: job.clone(), digest, worker, request, lease_ms }).await?;
@@ -100,6 +102,18 @@ impl Inner {
                 return Ok(ClaimAnswer::Drop(DropReason::Done));
             }
         };
+        let taken = match self.reserve_quotas(&envelope.job, &granted, &args.value).await? {
+            Reserved::Taken(taken) => taken,
+            Reserved::Later { at, quota } => {
+                let later = Recorded::Later { at, why: format!("quota {quota}") };
+                self.end_attempt(&envelope.job, envelope.digest, granted.fence, later).await?;
+                return Ok(ClaimAnswer::Drop(DropReason::Busy));
+            }
+            Reserved::Refused(failure) => {
+                self.fail_attempt(&envelope.job, envelope.digest, granted.fence, failure).await?;
+                return Ok(ClaimAnswer::Drop(DropReason::Done));
+            }
+        };
         let args = match self.carried(&envelope, args).await {
             Ok(args) => args,
             Err(error) => return Err(baton_store::Error::Unavailable(error.to_string())),
@@ -116,7 +130,7 @@ impl Inner {
             timeout_ms: granted.group.policy.timeout_ms,
             lease_ms: self.settings.timings.lease_ms,
             traceparent,
-            token: self.keys.token(&job, fence, &Holder { tenant: tenant.clone(), graph: granted.group.graph }),
+            token: self.keys.token(&job, fence, &Holder { tenant: tenant.clone(), graph: granted.group.graph, taken }),
             tenant,
             job,
         })))
@@ -144,6 +158,17 @@ impl Inner {
         failure: Failure,
     ) -> Result<(), baton_store::Error> {
         let outcome = recorded(&Outcome::Error(failure)).unwrap_or(Recorded::Ok("null".to_owned()));
+        self.end_attempt(job, digest, fence, outcome).await
+    }
+
+    /// Ends an attempt that no worker begins.
+    async fn end_attempt(
+        self: &Arc<Self>,
+        job: &JobId,
+        digest: Digest,
+        fence: Fence,
+        outcome: Recorded,
+    ) -> Result<(), baton_store::Error> {
         let verdict = self.record_op(Record { job: job.clone(), digest, fence, outcome }).await?;
         self.follow_record(job, verdict);
         Ok(())

@@ -15,9 +15,11 @@ use crate::orchestrator::Inner;
 impl Inner {
     pub(super) async fn renew(self: &Arc<Self>, worker: WorkerId, holds: Vec<Hold>) -> Result<Vec<RenewAnswer>, Error> {
         let mut answers = vec![RenewAnswer::Lost; holds.len()];
+        let mut taken = vec![Vec::new(); holds.len()];
         let mut by_partition = BTreeMap::<Partition, Vec<usize>>::new();
         for (place, hold) in holds.iter().enumerate() {
-            if self.holder(hold).is_ok() {
+            if let Ok(holder) = self.held(hold) {
+                taken[place] = holder.taken;
                 by_partition.entry(hold.job.run.partition).or_default().push(place);
             }
         }
@@ -29,6 +31,9 @@ impl Inner {
         });
         for (places, renewed) in try_join_all(calls).await.map_err(super::from_store)? {
             for (place, answer) in places.into_iter().zip(renewed) {
+                if matches!(answer, RenewAnswer::Held(_)) && !taken[place].is_empty() {
+                    self.prolong_quotas(&holds[place].job, holds[place].fence, &taken[place]).await;
+                }
                 if answer == RenewAnswer::Cancel {
                     self.inflight.cancelling(holds[place].job.run);
                 }

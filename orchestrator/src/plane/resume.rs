@@ -15,11 +15,13 @@ use super::special::Special;
 use crate::fail::{self, Passed};
 use crate::keys::Holder;
 use crate::orchestrator::Inner;
+use crate::quotas::Used;
 
 impl Inner {
     pub(super) async fn resume(self: &Arc<Self>, resume: Resume) -> Result<ResumeAnswer, Error> {
-        let Holder { tenant, graph } = self.held(&resume.hold)?;
+        let Holder { tenant, graph, taken } = self.held(&resume.hold)?;
         let Resume { hold, digest, outcome } = resume;
+        let used = if taken.is_empty() { Used::default() } else { Used::of(&outcome) };
         let outcome = self.by_reference(&tenant, outcome).await?;
         let special = self.special(&hold.job, graph).await;
         let (outcome, again) = self.judged(&hold.job, outcome, &special).await?;
@@ -38,6 +40,7 @@ impl Inner {
         if let (Some(keyed), Outcome::Error(_), RecordVerdict::Ok(_)) = (&keyed, &outcome, &verdict) {
             self.settle_keys(&attempt(&keyed.tool), &keyed.keys, &outcome).await.map_err(super::from_store)?;
         }
+        self.settle_quotas(&hold.job, hold.fence, &taken, used).await;
         if fail::point("after_record").await == Passed::Error {
             return Err(super::from_store(fail::unknown()));
         }
@@ -50,9 +53,10 @@ impl Inner {
 
     /// Takes a job back from a worker that leaves.
     pub(super) async fn give_back(self: &Arc<Self>, hold: Hold, digest: Digest) -> Result<ResumeAnswer, Error> {
-        self.held(&hold)?;
+        let Holder { taken, .. } = self.held(&hold)?;
         let record = Record { job: hold.job.clone(), digest, fence: hold.fence, outcome: Recorded::Returned };
         let verdict = self.record_op(record).await.map_err(super::from_store)?;
+        self.settle_quotas(&hold.job, hold.fence, &taken, Used::default()).await;
         Ok(self.follow_record(&hold.job, verdict))
     }
 

@@ -152,6 +152,11 @@ impl Options {
             advances_max: advances_max.unwrap_or(defaults.advances_max),
             grace_ms: grace_ms.unwrap_or(defaults.grace_ms),
             watches_max: sources.parse("BATON_WATCHES_MAX")?.unwrap_or(defaults.watches_max),
+            admission_fill_percent: sources
+                .parse("BATON_ADMISSION_FILL_PERCENT")?
+                .unwrap_or(defaults.admission_fill_percent),
+            backlog_max: sources.parse("BATON_BACKLOG_MAX")?.unwrap_or(defaults.backlog_max),
+            lane_share: sources.parse("BATON_LANE_SHARE")?.unwrap_or(defaults.lane_share),
             cluster_secret: sources.get("BATON_CLUSTER_SECRET"),
             secrets: sources.table("secrets")?,
             seed: random.as_u64_pair().0,

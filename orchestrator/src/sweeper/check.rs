@@ -70,7 +70,7 @@ impl Inner {
     }
 
     async fn queue_is_empty(&self, queue: &str) -> bool {
-        match self.broker.depth(queue).await {
+        match self.depth_of(queue).await {
             Ok(depth) => depth.is_none_or(|depth| depth.ready == 0),
             Err(error) => {
                 tracing::debug!(queue, %error, "depth unknown");

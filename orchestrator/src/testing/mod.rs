@@ -5,6 +5,7 @@ mod faults;
 mod graphs;
 mod inputs;
 mod operators;
+mod quotas;
 mod runs;
 mod store;
 mod tokens;
@@ -87,7 +88,7 @@ impl Rig {
     fn work(&self, work: impl Fn(&Grant) -> Option<Outcome> + Send + Sync + 'static) {
         let (orchestrator, broker, ran) = (self.orchestrator.clone(), self.broker.clone(), self.ran.clone());
         let work = self.stop.clone().run_until_cancelled_owned(async move {
-            let mut consumer = broker.consume(&["io.normal".to_owned()], 8).await.unwrap();
+            let mut consumer = broker.consume(&queues(), 8).await.unwrap();
             while let Ok(delivery) = consumer.next().await {
                 let envelope: Envelope = serde_json::from_slice(delivery.body()).unwrap();
                 let call = ClaimCall { envelope, request: ClaimRequest(ran.lock().len() as u64 + 1) };
@@ -112,7 +113,7 @@ impl Rig {
     fn persistent_work(&self) {
         let (orchestrator, broker) = (self.orchestrator.clone(), self.broker.clone());
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(async move {
-            let mut consumer = broker.consume(&["io.normal".to_owned()], 8).await.unwrap();
+            let mut consumer = broker.consume(&queues(), 8).await.unwrap();
             let mut request = 0;
             while let Ok(delivery) = consumer.next().await {
                 let envelope: Envelope = serde_json::from_slice(delivery.body()).unwrap();
@@ -184,6 +185,11 @@ impl Rig {
         self.stop.cancel();
         assert!(self.orchestrator.stopped().await, "every task ends");
     }
+}
+
+/// What a worker consumes.
+fn queues() -> Vec<String> {
+    std::iter::once("io.normal".to_owned()).chain(baton_broker::lanes_of("io.normal")).collect()
 }
 
 async fn resume(orchestrator: &Orchestrator, grant: &Grant, outcome: Outcome) -> ResumeAnswer {

@@ -97,7 +97,22 @@ impl Inner {
             ahead,
             leaf,
         };
-        Ok(explain(&facts))
+        let mut waits = explain(&facts);
+        waits.extend(self.of_quotas(detail).await?);
+        waits.sort_by_key(|wait| super::rank(&wait.code));
+        Ok(waits)
+    }
+
+    /// The jobs that quotas have no room for.
+    async fn of_quotas(&self, detail: &RunDetail) -> Result<Vec<Wait>, Error> {
+        let mut waits = Vec::new();
+        for (group, index, quota) in self.quota_waits(detail).await? {
+            let text = format!("quota {} has no room for it now", quota.quota);
+            let cure = format!("baton quotas get {}", quota.quota);
+            let wait = super::wait("quota", group.node.as_str(), text);
+            waits.push(Wait { item: Some(index), count: 1, until: Some(quota.until), cure, ..wait });
+        }
+        Ok(waits)
     }
 
     /// Asks for the queues of a run's jobs that were not asked for yet.
@@ -108,7 +123,7 @@ impl Inner {
             if seen.around.depths.contains_key(queue) {
                 continue;
             }
-            match self.broker.depth(queue).await {
+            match self.depth_of(queue).await {
                 Ok(depth) => drop(seen.around.depths.insert(queue.clone(), depth)),
                 Err(error) => tracing::debug!(queue, %error, "depth unknown"),
             }

@@ -44,7 +44,7 @@ impl Machine<'_> {
                 self.rows.put_terms(job.run, &job.group, job.index, &terms)?;
                 self.rows.put_due(&DueKey::task(DueKind::Timer, job), until)?;
             }
-            Recorded::Ok(_) | Recorded::Error { .. } | Recorded::Returned => {}
+            Recorded::Ok(_) | Recorded::Error { .. } | Recorded::Returned | Recorded::Later { .. } => {}
         }
         self.rows.put_run_state(job.run, state)?;
         Ok(RecordVerdict::Parked { interrupt })

@@ -43,16 +43,26 @@ impl Machine<'_> {
             Recorded::Ok(body) => {
                 self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Done(body)).map(RecordVerdict::Ok)
             }
-            Recorded::Ask { .. } | Recorded::Wait { .. } | Recorded::Returned if !current || !claimed => {
+            Recorded::Ask { .. } | Recorded::Wait { .. } | Recorded::Returned | Recorded::Later { .. }
+                if !current || !claimed =>
+            {
                 Ok(RecordVerdict::StaleFence)
             }
-            Recorded::Ask { .. } | Recorded::Wait { .. } | Recorded::Returned if stopped => self
-                .finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(None))
-                .map(RecordVerdict::Ok),
+            Recorded::Ask { .. } | Recorded::Wait { .. } | Recorded::Returned | Recorded::Later { .. } if stopped => {
+                self.finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(None))
+                    .map(RecordVerdict::Ok)
+            }
             Recorded::Ask { .. } | Recorded::Wait { .. } => {
                 self.pause(&info, &mut state, &mut group, job, &mut task, &op.outcome)
             }
             Recorded::Returned => self.give_back(&info, &mut state, &mut group, job, &mut task),
+            Recorded::Later { at, why } => {
+                let at = (*at).max(self.now);
+                self.requeue(&info, &mut state, &mut group, job, &mut task, at)?;
+                self.task_event(job, &mut state, EventKind::Recorded, task.fence.0, why)?;
+                self.rows.put_run_state(job.run, &state)?;
+                Ok(RecordVerdict::Retry { at })
+            }
             Recorded::Error { .. } if !current && self.guards.hold(Guard::Fence) => Ok(RecordVerdict::StaleFence),
             Recorded::Error { body, .. } if stopped => self
                 .finish(&info, &mut state, &mut group, job, &mut task, Ending::Cancelled(Some(body)))

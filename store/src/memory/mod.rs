@@ -6,6 +6,7 @@
 mod changes;
 mod dump;
 mod faults;
+mod quotas;
 mod reader;
 mod registry;
 mod rows;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 
 pub use changes::Changes;
 pub use faults::{Fault, Faults, NoFaults};
+use quotas::QuotaRows;
 use registry::RegistryRows;
 use rows::PartitionRows;
 
@@ -51,6 +53,7 @@ struct Shared {
 struct Data {
     partitions: BTreeMap<Partition, PartitionRows>,
     registry: RegistryRows,
+    quotas: QuotaRows,
     leases: BTreeMap<Partition, (String, Timestamp)>,
 }
 

@@ -232,6 +232,7 @@ fn record(op: &Record, guess: &Guess) -> Vec<u8> {
             packer.number(*after_ms).flag(false).finish()
         }
         Recorded::Returned => phases(packer.bytes("return").list(2), &op.job, guess.phase).finish(),
+        Recorded::Later { at, why } => packer.bytes("later").list(2).moment(at.0).bytes(why).finish(),
     }
 }
 

@@ -12,6 +12,15 @@ pub(super) const API_KEY_HASHES: &str = "baton:keyhashes";
 /// Workers by id.
 pub(super) const WORKERS: &str = "baton:workers";
 
+/// Quotas by owner and name.
+pub(super) const QUOTAS: &str = "baton:quotas";
+
+/// What every key of a meter begins with.
+pub(super) fn meter(name: &str) -> String {
+    // A brace would end the hash tag early.
+    format!("{{q:{}}}", name.replace(['{', '}'], "_"))
+}
+
 /// Graphs of a tenant by hash.
 pub(super) fn graphs(tenant: &TenantId) -> String {
     format!("baton:graphs:{tenant}")
@@ -27,9 +36,9 @@ pub(super) fn tag(partition: Partition) -> String {
     format!("{{p{partition}}}")
 }
 
-/// A key of it that never exists.
-pub(super) fn nothing(partition: Partition) -> String {
-    tag(partition) + "~"
+/// A key with that hash tag that never exists.
+pub(super) fn nothing(tag: &str) -> String {
+    format!("{tag}~")
 }
 
 /// The partition's last moment.

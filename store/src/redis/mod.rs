@@ -23,6 +23,7 @@ mod link;
 mod listing;
 mod live;
 mod pack;
+mod quotas;
 mod reader;
 mod registry;
 mod replies;
@@ -49,7 +50,7 @@ use redis::cmd;
 
 use crate::machine::Guards;
 use crate::suite::Subject;
-use crate::{Error, Live, Store};
+use crate::{Error, Fill, Live, Store};
 use commands::Guess;
 use incarnation::Incarnation;
 use link::Links;
@@ -220,6 +221,10 @@ impl Store for RedisStore {
         let command = pack::Packer::default().bytes(owner).number(ms.max(1)).finish();
         let answer = scripts.call(links, Script::Lease, partition, &command, None).await?;
         Fields::of(&answer)?.flag()
+    }
+
+    async fn fill(&self) -> Result<Option<Fill>, Error> {
+        quotas::fill(&self.shared.links).await
     }
 
     fn live(&self) -> Option<Arc<dyn Live>> {

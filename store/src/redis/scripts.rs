@@ -81,6 +81,7 @@ scripts! {
     Gc = "gc": "rows" "staged";
     Setback = "setback": "rows" "audit";
     Lease = "lease":;
+    Meter = "meter":;
 }
 
 /// The scripts as loaded into a server, and how often each was called.
@@ -138,6 +139,25 @@ impl Scripts {
         }
     }
 
+    /// Calls a script on keys outside partitions, which all begin with `tag`.
+    pub(super) async fn call_beside(
+        &self,
+        links: &Links,
+        script: Script,
+        tag: &str,
+        command: &[u8],
+        at: Option<Timestamp>,
+    ) -> Result<Vec<u8>, Error> {
+        let (call, any) = (self.command_at(script, tag, command, at), Partition(0));
+        match links.try_command(any, &call).await {
+            Err(error) if forgotten(&error) => {
+                self.load_again(links, any, script).await?;
+                links.command(any, &call).await
+            }
+            reply => reply.map_err(|error| fault(&error)),
+        }
+    }
+
     /// Calls a script on several partitions in one go over one connection.
     pub(super) async fn call_each(
         &self,
@@ -170,12 +190,16 @@ impl Scripts {
     /// to another its keys are here and there, and a script would see a part of them: with a
     /// missing key among several, both nodes refuse the call whole until the slot has arrived.
     fn command(&self, script: Script, partition: Partition, command: &[u8], at: Option<Timestamp>) -> Cmd {
+        self.command_at(script, &keys::tag(partition), command, at)
+    }
+
+    fn command_at(&self, script: Script, tag: &str, command: &[u8], at: Option<Timestamp>) -> Cmd {
         let script = &self.loaded[script as usize];
         script.calls.fetch_add(1, Ordering::Relaxed);
         let mut call = cmd("EVALSHA");
-        call.arg(&script.sha).arg(1 + usize::from(self.guarded)).arg(keys::tag(partition));
+        call.arg(&script.sha).arg(1 + usize::from(self.guarded)).arg(tag);
         if self.guarded {
-            call.arg(keys::nothing(partition));
+            call.arg(keys::nothing(tag));
         }
         call.arg(command);
         if let Some(at) = at {

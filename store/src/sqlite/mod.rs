@@ -7,6 +7,7 @@
 mod dump;
 mod event;
 mod looks;
+mod quotas;
 mod reader;
 mod registry;
 mod rows;
@@ -213,6 +214,7 @@ fn prepare(connection: &Connection) -> Result<String, Error> {
             return Err(Error::Broken(format!("the store's {name} is {found}, this program knows {wanted}")));
         }
     }
+    connection.execute_batch(quotas::TABLES).map_err(fault)?;
     meta(connection, "cluster")?.ok_or_else(|| Error::Broken("the store has no name".to_owned()))
 }
 

@@ -6,8 +6,8 @@ pub mod words {
     pub use async_trait::async_trait;
     pub use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
     pub use baton_common::records::{
-        Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, Interrupt, Run, ScheduleId, ScheduleRow, Signal,
-        Span, Task, Thread,
+        Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, Interrupt, Quota, Run, ScheduleId, ScheduleRow,
+        Signal, Span, Task, Thread,
     };
     pub use baton_common::transition::Due;
     pub use baton_common::{Digest, JobId, Partition, TenantId, Timestamp};
@@ -20,7 +20,7 @@ macro_rules! forward_reads {
     ($wrapper:ty, $inner:ident, $before:ident) => {
         const _: () = {
             use $crate::suite::forward::words::*;
-            use $crate::{Reader as _, Registry as _, Schedules as _};
+            use $crate::{Quotas as _, Reader as _, Registry as _, Schedules as _};
             $crate::forward_reads! { @part $wrapper, $inner, $before, Reader {
                 run(run: RunId) -> Option<Run>;
                 load(run: RunId) -> Option<$crate::Loaded>;
@@ -60,6 +60,12 @@ macro_rules! forward_reads {
                 remove_api_key(id: &str) -> bool;
                 put_worker(id: &str, body: Body) -> ();
                 workers(since: Timestamp) -> Vec<$crate::StoredWorker>;
+            } }
+            $crate::forward_reads! { @part $wrapper, $inner, $before, Quotas {
+                put_quota(quota: Quota) -> ();
+                quotas() -> Vec<Quota>;
+                remove_quota(owner: &TenantId, name: &str) -> bool;
+                meter(name: &str, act: $crate::MeterAct, at: Option<Timestamp>) -> $crate::Metered;
             } }
         };
     };

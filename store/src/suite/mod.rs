@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod differential;
 pub mod forward;
 pub mod golden;
+pub mod meters;
 mod random;
 mod recount;
 mod world;

@@ -1,7 +1,7 @@
 //! The memory adapter against the suite, and the suite against itself.
 
 use baton_store::MemoryStore;
-use baton_store::suite::{conformance, differential};
+use baton_store::suite::{conformance, differential, meters};
 
 /// Answers that random operations must reach, and what tails lead to.
 const WANTED: &[&str] = &[
@@ -118,4 +118,9 @@ async fn random_operations_reach_every_answer() {
     }
     let missing: Vec<&str> = WANTED.iter().copied().filter(|name| !census.contains_key(*name)).collect();
     assert!(missing.is_empty(), "never seen: {missing:?}");
+}
+
+#[tokio::test]
+async fn meters_do_what_they_promise() {
+    meters::meters(&MemoryStore::new(differential::timings())).await;
 }

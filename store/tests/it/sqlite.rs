@@ -5,7 +5,7 @@ use baton_common::ids::{JobId, RunId};
 use baton_common::records::{DueKind, TaskState};
 use baton_common::settings::Timings;
 use baton_common::transition::{Expire, ExpireAnswer, Op, Reply, SubmitAnswer};
-use baton_store::suite::{Subject as _, broken, conformance, differential, golden};
+use baton_store::suite::{Subject as _, broken, conformance, differential, golden, meters};
 use baton_store::{Error, Reader as _, Registry, SqliteOptions, SqliteStore, Store};
 
 fn open(folder: &std::path::Path) -> Result<SqliteStore, Error> {
@@ -32,6 +32,15 @@ async fn does_what_the_machine_does() {
         differential::differential(&store, seed, 250).await;
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn meters_do_what_they_promise() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    meters::meters(&store).await;
+    meters::differential(&store, 1, 200).await;
+    store.close().await;
 }
 
 #[tokio::test]

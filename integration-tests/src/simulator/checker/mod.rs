@@ -265,8 +265,11 @@ fn answer_name(op: &Op, reply: &Reply) -> String {
         Reply::Renew(answers) => answers.iter().map(|answer| word(answer, 0)).min().unwrap_or_default(),
         reply => word(reply, 1),
     };
-    let returned = matches!(op, Op::Record(record) if record.outcome == Recorded::Returned);
-    let name = if returned { "Return".to_owned() } else { word(op, 0) };
+    let name = match op {
+        Op::Record(record) if record.outcome == Recorded::Returned => "Return".to_owned(),
+        Op::Record(record) if matches!(record.outcome, Recorded::Later { .. }) => "Later".to_owned(),
+        op => word(op, 0),
+    };
     format!("answer {name} {answer}")
 }
 

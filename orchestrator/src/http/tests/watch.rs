@@ -126,7 +126,7 @@ async fn what_a_worker_emits_is_shown_if_it_holds_the_job() {
     watching.beat().await;
     let job: JobId = format!("{run}/0/a#1/0").parse().expect("a job");
     let plane = &rig.services.orchestrator;
-    let holder = crate::keys::Holder { tenant: "local".parse().expect("a tenant"), graph: None };
+    let holder = crate::keys::Holder { tenant: "local".parse().expect("a tenant"), graph: None, taken: Vec::new() };
     let token = plane.inner.keys.token(&job, Fence(1), &holder);
     let hold = Hold { job: job.clone(), fence: Fence(1), token };
     let forged = Hold { token: "made up".to_owned(), ..hold.clone() };

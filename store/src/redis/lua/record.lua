@@ -87,6 +87,16 @@ local function given_back(ids, first)
   return pack('retry', now)
 end
 
+-- Hands a job out again that was not begun.
+local function later(at, why)
+  at = math.max(at, now)
+  requeue(s, g, index, t, at)
+  event(s, RECORDED, id, index, t.fence, why)
+  R.s = state_row(s)
+  flush()
+  return pack('retry', at)
+end
+
 if kind == 'ok' then
   -- What is held was granted to nobody in this generation.
   if fence == 0 or fence > t.fence or t.state == HELD then return pack('stale_fence') end
@@ -101,10 +111,11 @@ if kind == 'pause' then
   return finished(CANCELLED)
 end
 if stopped(s, g) then
-  if kind == 'return' then body = false end
+  if kind == 'return' or kind == 'later' then body = false end
   return finished(CANCELLED)
 end
 if kind == 'return' then return given_back(unpack(body)) end
+if kind == 'later' then return later(unpack(body)) end
 local attempts_max, backoff_min, backoff_max, classes, codes = unrow(get('p' .. id))
 if g.effect == ONCE or not may_retry(attempts_max, classes, codes) then
   t.app = t.app + 1

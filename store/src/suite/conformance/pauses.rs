@@ -19,6 +19,7 @@ impl Story<'_> {
         self.only_who_holds_a_job_may_pause_it().await;
         self.a_run_that_is_cancelled_takes_no_pause().await;
         self.what_a_worker_gives_back_is_handed_out_again_at_once().await;
+        self.what_is_not_begun_is_handed_out_later().await;
         self.what_may_run_once_is_asked_about_when_it_is_given_back().await;
     }
 
@@ -74,6 +75,23 @@ impl Story<'_> {
         }
         let fence = self.grant(&job, 1, 9).await.fence;
         assert!(matches!(self.record(&job, fence, ok()).await, RecordVerdict::Ok(_)));
+    }
+
+    async fn what_is_not_begun_is_handed_out_later(&mut self) {
+        for effect in [Effect::Pure, Effect::Once] {
+            let run = self.running(&[GroupPlan { effect, ..GroupPlan::job("a") }]).await;
+            let job = job(run, "a", 0);
+            let fence = self.grant(&job, 1, 1).await.fence;
+            let at = self.now.plus_ms(5_000);
+            let later = Recorded::Later { at, why: "quota q".to_owned() };
+            assert_eq!(self.record(&job, fence, later.clone()).await, RecordVerdict::Retry { at });
+            assert_eq!(self.record(&job, fence, later).await, RecordVerdict::StaleFence);
+            assert_eq!(self.claim(&job, 1, 2).await, ClaimVerdict::Busy, "it is not time yet");
+            self.now = self.now.plus_ms(5_000);
+            let granted = self.grant(&job, 1, 3).await;
+            assert_eq!(granted.attempt, 1, "no attempt is counted");
+            assert!(matches!(self.record(&job, granted.fence, ok()).await, RecordVerdict::Ok(_)));
+        }
     }
 
     async fn what_may_run_once_is_asked_about_when_it_is_given_back(&mut self) {

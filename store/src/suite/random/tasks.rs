@@ -149,6 +149,9 @@ impl Generator {
             self.pause()
         } else if self.rng.random_bool(0.06) {
             Recorded::Returned
+        } else if self.rng.random_bool(0.04) {
+            let at = baton_common::Timestamp(self.rng.random_range(0..3) * 1_000 + 1_760_000_000_000);
+            Recorded::Later { at, why: "quota q".to_owned() }
         } else if self.rng.random_bool(0.55) {
             let size = if self.rng.random_bool(0.03) { 150_000 } else { 10 };
             Recorded::Ok(body(&Outcome::value("x".repeat(size))))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_common::transition::{OnBusy, Op, RecordVerdict, Submit};
-use baton_store::suite::{conformance, differential};
+use baton_store::suite::{conformance, differential, meters};
 use baton_store::{Error, Reader, RedisOptions, RedisStore, Registry, Store};
 use baton_testbed::RedisCluster;
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ async fn a_cluster_keeps_the_promises_and_does_what_the_machine_does() {
     let (cluster, url) = start();
     let store = RedisStore::connect(options(&url)).await.unwrap();
     conformance::all(&store).await;
+    meters::meters(&store).await;
     for seed in 0..4 {
         for node in cluster.nodes() {
             node.cli(&["flushall"]).unwrap();

@@ -12,7 +12,7 @@ mod world;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use baton_store::suite::{conformance, differential};
+use baton_store::suite::{conformance, differential, meters};
 use baton_store::{RedisOptions, RedisStore};
 use baton_testbed::Redis;
 
@@ -43,6 +43,16 @@ async fn keeps_the_promises() {
     let url = url();
     let store = RedisStore::connect(options(&url)).await.unwrap();
     conformance::all(&store).await;
+}
+
+#[tokio::test]
+async fn meters_do_what_they_promise() {
+    let url = url();
+    let store = RedisStore::connect(options(&url)).await.unwrap();
+    meters::meters(&store).await;
+    for seed in 0..20 {
+        meters::differential(&store, seed, 400).await;
+    }
 }
 
 #[tokio::test]
