@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "baton/v1/errors.proto",
     "baton/v1/runs.proto",
     "baton/v1/graphs.proto",

@@ -14,6 +14,11 @@ use serde::{Deserialize, Serialize};
 /// Whoever waits is told to ask again within this time, in milliseconds: a quota that is
 /// raised is noticed by then.
 pub const ASK_AGAIN_MS: u64 = 30_000;
+/// Where many wait, each of them makes that time longer by so many milliseconds, so that no
+/// more than twenty ask in a second ...
+const ASK_EACH_MS: u64 = 50;
+/// ... up to this time.
+const ASK_AGAIN_MS_MAX: u64 = 300_000;
 /// The first guess at the time between two ends, in milliseconds.
 const GAP_MS: u64 = 100;
 /// Ends are believed to follow each other within this time, in milliseconds.
@@ -94,6 +99,8 @@ pub enum MeterAct {
         waiter: Option<String>,
         /// Holders to name, those that took first first.
         holders: u32,
+        /// But for so many of the first.
+        beyond: u32,
     },
 }
 
@@ -176,7 +183,9 @@ impl MeterRow {
                 }
                 Metered::Changed(known)
             }
-            MeterAct::Look { waiter, holders } => Metered::Seen(self.seen(waiter.as_deref(), *holders, now)),
+            MeterAct::Look { waiter, holders, beyond } => {
+                Metered::Seen(self.seen(waiter.as_deref(), *beyond, *holders, now))
+            }
         }
     }
 
@@ -210,7 +219,8 @@ impl MeterRow {
     /// When to ask again, where there is no room.
     fn refused(&mut self, limit: MeterLimit, now: Timestamp, jitter: u16) -> Option<Timestamp> {
         let now_ms = u64::try_from(now.0).unwrap_or(0);
-        let latest = now_ms + ASK_AGAIN_MS / 2 + ASK_AGAIN_MS / 2 * u64::from(jitter) / 65_536;
+        let again = (self.waiting.len() as u64 * ASK_EACH_MS).clamp(ASK_AGAIN_MS, ASK_AGAIN_MS_MAX);
+        let latest = now_ms + again / 2 + again / 2 * u64::from(jitter) / 65_536;
         let at = match limit {
             MeterLimit::Held { most } => {
                 self.most = most;
@@ -218,7 +228,7 @@ impl MeterRow {
                     return None;
                 }
                 let promised = self.promised.max(now_ms) + if self.gap_ms == 0 { GAP_MS } else { self.gap_ms };
-                self.promised = promised.min(now_ms + ASK_AGAIN_MS);
+                self.promised = promised.min(now_ms + again);
                 promised
             }
             MeterLimit::Rate { most: 0, .. } => latest,
@@ -230,7 +240,7 @@ impl MeterRow {
                     return None;
                 }
                 let promised = self.promised.max(next - burst * step);
-                self.promised = (promised + step).min(now_us + ASK_AGAIN_MS * 1_000);
+                self.promised = (promised + step).min(now_us + again * 1_000);
                 promised.div_ceil(1_000)
             }
             MeterLimit::Budget { most, from, until } => {
@@ -247,7 +257,7 @@ impl MeterRow {
                 if now_ms < until { latest.min(until) } else { latest }
             }
         };
-        let at = if at > now_ms + ASK_AGAIN_MS { latest } else { at };
+        let at = if at > now_ms + again { latest } else { at };
         Some(Timestamp(ms(at)))
     }
 
@@ -268,7 +278,7 @@ impl MeterRow {
         true
     }
 
-    fn seen(&self, waiter: Option<&str>, holders: u32, now: Timestamp) -> MeterSeen {
+    fn seen(&self, waiter: Option<&str>, beyond: u32, holders: u32, now: Timestamp) -> MeterSeen {
         let mut first: Vec<(i64, &String)> = self.held.iter().map(|(holder, until)| (*until, holder)).collect();
         first.sort();
         MeterSeen {
@@ -276,7 +286,7 @@ impl MeterRow {
             waiting: self.waiting.values().filter(|until| **until > now.0 - ms(WAITED_MS)).count() as u64,
             used: self.spent,
             waits_until: waiter.and_then(|waiter| self.waiting.get(waiter)).map(|at| Timestamp(*at)),
-            holders: first.into_iter().take(holders as usize).map(|(_, holder)| holder.clone()).collect(),
+            holders: first.into_iter().skip(beyond as usize).take(holders as usize).map(|(_, name)| name.clone()).collect(),
         }
     }
 }

@@ -118,7 +118,7 @@ impl Inner {
         let work = Work { tenant: &tenant, tool: tool.as_deref(), route: route.as_deref(), key: &key };
         let mut seen = None;
         if let Some(meter) = quota.meter(work) {
-            let look = MeterAct::Look { waiter: None, holders: 0 };
+            let look = MeterAct::Look { waiter: None, holders: 0, beyond: 0 };
             if let Metered::Seen(found) = self.store.meter(&meter, look, None).await? {
                 seen = Some(found);
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use baton_broker::JOB_QUEUES;
 use baton_common::records::{QuotaLimit, RunInfo, Work};
 use baton_common::{RunId, Timestamp};
-use baton_store::{MeterAct, Metered};
+use baton_store::{MeterAct, MeterLimit, Metered};
 
 use super::meter_limit;
 use crate::api::{ApiError, ErrorKind};
@@ -58,14 +58,15 @@ impl Inner {
     /// this changes nothing.
     pub(crate) async fn admit(&self, info: &RunInfo) -> Result<(), ApiError> {
         let mut refused = self.quotas.pressure();
+        let limited = refused.is_some() || !self.run_meters(info).is_empty();
+        // What was accepted before is answered again, and takes nothing a second time.
+        if limited && info.request.is_some() && self.store.run(info.id).await?.is_some() {
+            return Ok(());
+        }
         if refused.is_none() {
             refused = self.beyond_runs(info).await?;
         }
         let Some(cause) = refused else { return Ok(()) };
-        // What was accepted before is answered again.
-        if info.request.is_some() && self.store.run(info.id).await?.is_some() {
-            return Ok(());
-        }
         let cure = "submit it again later: nothing was begun";
         Err(ApiError::new(ErrorKind::Exhausted, "overloaded", cause, cure).retry_after_ms(COME_AGAIN_MS))
     }
@@ -76,7 +77,7 @@ impl Inner {
             let limit = meter_limit(&limit, Timestamp(0));
             let take = MeterAct::Take { waiter: holder.clone(), holder, limit, lease_ms: RUN_LEASE_MS, jitter: 0 };
             let mut answer = self.store.meter(&meter, take.clone(), None).await?;
-            if matches!(answer, Metered::Full(_)) && self.forget_ended(&meter).await? {
+            if matches!(answer, Metered::Full(_)) && self.forget_ended(&meter, limit).await? {
                 answer = self.store.meter(&meter, take, None).await?;
             }
             if matches!(answer, Metered::Full(_)) {
@@ -87,9 +88,14 @@ impl Inner {
         Ok(None)
     }
 
-    /// Takes runs that have ended out of a meter: whoever ended them may not have done so.
-    async fn forget_ended(&self, meter: &str) -> Result<bool, ApiError> {
-        let look = MeterAct::Look { waiter: None, holders: LOOKED_AT };
+    /// Takes runs that have ended out of a meter: whoever ended them may not have done so. Any
+    /// of them are looked at, so that all are in time.
+    async fn forget_ended(&self, meter: &str, limit: MeterLimit) -> Result<bool, ApiError> {
+        let MeterLimit::Held { most } = limit else { return Ok(false) };
+        let places = u32::try_from(most).unwrap_or(u32::MAX).saturating_sub(LOOKED_AT).saturating_add(1);
+        let [a, b, c, d, ..] = self.seeded_bytes();
+        let beyond = u32::from_be_bytes([a, b, c, d]) % places;
+        let look = MeterAct::Look { waiter: None, holders: LOOKED_AT, beyond };
         let Metered::Seen(seen) = self.store.meter(meter, look, None).await? else { return Ok(false) };
         let mut forgotten = false;
         for holder in seen.holders {

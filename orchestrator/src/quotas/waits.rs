@@ -61,7 +61,7 @@ impl Inner {
         let work = work_of(info, &group.tool, route_of(&group.tool, &args));
         for quota in quotas.iter() {
             let Some(meter) = concerns(quota, work) else { continue };
-            let look = MeterAct::Look { waiter: Some(job.to_string()), holders: 0 };
+            let look = MeterAct::Look { waiter: Some(job.to_string()), holders: 0, beyond: 0 };
             if let Metered::Seen(seen) = self.store.meter(&meter, look, None).await?
                 && let Some(until) = seen.waits_until
             {

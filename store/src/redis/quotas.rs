@@ -62,9 +62,9 @@ fn packed(act: &MeterAct) -> Vec<u8> {
             let packer = limited(packer.bytes("undo").bytes(holder).flag(false), Some(limit));
             packer.number(0_u32).number(0_u32).finish()
         }
-        MeterAct::Look { waiter, holders } => {
+        MeterAct::Look { waiter, holders, beyond } => {
             let packer = packer.bytes("look").flag(false).bytes_or_none(waiter.as_ref());
-            limited(packer, None).number(*holders).number(0_u32).finish()
+            limited(packer, None).number(*holders).number(*beyond).finish()
         }
     }
 }

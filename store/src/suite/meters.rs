@@ -19,6 +19,7 @@ pub async fn meters(store: &dyn Store) {
     no_more_are_held_than_allowed(store).await;
     a_rate_has_bursts_and_gives_turns(store).await;
     a_budget_is_spent_by_what_is_settled(store).await;
+    where_many_wait_each_asks_less_often(store).await;
 }
 
 async fn quotas_are_kept_by_owner_and_name(store: &dyn Store) {
@@ -54,7 +55,7 @@ async fn settle(store: &dyn Store, meter: &str, holder: &str, used: u64, at: Tim
 }
 
 async fn look(store: &dyn Store, meter: &str, waiter: &str, at: Timestamp) -> MeterSeen {
-    let act = MeterAct::Look { waiter: Some(waiter.to_owned()), holders: 10 };
+    let act = MeterAct::Look { waiter: Some(waiter.to_owned()), holders: 10, beyond: 0 };
     match store.meter(meter, act, Some(at)).await.unwrap() {
         Metered::Seen(seen) => seen,
         other => panic!("a look answered {other:?}"),
@@ -111,6 +112,21 @@ async fn a_budget_is_spent_by_what_is_settled(store: &dyn Store) {
     assert_eq!(take(store, meter, "d", limit, until).await, Metered::Taken, "the next period begins anew");
 }
 
+async fn where_many_wait_each_asks_less_often(store: &dyn Store) {
+    let (limit, mut row) = (MeterLimit::Rate { most: 0, per_ms: 1_000, burst: 1 }, MeterRow::default());
+    let mut last = START;
+    for job in 0..650 {
+        let (holder, waiter) = (format!("{job}@1"), job.to_string());
+        let act = MeterAct::Take { holder, waiter, limit, lease_ms: 1_000, jitter: u16::MAX };
+        let given = store.meter("story-many", act.clone(), Some(START)).await.unwrap();
+        assert_eq!(given, row.act(&act, START), "job {job}");
+        let Metered::Full(at) = given else { panic!("job {job} was let in") };
+        assert!(last <= at, "job {job}");
+        last = at;
+    }
+    assert_eq!(last, START.plus_ms(32_449), "649 were waiting");
+}
+
 /// Random acts, answered as [`MeterRow`] answers them.
 pub async fn differential(store: &dyn Store, seed: u64, acts: u32) {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -136,7 +152,10 @@ pub async fn differential(store: &dyn Store, seed: u64, acts: u32) {
             5..7 => MeterAct::Settle { holder, used: rng.random_range(0..60) },
             7 => MeterAct::Prolong { holder, lease_ms },
             8 => MeterAct::Undo { holder, limit },
-            _ => MeterAct::Look { waiter: rng.random_bool(0.5).then_some(waiter), holders: 3 },
+            _ => {
+                let waiter = rng.random_bool(0.5).then_some(waiter);
+                MeterAct::Look { waiter, holders: 3, beyond: rng.random_range(0..2) }
+            }
         };
         let wanted = rows.entry(meter.clone()).or_default().act(&act, now);
         let given = store.meter(&meter, act.clone(), Some(now)).await.unwrap();

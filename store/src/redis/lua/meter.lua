@@ -2,7 +2,8 @@
 -- ask again ('w'), and numbers ('n'). Held to `store::meter` by `suite::meters`.
 local act, holder, waiter, kind, most, a, b, lease_ms, jitter = unrow(ARGV[1])
 local HELD_KEY, WAITING_KEY, NUMBERS_KEY = P .. 'h', P .. 'w', P .. 'n'
-local ASK_AGAIN, GAP, GAP_MAX, LATE, WAITED = 30000, 100, 10000, 86400000, 60000
+local ASK_AGAIN, ASK_EACH, ASK_AGAIN_MAX = 30000, 50, 300000
+local GAP, GAP_MAX, LATE, WAITED = 100, 10000, 86400000, 60000
 local KEPT = 34560000000
 
 local numbers = call('HMGET', NUMBERS_KEY, 'reached', 'promised', 'gap', 'ended', 'most', 'spent', 'settled', 'period')
@@ -22,13 +23,14 @@ end
 
 -- When to ask again, where there is no room.
 local function refused()
-  local latest = now + ASK_AGAIN / 2 + math.floor(ASK_AGAIN / 2 * jitter / 65536)
+  local again = math.min(ASK_AGAIN_MAX, math.max(ASK_AGAIN, call('ZCARD', WAITING_KEY) * ASK_EACH))
+  local latest = now + again / 2 + math.floor(again / 2 * jitter / 65536)
   local at
   if kind == 'held' then
     local full = call('ZCARD', HELD_KEY) >= most
     if full then
       at = math.max(promised, now) + (gap == 0 and GAP or gap)
-      keep('most', most, 'promised', math.min(at, now + ASK_AGAIN))
+      keep('most', most, 'promised', math.min(at, now + again))
     elseif last_most ~= most then
       keep('most', most)
     end
@@ -44,7 +46,7 @@ local function refused()
         return nil
       end
       local moment = math.max(promised, next_ - b * step)
-      keep('promised', math.min(moment + step, now_us + ASK_AGAIN * 1000))
+      keep('promised', math.min(moment + step, now_us + again * 1000))
       at = math.ceil(moment / 1000)
     end
   else
@@ -58,7 +60,7 @@ local function refused()
     if spent + open * usual < most then return nil end
     at = now < b and math.min(latest, b) or latest
   end
-  if at > now + ASK_AGAIN then at = latest end
+  if at > now + again then at = latest end
   return at
 end
 
@@ -79,8 +81,9 @@ if act == 'take' then
   return pack('taken')
 end
 if act == 'look' then
+  -- Here `lease_ms` is how many to name, `jitter` how many of the first not to.
   local waits = waiter and call('ZSCORE', WAITING_KEY, waiter)
-  local first = lease_ms > 0 and call('ZRANGE', HELD_KEY, 0, lease_ms - 1) or {}
+  local first = lease_ms > 0 and call('ZRANGE', HELD_KEY, jitter, jitter + lease_ms - 1) or {}
   return pack('seen', call('ZCOUNT', HELD_KEY, '(' .. now, '+inf'),
     call('ZCOUNT', WAITING_KEY, '(' .. now - WAITED, '+inf'), spent, waits and tonumber(waits) or false, first)
 end
