@@ -250,7 +250,7 @@ impl MeterRow {
                     (self.period, self.spent, self.settled) = (period, 0, 0);
                 }
                 let open = self.held.values().filter(|until| **until > now.0).count() as u64;
-                let usual = if self.settled == 0 { 0 } else { self.spent / self.settled };
+                let usual = self.spent.checked_div(self.settled).unwrap_or(0);
                 if self.spent + open * usual < most {
                     return None;
                 }

@@ -61,7 +61,7 @@ impl Orchestrator {
         let set_at = inner.store.now().await?;
         let serial = before.filter(|before| kind(&before.limit) == kind(&limit)).map(|before| before.serial.clone());
         let serial = serial.unwrap_or_else(|| {
-            Digest::of(&format!("{}/{name}/{set_at}/{}", caller.tenant, u128::from_be_bytes(inner.seeded_bytes())))
+            Digest::of(format!("{}/{name}/{set_at}/{}", caller.tenant, u128::from_be_bytes(inner.seeded_bytes())))
                 .to_string()
         });
         let quota = Quota { owner: caller.tenant.clone(), name, scope, limit, beyond, serial, set_at };

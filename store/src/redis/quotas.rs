@@ -103,11 +103,12 @@ fn metered(answer: &mut Fields) -> Result<Metered, Error> {
 
 /// What the fullest server uses of the memory it may use; nothing where none has a bound.
 pub(super) async fn fill(links: &Links) -> Result<Option<Fill>, Error> {
+    let part = |fill: &Fill| u128::from(fill.used) * 1_000_000 / u128::from(fill.most.max(1));
     let mut fullest: Option<Fill> = None;
     for answer in links.everywhere(cmd("INFO").arg("memory")).await? {
         let Ok(text) = redis::from_redis_value::<String>(answer) else { continue };
         if let Some(fill) = fill_of(&text)
-            && fullest.is_none_or(|fullest| fullest.used / 100 * fill.most < fill.used / 100 * fullest.most)
+            && fullest.as_ref().is_none_or(|fullest| part(fullest) < part(&fill))
         {
             fullest = Some(fill);
         }
