@@ -286,7 +286,12 @@ impl MeterRow {
             waiting: self.waiting.values().filter(|until| **until > now.0 - ms(WAITED_MS)).count() as u64,
             used: self.spent,
             waits_until: waiter.and_then(|waiter| self.waiting.get(waiter)).map(|at| Timestamp(*at)),
-            holders: first.into_iter().skip(beyond as usize).take(holders as usize).map(|(_, name)| name.clone()).collect(),
+            holders: first
+                .into_iter()
+                .skip(beyond as usize)
+                .take(holders as usize)
+                .map(|(_, name)| name.clone())
+                .collect(),
         }
     }
 }

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use tokio::time::{Duration, sleep};
 
 pub(crate) use self::claims::{Reserved, Used};
+pub(crate) use self::waits::QuotaWait;
 use crate::orchestrator::Inner;
 
 /// How often quotas and the store's room are looked at, in milliseconds.

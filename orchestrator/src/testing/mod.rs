@@ -189,7 +189,8 @@ impl Rig {
 
 /// What a worker consumes.
 fn queues() -> Vec<String> {
-    std::iter::once("io.normal".to_owned()).chain(baton_broker::lanes_of("io.normal")).collect()
+    let own = ["io.high", "io.normal", "io.low"].into_iter();
+    own.flat_map(|queue| std::iter::once(queue.to_owned()).chain(baton_broker::lanes_of(queue))).collect()
 }
 
 async fn resume(orchestrator: &Orchestrator, grant: &Grant, outcome: Outcome) -> ResumeAnswer {

@@ -11,6 +11,7 @@ use super::{Around, Facts, explain};
 use crate::api::{QuestionView, Wait};
 use crate::auth::Scope;
 use crate::orchestrator::Inner;
+use crate::quotas::QuotaWait;
 
 /// Tasks of a group that a listing reads.
 pub(crate) const LISTED_TASKS_MAX: u32 = 256;
@@ -103,16 +104,20 @@ impl Inner {
         Ok(waits)
     }
 
-    /// The jobs that quotas have no room for.
+    /// The jobs that quotas have no room for: of many the first few are looked at.
     async fn of_quotas(&self, detail: &RunDetail) -> Result<Vec<Wait>, Error> {
-        let mut waits = Vec::new();
-        for (group, index, quota) in self.quota_waits(detail).await? {
-            let text = format!("quota {} has no room for it now", quota.quota);
-            let cure = format!("baton quotas get {}", quota.quota);
+        let mut waits = BTreeMap::<_, Wait>::new();
+        for (group, index, QuotaWait { quota, until }) in self.quota_waits(detail).await? {
+            let text = format!("waits for quota {quota}, which has no room now");
+            let cure = format!("baton quotas get {quota}");
             let wait = super::wait("quota", group.node.as_str(), text);
-            waits.push(Wait { item: Some(index), count: 1, until: Some(quota.until), cure, ..wait });
+            let first = Wait { item: Some(index), until: Some(until), cure, ..wait };
+            let told = waits.entry((group, quota)).or_insert(first);
+            told.count += 1;
+            told.item = told.item.filter(|_| told.count == 1);
+            told.until = told.until.min(Some(until));
         }
-        Ok(waits)
+        Ok(waits.into_values().collect())
     }
 
     /// Asks for the queues of a run's jobs that were not asked for yet.

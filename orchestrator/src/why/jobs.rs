@@ -205,6 +205,7 @@ fn backoff(group: &Group, tasks: &[Task], late: &[u32]) -> Option<Wait> {
     let (made, most) = (next.app_attempts, group.info.policy.attempts_max);
     let mut text = format!("{} tried again", jobs(group, count(late)));
     text += &match (made, next.infra_attempts) {
+        (0, 0) => " later: they were not begun".to_owned(),
         (0, lost) => format!(" after {lost} lost worker(s)"),
         (made, 0) => format!(" after attempt {made} of {most}"),
         (made, lost) => format!(" after attempt {made} of {most} and {lost} lost worker(s)"),
