@@ -15,6 +15,7 @@ mod overview;
 mod paint;
 mod problems;
 mod progress;
+mod quota_args;
 mod schedule_args;
 mod setup;
 mod skill_folder;

@@ -3,11 +3,11 @@
 use baton_proto::v1;
 use serde_json::{Value, json};
 
-use crate::args::{QuotaSetArgs, QuotasCommand};
 use crate::client::call;
 use crate::exit::{Exit, Failed};
 use crate::output::table;
 use crate::paint::plain;
+use crate::quota_args::{QuotaSetArgs, QuotasCommand};
 use crate::setup::Setup;
 
 pub(super) async fn quotas(command: &QuotasCommand, setup: &Setup) -> Result<Exit, Failed> {
