@@ -39,7 +39,7 @@ impl Leader {
         if self.chaos.strikes("workers lost in a row", 4.0) {
             self.lose_workers().await?;
         }
-        if self.chaos.strikes("signals flood", 0.06) {
+        if self.chaos.strikes("signals flood", 0.2) {
             self.flood().await?;
         }
         Ok(())
