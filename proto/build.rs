@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
     "baton/v1/errors.proto",
     "baton/v1/runs.proto",
     "baton/v1/graphs.proto",
@@ -17,6 +17,8 @@ const FILES: [&str; 9] = [
     "baton/v1/schedules.proto",
     "baton/v1/control.proto",
     "baton/v1/quotas.proto",
+    "baton/v1/transfer.proto",
+    "baton/v1/blobs.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -53,6 +53,12 @@ impl Key {
         Self(format!("values/{}/{digest}", &digest[..2]))
     }
 
+    /// A key of its own for that content: no other mark shares it.
+    #[must_use]
+    pub fn of_content_marked(digest: Digest, mark: u64) -> Self {
+        Self(format!("{}-{mark:016x}", Self::of_content(digest)))
+    }
+
     /// This key with another one behind it.
     ///
     /// # Errors

@@ -8,10 +8,15 @@
 pub mod content;
 pub mod key;
 pub mod objects;
+mod parts;
+pub mod remote;
 mod s3;
 pub mod store;
 
-pub use content::{put_content, read_content};
+pub use content::{
+    berth, check_content, compared_pieces, content_pieces, put_content, put_pieces, read_content, renewed,
+};
 pub use key::Key;
 pub use objects::{Objects, open};
-pub use store::{BlobStore, Entry, Error};
+pub use remote::Remote;
+pub use store::{Access, BlobStore, Entry, Error, Pieces, Upload};

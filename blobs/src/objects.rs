@@ -4,16 +4,19 @@
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_common::TenantId;
+use baton_common::{TenantId, Timestamp};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::{Path, PathPart};
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 
+use crate::parts::Parts;
+use crate::store::{Access, Pieces, Upload};
 use crate::{BlobStore, Entry, Error, Key, s3};
 
 /// Blobs as objects, each tenant beneath a prefix of its own.
@@ -21,6 +24,7 @@ use crate::{BlobStore, Entry, Error, Key, s3};
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     folder: Option<Arc<LocalFileSystem>>,
+    signing: Option<Arc<s3::Signing>>,
 }
 
 /// Opens the store that a setting names: `file:DIR`, `memory:` or
@@ -46,7 +50,7 @@ impl Objects {
     /// Blobs in memory, for tests and the simulator; gone with the process.
     #[must_use]
     pub fn memory() -> Self {
-        Self { store: Arc::new(InMemory::new()), folder: None }
+        Self { store: Arc::new(InMemory::new()), folder: None, signing: None }
     }
 
     /// Blobs as files beneath a folder, which is made if it is missing.
@@ -61,12 +65,12 @@ impl Objects {
             .with_fsync(true)
             .with_automatic_cleanup(false);
         let files = Arc::new(files);
-        Ok(Self { store: files.clone(), folder: Some(files) })
+        Ok(Self { store: files.clone(), folder: Some(files), signing: None })
     }
 
     /// Blobs as objects of a service.
-    pub(crate) fn remote(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, folder: None }
+    pub(crate) fn remote(store: Arc<dyn ObjectStore>, signing: s3::Signing) -> Self {
+        Self { store, folder: None, signing: Some(Arc::new(signing)) }
     }
 
     async fn read(&self, tenant: &TenantId, key: &Key, range: Option<Range<u64>>) -> Result<Bytes, Error> {
@@ -96,32 +100,59 @@ impl BlobStore for Objects {
         self.read(tenant, key, Some(range)).await
     }
 
-    async fn stream(&self, tenant: &TenantId, key: &Key) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+    async fn stream(&self, tenant: &TenantId, key: &Key) -> Result<Pieces, Error> {
         let found = self.store.get(&place(tenant, key)).await.map_err(|e| failed(key, e))?;
         let key = key.clone();
         Ok(found.into_stream().map_err(move |e| failed(&key, e)).boxed())
     }
 
-    async fn size(&self, tenant: &TenantId, key: &Key) -> Result<Option<u64>, Error> {
+    async fn upload(&self, tenant: &TenantId, key: &Key) -> Result<Box<dyn Upload>, Error> {
+        Ok(Box::new(Parts::new(self.store.clone(), place(tenant, key), key.clone())))
+    }
+
+    async fn entry(&self, tenant: &TenantId, key: &Key) -> Result<Option<Entry>, Error> {
         match self.store.head(&place(tenant, key)).await {
-            Ok(meta) => Ok(Some(meta.size)),
+            Ok(meta) => Ok(Some(Entry { key: key.clone(), bytes: meta.size, modified: moment(&meta) })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(failed(key, error)),
         }
     }
 
     async fn list(&self, tenant: &TenantId, folder: Option<&Key>) -> Result<Vec<Entry>, Error> {
-        let area = area(tenant);
-        let prefix = folder.map_or_else(|| Path::from_iter([area.clone()]), |key| place(tenant, key));
-        let mut listing = self.store.list(Some(&prefix));
-        let mut entries = Vec::new();
-        while let Some(meta) = listing.next().await {
-            let meta = meta.map_err(|e| Error::Failed { place: prefix.to_string(), source: e.into() })?;
-            let text = meta.location.parts().skip(1).map(|part| written(part.as_ref())).collect::<Vec<_>>().join("/");
-            entries.push(Entry { key: Key::parse(&text)?, bytes: meta.size });
-        }
+        let mut entries: Vec<Entry> = self.each(tenant, folder).try_collect().await?;
         entries.sort();
         Ok(entries)
+    }
+
+    fn each(&self, tenant: &TenantId, folder: Option<&Key>) -> BoxStream<'static, Result<Entry, Error>> {
+        let area = area(tenant);
+        let prefix = folder.map_or_else(|| Path::from_iter([area]), |key| place(tenant, key));
+        let listing = self.store.list(Some(&prefix));
+        let entry = move |meta: object_store::Result<ObjectMeta>| {
+            let meta = meta.map_err(|e| Error::Failed { place: prefix.to_string(), source: e.into() })?;
+            let text = meta.location.parts().skip(1).map(|part| written(part.as_ref())).collect::<Vec<_>>().join("/");
+            Ok(Entry { key: Key::parse(&text)?, bytes: meta.size, modified: moment(&meta) })
+        };
+        listing.map(entry).boxed()
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, Error> {
+        let found = self.store.list_with_delimiter(None).await;
+        let found = found.map_err(|e| Error::Failed { place: "the whole".to_owned(), source: e.into() })?;
+        let names =
+            found.common_prefixes.iter().filter_map(|path| path.parts().next_back().map(|part| written(part.as_ref())));
+        Ok(names.filter_map(|name| TenantId::parse(name.strip_prefix("t-")?).ok()).collect())
+    }
+
+    async fn signed(
+        &self,
+        tenant: &TenantId,
+        key: &Key,
+        access: Access,
+        within: Duration,
+    ) -> Result<Option<String>, Error> {
+        let Some(signing) = &self.signing else { return Ok(None) };
+        signing.address(&place(tenant, key), access, within).await.map(Some).map_err(|e| failed(key, e))
     }
 
     async fn delete(&self, tenant: &TenantId, key: &Key) -> Result<(), Error> {
@@ -167,7 +198,11 @@ fn written(part: &str) -> String {
     String::from_utf8_lossy(&plain).into_owned()
 }
 
-fn failed(key: &Key, error: object_store::Error) -> Error {
+fn moment(meta: &ObjectMeta) -> Timestamp {
+    Timestamp(meta.last_modified.timestamp_millis())
+}
+
+pub(crate) fn failed(key: &Key, error: object_store::Error) -> Error {
     match error {
         object_store::Error::NotFound { .. } => Error::NotFound(key.clone()),
         error => Error::Failed { place: key.to_string(), source: error.into() },
@@ -214,6 +249,31 @@ mod tests {
             assert!(matches!(store.get(&who, &at).await, Err(Error::NotFound(_))));
             assert!(matches!(store.get_range(&who, &at, 0..1).await, Err(Error::NotFound(_))));
             assert_eq!(store.size(&who, &at).await.unwrap(), None);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_is_written_in_pieces_is_seen_when_it_is_finished() {
+        check(async |store| {
+            let (who, at) = (tenant("a"), key("values/x"));
+            for pieces in [0_usize, 1, 40] {
+                let mut upload = store.upload(&who, &at).await.unwrap();
+                for piece in 0..pieces {
+                    upload.write(Bytes::from(vec![u8::try_from(piece).unwrap(); 500_000])).await.unwrap();
+                }
+                assert_ne!(store.size(&who, &at).await.unwrap(), Some(500_000 * pieces as u64));
+                upload.finish().await.unwrap();
+                let found = store.get(&who, &at).await.unwrap();
+                assert_eq!(found.len(), 500_000 * pieces);
+                assert!(found.chunks(500_000).enumerate().all(|(piece, bytes)| usize::from(bytes[0]) == piece));
+            }
+            let mut dropped = store.upload(&who, &key("values/y")).await.unwrap();
+            dropped.write(Bytes::from(vec![0; 20_000_000])).await.unwrap();
+            dropped.abort().await;
+            let found: Vec<Entry> = store.each(&who, None).try_collect().await.unwrap();
+            assert_eq!(found.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>(), ["values/x"]);
+            assert_eq!(store.tenants().await.unwrap(), [who]);
         })
         .await;
     }

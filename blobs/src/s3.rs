@@ -5,12 +5,14 @@
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use object_store::RetryConfig;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
+use object_store::signer::{Method, Signer as _};
+use object_store::{ObjectStore, RetryConfig};
 use url::Url;
 
+use crate::store::Access;
 use crate::{Error, Objects};
 
 /// Whoever waits for a blob has a time limit of its own and asks again.
@@ -34,11 +36,40 @@ fn opened(setting: &str, builder: AmazonS3Builder) -> Result<Objects, Error> {
     if let Some(region) = place.region {
         builder = builder.with_region(region);
     }
-    let store = builder.build().map_err(|error| Error::Setting(error.to_string()))?;
-    Ok(Objects::remote(match place.prefix {
+    let store = Arc::new(builder.build().map_err(|error| Error::Setting(error.to_string()))?);
+    let signing = Signing { store: store.clone(), prefix: place.prefix.clone() };
+    let store: Arc<dyn ObjectStore> = match place.prefix {
         Some(prefix) => Arc::new(PrefixStore::new(store, prefix)),
-        None => Arc::new(store),
-    }))
+        None => store,
+    };
+    Ok(Objects::remote(store, signing))
+}
+
+/// Makes addresses that carry leave to reach one object.
+#[derive(Debug)]
+pub(crate) struct Signing {
+    store: Arc<AmazonS3>,
+    prefix: Option<Path>,
+}
+
+impl Signing {
+    /// The address of the object at that place beneath the prefix.
+    pub(crate) async fn address(
+        &self,
+        place: &Path,
+        access: Access,
+        within: Duration,
+    ) -> Result<String, object_store::Error> {
+        let method = match access {
+            Access::Read => Method::GET,
+            Access::Write => Method::PUT,
+        };
+        let whole = match &self.prefix {
+            Some(prefix) => prefix.parts().chain(place.parts()).collect(),
+            None => place.clone(),
+        };
+        Ok(self.store.signed_url(method, &whole, within).await?.into())
+    }
 }
 
 /// Where blobs lie.
@@ -85,7 +116,7 @@ impl Place {
 }
 
 /// The one TLS provider of this project, unless the process chose before.
-fn use_ring() {
+pub(crate) fn use_ring() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();

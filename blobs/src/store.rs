@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use baton_common::TenantId;
+use std::time::Duration;
+
+use baton_common::{TenantId, Timestamp};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
@@ -17,6 +19,34 @@ pub struct Entry {
     pub key: Key,
     /// Size in bytes.
     pub bytes: u64,
+    /// When it was written, by the blob store's clock.
+    pub modified: Timestamp,
+}
+
+/// A blob's bytes, piece by piece.
+pub type Pieces = BoxStream<'static, Result<Bytes, Error>>;
+
+/// What a signed address lets its holder do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read the blob.
+    Read,
+    /// Write the blob, once or several times until the address expires.
+    Write,
+}
+
+/// A blob under way. Nobody sees it before it is finished.
+#[async_trait]
+pub trait Upload: Send {
+    /// Adds a piece.
+    async fn write(&mut self, piece: Bytes) -> Result<(), Error>;
+
+    /// Makes it visible under its key, in place of what was there; after `Ok` it survives a
+    /// loss of power.
+    async fn finish(self: Box<Self>) -> Result<(), Error>;
+
+    /// Forgets it.
+    async fn abort(self: Box<Self>);
 }
 
 /// Why a blob store did not do as asked.
@@ -69,10 +99,34 @@ pub trait BlobStore: Send + Sync + std::fmt::Debug {
     async fn get_range(&self, tenant: &TenantId, key: &Key, range: Range<u64>) -> Result<Bytes, Error>;
 
     /// Reads a blob piece by piece.
-    async fn stream(&self, tenant: &TenantId, key: &Key) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error>;
+    async fn stream(&self, tenant: &TenantId, key: &Key) -> Result<Pieces, Error>;
+
+    /// Begins a blob that is written piece by piece, in memory for a few of them at most.
+    async fn upload(&self, tenant: &TenantId, key: &Key) -> Result<Box<dyn Upload>, Error>;
+
+    /// What is known of it, if it is there.
+    async fn entry(&self, tenant: &TenantId, key: &Key) -> Result<Option<Entry>, Error>;
 
     /// Its size, if it is there.
-    async fn size(&self, tenant: &TenantId, key: &Key) -> Result<Option<u64>, Error>;
+    async fn size(&self, tenant: &TenantId, key: &Key) -> Result<Option<u64>, Error> {
+        Ok(self.entry(tenant, key).await?.map(|entry| entry.bytes))
+    }
+
+    /// The blobs beneath a key taken as a folder, or all, one by one in no order.
+    fn each(&self, tenant: &TenantId, folder: Option<&Key>) -> BoxStream<'static, Result<Entry, Error>>;
+
+    /// Whose areas hold anything.
+    async fn tenants(&self) -> Result<Vec<TenantId>, Error>;
+
+    /// An address at which whoever holds it reaches this one blob for a while without
+    /// credentials; `None` where there is no such thing.
+    async fn signed(
+        &self,
+        tenant: &TenantId,
+        key: &Key,
+        access: Access,
+        within: Duration,
+    ) -> Result<Option<String>, Error>;
 
     /// The blobs beneath a key taken as a folder, or all, sorted by key.
     async fn list(&self, tenant: &TenantId, folder: Option<&Key>) -> Result<Vec<Entry>, Error>;

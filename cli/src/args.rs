@@ -100,6 +100,9 @@ pub(crate) enum Command {
     Artifacts(ArtifactsArgs),
     /// Show who did what, and whether the log of it holds
     Audit(AuditArgs),
+    /// Look after the blob store
+    #[command(subcommand)]
+    Blobs(BlobsCommand),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -108,6 +111,14 @@ pub(crate) enum Command {
     Quotas(QuotasCommand),
     /// Say whether the server answers, for probes
     Health,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BlobsCommand {
+    /// Say how much is kept, and how much nothing refers to
+    Stats,
+    /// Delete what nothing refers to and is older than the grace
+    Sweep,
 }
 
 #[derive(Debug, Args)]

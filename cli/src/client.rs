@@ -6,6 +6,7 @@ use std::time::Duration;
 use baton_control::grpc::{Carrier, Endpoints, Trust, cause};
 use baton_proto::{MESSAGE_BYTES_MAX, v1};
 use tonic::{Code, Status};
+use v1::blobs_client::BlobsClient;
 use v1::graphs_client::GraphsClient;
 use v1::history_client::HistoryClient;
 use v1::operate_client::OperateClient;
@@ -53,6 +54,14 @@ impl Client {
         F: Future<Output = Result<T, Status>>,
     {
         self.ask(|carrier| call(HistoryClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
+    }
+
+    /// A call of `Blobs`.
+    pub(crate) async fn blobs<T, F>(&self, call: impl Fn(BlobsClient<Carrier>) -> F) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.ask(|carrier| call(BlobsClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
     }
 
     /// A call of `Operate`.

@@ -132,6 +132,33 @@ impl Hasher {
     }
 }
 
+/// Builds the digest of one field that comes piece by piece: what [`Digest::of`] answers to the
+/// whole, whose length is known before.
+pub struct ContentHasher(blake3::Hasher);
+
+impl ContentHasher {
+    /// Of a field of so many bytes.
+    #[must_use]
+    pub fn new(bytes: u64) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&bytes.to_le_bytes());
+        Self(hasher)
+    }
+
+    /// Adds the next piece.
+    pub fn add(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest, if the pieces were as long as was said; another one otherwise.
+    #[must_use]
+    pub fn finish(&self) -> Digest {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
+        Digest(bytes)
+    }
+}
+
 /// The one text of a JSON value: keys sorted by bytes, no white space.
 #[must_use]
 pub fn canonical_json(value: &Value) -> String {
@@ -192,6 +219,15 @@ fn write_members<'a>(
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn content_in_pieces_has_the_digest_of_the_whole() {
+        let whole = vec![7_u8; 200_000];
+        let mut pieces = ContentHasher::new(whole.len() as u64);
+        whole.chunks(1_234).for_each(|piece| pieces.add(piece));
+        assert_eq!(pieces.finish(), Digest::of(&whole));
+        assert_ne!(ContentHasher::new(1).finish(), Digest::of(""));
+    }
 
     #[test]
     fn fields_do_not_run_into_each_other() {

@@ -4,6 +4,7 @@
 //! never see the store, and nothing here decides anything about a graph.
 
 pub mod grpc;
+pub mod transfer;
 
 use async_trait::async_trait;
 use baton_common::ids::{ClaimRequest, Fence, JobId, WorkerId};
@@ -11,7 +12,10 @@ use baton_common::job::{ClaimAnswer, Envelope, Outcome, RenewAnswer, ResumeAnswe
 use baton_common::tool::{QueueClass, ToolSpec};
 use baton_common::{BlobRef, Digest};
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
+
+pub use transfer::{Berth, Pieces, Upload, Way};
 
 /// What a worker says of itself when it starts, and repeats to stay listed.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,6 +132,38 @@ pub trait ControlPlane: Send + Sync {
 
     /// Reads a blob of the job's tenant.
     async fn get_blob(&self, hold: Hold, blob: BlobRef) -> Result<Bytes, Error>;
+
+    /// Asks where a blob is to lie and how it gets there without passing the control plane.
+    async fn open_upload(&self, hold: Hold, upload: Upload) -> Result<Berth, Error> {
+        let _ = (hold, upload);
+        Ok(Berth::through())
+    }
+
+    /// Tells that a blob lies where [`ControlPlane::open_upload`] said. It is compared with its
+    /// reference, and counts from the answer on.
+    async fn close_upload(&self, hold: Hold, place: BlobPlace, blob: BlobRef) -> Result<BlobRef, Error> {
+        let _ = (hold, place, blob);
+        Err(Error::Refused("this control plane takes blobs through itself alone".to_owned()))
+    }
+
+    /// Asks how a blob is reached without passing the control plane.
+    async fn open_download(&self, hold: Hold, blob: BlobRef) -> Result<Way, Error> {
+        let _ = (hold, blob);
+        Ok(Way::Through)
+    }
+
+    /// Stores bytes for the job's run that come piece by piece.
+    async fn put_stream(&self, hold: Hold, upload: Upload, pieces: Pieces) -> Result<BlobRef, Error> {
+        let bytes: Vec<Bytes> = pieces.try_collect().await?;
+        self.put_blob(hold, upload.place, upload.media_type, bytes.concat().into()).await
+    }
+
+    /// Reads a blob of the job's tenant piece by piece. One that is not what its reference says
+    /// ends with an error.
+    async fn get_stream(&self, hold: Hold, blob: BlobRef) -> Result<Pieces, Error> {
+        let bytes = self.get_blob(hold, blob).await?;
+        Ok(stream::once(async move { Ok(bytes) }).boxed())
+    }
 
     /// The artifacts of the job's run, by path.
     async fn list_artifacts(&self, hold: Hold) -> Result<Vec<Artifact>, Error>;

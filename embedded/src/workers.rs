@@ -40,12 +40,18 @@ impl Workers {
             QueueClass::Io => self.options.io_slots,
             QueueClass::Cpu => self.options.cpu_slots,
         };
-        let settings = Settings { slots: slots.max(1), drain_grace_ms: self.options.grace_ms, ..Settings::new(class) };
+        let settings = Settings {
+            slots: slots.max(1),
+            drain_grace_ms: self.options.grace_ms,
+            scratch: self.options.data_dir.clone(),
+            ..Settings::new(class)
+        };
         let parts = Parts {
             id,
             place: format!("pid {}", std::process::id()),
             broker: broker.clone(),
             control,
+            blobs: Some(orchestrator.blobs().clone()),
             catalogue: catalogue.clone(),
             spool: wiring::spool(&self.options, class.name())?,
             cpu: match class {

@@ -11,12 +11,16 @@ use baton_blobs::{Error, put_content, read_content};
 use baton_common::commit::Segment;
 use baton_common::payload::INLINE_BYTES_MAX;
 use baton_common::records::{Body, Checkpoint};
-use baton_common::{BlobRef, Shared, TenantId};
+use baton_common::{BlobRef, Seq, Shared, TenantId, ThreadKey};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::load;
 use crate::orchestrator::Inner;
+
+/// In the place of a channel's name, which is never empty: what the engine needs beside channels.
+const CONTROL: &str = "";
 
 const JSON: &str = "application/json";
 
@@ -35,6 +39,10 @@ impl Inner {
         segments: &mut [Segment],
     ) -> Result<(), Error> {
         for checkpoint in checkpoints {
+            if heavier_than(&checkpoint.control, &mut { INLINE_BYTES_MAX }) {
+                let blob = self.put_text(tenant, std::mem::take(&mut checkpoint.control).to_string()).await?;
+                checkpoint.large.insert(CONTROL.to_owned(), blob);
+            }
             for (channel, value) in &mut checkpoint.writes {
                 if value.canonical_bytes() <= INLINE_BYTES_MAX {
                     continue;
@@ -75,10 +83,26 @@ impl Inner {
         tenant: &TenantId,
         mut checkpoint: Checkpoint,
     ) -> Result<Checkpoint, Error> {
+        self.with_control(tenant, &mut checkpoint).await?;
         for (channel, blob) in std::mem::take(&mut checkpoint.large) {
             checkpoint.writes.insert(channel, self.value_at(tenant, &blob).await?);
         }
         Ok(checkpoint)
+    }
+
+    /// A checkpoint of a thread with what the engine needs in its place; large values stay where
+    /// they are.
+    pub(crate) async fn checkpoint_at(&self, thread: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, load::Error> {
+        let Some(mut checkpoint) = self.store.checkpoint(thread, seq).await? else { return Ok(None) };
+        self.with_control(&thread.tenant, &mut checkpoint).await?;
+        Ok(Some(checkpoint))
+    }
+
+    async fn with_control(&self, tenant: &TenantId, checkpoint: &mut Checkpoint) -> Result<(), Error> {
+        if let Some(blob) = checkpoint.large.remove(CONTROL) {
+            checkpoint.control = (*self.value_at(tenant, &blob).await?).clone();
+        }
+        Ok(())
     }
 
     /// Pieces as they were before any was taken out.
@@ -98,6 +122,24 @@ impl Inner {
     }
 }
 
+/// Whether a value weighs more than what is left, about; it looks no further than that.
+fn heavier_than(value: &Value, left: &mut usize) -> bool {
+    let own = match value {
+        Value::String(text) => text.len() + 2,
+        _ => 4,
+    };
+    let Some(rest) = left.checked_sub(own) else { return true };
+    *left = rest;
+    match value {
+        Value::Array(items) => items.iter().any(|item| heavier_than(item, left)),
+        Value::Object(members) => members.iter().any(|(name, member)| {
+            *left = left.saturating_sub(name.len() + 4);
+            heavier_than(member, left)
+        }),
+        _ => false,
+    }
+}
+
 /// Where the values of channels lie that are elsewhere after all of them.
 fn last_of(history: &[Checkpoint]) -> BTreeMap<&String, &BlobRef> {
     let mut last = BTreeMap::new();
@@ -113,4 +155,20 @@ fn last_of(history: &[Checkpoint]) -> BTreeMap<&String, &BlobRef> {
         }
     }
     last
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn weight_is_found_wherever_it_lies_and_no_further() {
+        let heavy = |value: &Value, max: usize| heavier_than(value, &mut { max });
+        assert!(!heavy(&json!({"a": [1, "xx"]}), 100));
+        assert!(heavy(&json!({"a": {"b": ["x".repeat(101)]}}), 100));
+        assert!(heavy(&json!(vec![0; 26]), 100));
+        assert!(heavy(&json!({"x".repeat(101): 1}), 100));
+    }
 }

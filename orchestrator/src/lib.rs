@@ -8,6 +8,7 @@
 pub mod api;
 pub mod auth;
 mod clock;
+mod collector;
 pub mod compute;
 mod driver;
 mod envelope;

@@ -177,7 +177,7 @@ impl Inner {
         seq: Seq,
     ) -> Result<Arc<RunState>, Error> {
         let missing = || Error::Missing { run: info.id, seq };
-        let checkpoint = self.store.checkpoint(&info.thread, seq).await?.ok_or_else(missing)?;
+        let checkpoint = self.checkpoint_at(&info.thread, seq).await?.ok_or_else(missing)?;
         if let Some(state) = self.states.with_hash(info.id, seq, checkpoint.hash) {
             return Ok(state);
         }
@@ -230,7 +230,7 @@ impl Inner {
 
     async fn read(&self, info: &RunInfo, seq: Seq) -> Result<(Checkpoint, Channels), Error> {
         let missing = || Error::Missing { run: info.id, seq };
-        let checkpoint = self.store.checkpoint(&info.thread, seq).await?.ok_or_else(missing)?;
+        let checkpoint = self.checkpoint_at(&info.thread, seq).await?.ok_or_else(missing)?;
         let channels = match self.since(info, &checkpoint).await? {
             Some(channels) => channels,
             None => self.channels(info, checkpoint.clone()).await?,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use baton_blobs::BlobStore;
 use baton_broker::Broker;
-use baton_common::{GroupId, RunId};
+use baton_common::{Digest, GroupId, RunId, TenantId};
 use baton_store::Store;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -35,6 +35,9 @@ use crate::watchers::Watchers;
 
 /// Groups whose digests are kept for publishing what a record releases.
 const OPENED_MAX: usize = 1_024;
+
+/// Blobs that are not read again to see whether they are what was said.
+const PROVEN_MAX: usize = 1_024;
 
 /// What an orchestrator is made of.
 pub struct Parts {
@@ -68,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) states: States,
     pub(crate) remembered: Remembered,
     pub(crate) opened: Mutex<Lru<(RunId, GroupId), Arc<Opened>>>,
+    /// Blobs that were compared with their references.
+    pub(crate) proven: Mutex<Lru<(TenantId, String), Digest>>,
     pub(crate) watchers: Watchers,
     pub(crate) marks: Marks,
     pub(crate) nudges: Nudges,
@@ -98,6 +103,7 @@ impl Orchestrator {
             states: States::default(),
             remembered: Remembered::default(),
             opened: Mutex::new(Lru::new(OPENED_MAX)),
+            proven: Mutex::new(Lru::new(PROVEN_MAX)),
             watchers: Watchers::new(parts.store.live()),
             marks: Marks::default(),
             nudges: Nudges::default(),
@@ -128,6 +134,7 @@ impl Orchestrator {
             let _ = told.shutdown.run_until_cancelled(told.watchers.follow()).await;
         });
         if inner.settings.sweep {
+            inner.tracker.spawn(crate::collector::collect(inner.clone()));
             inner.tracker.spawn(crate::sweeper::sweep(inner.clone()));
             inner.tracker.spawn(crate::sweeper::read_dead_letters(inner.clone()));
         }

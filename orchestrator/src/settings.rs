@@ -25,6 +25,10 @@ pub struct Settings {
     pub advances_max: usize,
     /// Due entries that are handled at once.
     pub sweeps_max: usize,
+    /// How often blobs that nothing refers to are deleted, in milliseconds; 0 is never.
+    pub blob_sweep_ms: u64,
+    /// Blobs younger than this are not deleted, in milliseconds; at least two hours.
+    pub blob_grace_ms: u64,
     /// Due entries taken from a partition at a time.
     pub due_page: u32,
     /// Runs that a tenant watches at once.
@@ -64,6 +68,8 @@ impl Default for Settings {
             broker_forgets: false,
             advances_max: 256,
             sweeps_max: 64,
+            blob_sweep_ms: 0,
+            blob_grace_ms: 24 * 3_600_000,
             due_page: 256,
             watches_max: 1_000,
             admission_fill_percent: 80,

@@ -235,7 +235,16 @@ pub trait Reader: Send + Sync {
     async fn due(&self, partition: Partition) -> Result<Vec<(Timestamp, Due)>, Error>;
     /// The store's clock.
     async fn now(&self) -> Result<Timestamp, Error>;
+    /// Shows the text of every record that may refer to a blob, some of them more than once and
+    /// in no order. What is written meanwhile may be shown or not.
+    async fn scan(&self, show: Show) -> Result<(), Error> {
+        let _ = show;
+        Err(Error::Broken("this store shows nobody all of its records".to_owned()))
+    }
 }
+
+/// Looks at the text of a record.
+pub type Show = std::sync::Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// An applied graph.
 #[derive(Debug, Clone, PartialEq, Eq)]

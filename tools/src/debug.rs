@@ -3,6 +3,7 @@
 
 mod echo;
 mod fail;
+mod large;
 mod ledger;
 mod sleep;
 mod spin;
@@ -22,6 +23,7 @@ pub fn tools(folder: Option<&Path>) -> Vec<Tool> {
         Tool::Io(Arc::new(echo::Echo)),
         Tool::Io(Arc::new(sleep::Sleep)),
         Tool::Io(Arc::new(fail::Fail)),
+        Tool::Io(Arc::new(large::Large)),
         Tool::Cpu(Arc::new(spin::Spin)),
         Tool::Io(Arc::new(ledger::Ledger::new(folder))),
     ]

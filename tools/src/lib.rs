@@ -23,4 +23,4 @@ pub mod webhook;
 pub use args::{blob_value, read_value};
 pub use catalogue::Catalogue;
 pub use config::{Config, builtin, builtin_with};
-pub use tool::{Call, CpuTool, IoTool, JobBlobs, Tool};
+pub use tool::{Call, CpuTool, IoTool, JobBlobs, Pieces, Tool};

@@ -12,6 +12,8 @@ use baton_common::tool::ToolSpec;
 use baton_common::{BlobRef, Failure, Fence, JobId, TenantId};
 use baton_control::Artifact;
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,9 @@ pub struct Call {
     pub blobs: Arc<dyn JobBlobs>,
 }
 
+/// Content, piece by piece.
+pub type Pieces = BoxStream<'static, Result<Bytes, Failure>>;
+
 /// The blob store as one job sees it.
 #[async_trait]
 pub trait JobBlobs: Send + Sync {
@@ -45,6 +50,22 @@ pub trait JobBlobs: Send + Sync {
     async fn get(&self, blob: &BlobRef) -> Result<Bytes, Failure>;
     /// Writes a file of the run.
     async fn put_artifact(&self, path: &str, media_type: &str, bytes: Bytes) -> Result<BlobRef, Failure>;
+    /// Stores content that comes piece by piece, of any size, without keeping it in memory.
+    async fn put_pieces(&self, media_type: &str, pieces: Pieces) -> Result<BlobRef, Failure> {
+        let pieces: Vec<Bytes> = pieces.try_collect().await?;
+        self.put(media_type, pieces.concat().into()).await
+    }
+    /// Reads content piece by piece. Content that is not what its reference says ends with a
+    /// failure, so nothing final should come of it before the end.
+    async fn get_pieces(&self, blob: &BlobRef) -> Result<Pieces, Failure> {
+        let bytes = self.get(blob).await?;
+        Ok(stream::once(async move { Ok(bytes) }).boxed())
+    }
+    /// Writes a file of the run that comes piece by piece.
+    async fn put_artifact_pieces(&self, path: &str, media_type: &str, pieces: Pieces) -> Result<BlobRef, Failure> {
+        let pieces: Vec<Bytes> = pieces.try_collect().await?;
+        self.put_artifact(path, media_type, pieces.concat().into()).await
+    }
     /// The files of the run, by path.
     async fn artifacts(&self) -> Result<Vec<Artifact>, Failure>;
     /// Shows progress to whoever watches; may be lost.

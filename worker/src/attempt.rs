@@ -58,7 +58,7 @@ pub(crate) async fn run(
         }
     };
     let told = tell(job.stopped(), result, timeout_ms)?;
-    Some(outcome::sized(told, shared.settings.result_bytes_max))
+    Some(outcome::sized(told, &shared.settings))
 }
 
 /// What is told of an attempt: a result whenever there is one, else why it was stopped.
@@ -83,7 +83,7 @@ fn start(
     slot: Arc<OwnedSemaphorePermit>,
 ) -> BoxFuture<'static, ToolResult> {
     let work = async move {
-        let blobs = Arc::new(JobLink::new(&shared, &job));
+        let blobs = Arc::new(JobLink::new(&shared, &job, grant.tenant.clone()));
         let args = match grant.args {
             Payload::Inline(args) => args,
             Payload::Blob(blob) => serde_json::from_slice(&blobs.get(&blob).await?)

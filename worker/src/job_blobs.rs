@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_common::{BlobRef, ErrorClass, Failure};
+use baton_common::{BlobRef, ErrorClass, Failure, TenantId};
 use baton_control::{Artifact, BlobPlace, ControlPlane, Error, Hold};
-use baton_tools::JobBlobs;
+use baton_tools::{JobBlobs, Pieces};
 use bytes::Bytes;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -14,24 +14,32 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::{Backoff, Dice};
 use crate::held::HeldJob;
 use crate::settings::Settings;
+use crate::transfer::{SetDown, Ways};
 use crate::worker::Shared;
 
 /// Progress that is not taken within this time is dropped, in milliseconds.
 const EMIT_MS_MAX: u64 = 1_000;
 
+/// Content in memory up to this size goes through the control plane in one call.
+const PASSES_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// The link of one attempt.
 pub(crate) struct JobLink {
     control: Arc<dyn ControlPlane>,
-    hold: Hold,
+    pub(crate) hold: Hold,
+    pub(crate) tenant: TenantId,
+    pub(crate) ways: Arc<Ways>,
     cancel: CancellationToken,
     dice: Arc<Dice>,
     settings: Arc<Settings>,
 }
 
 impl JobLink {
-    pub(crate) fn new(shared: &Shared, job: &HeldJob) -> Self {
+    pub(crate) fn new(shared: &Shared, job: &HeldJob, tenant: TenantId) -> Self {
         Self {
             control: shared.control.clone(),
+            tenant,
+            ways: shared.ways.clone(),
             hold: job.hold.clone(),
             cancel: job.cancel.clone(),
             dice: shared.dice.clone(),
@@ -41,7 +49,7 @@ impl JobLink {
 
     /// Repeats a call while nobody answers, until the attempt is told to stop: every call
     /// of the control plane may be repeated.
-    async fn repeat<T, F>(&self, call: impl Fn(Arc<dyn ControlPlane>, Hold) -> F) -> Result<T, Failure>
+    pub(crate) async fn repeat<T, F>(&self, call: impl Fn(Arc<dyn ControlPlane>, Hold) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -60,11 +68,21 @@ impl JobLink {
     }
 
     async fn store(&self, place: BlobPlace, media_type: &str, bytes: Bytes) -> Result<BlobRef, Failure> {
+        if bytes.len() > PASSES_BYTES_MAX {
+            return self.upload(place, media_type, SetDown::memory(bytes)).await;
+        }
         let put = |control: Arc<dyn ControlPlane>, hold| {
             let (place, media_type, bytes) = (place.clone(), media_type.to_owned(), bytes.clone());
             async move { control.put_blob(hold, place, media_type, bytes).await }
         };
         self.repeat(put).await
+    }
+}
+
+impl JobLink {
+    async fn set_down(&self, pieces: Pieces) -> Result<SetDown, Failure> {
+        let settings = &self.settings;
+        SetDown::of(pieces, settings.scratch.as_deref(), settings.blob_bytes_max).await
     }
 }
 
@@ -84,6 +102,20 @@ impl JobBlobs for JobLink {
 
     async fn put_artifact(&self, path: &str, media_type: &str, bytes: Bytes) -> Result<BlobRef, Failure> {
         self.store(BlobPlace::Artifact(path.to_owned()), media_type, bytes).await
+    }
+
+    async fn put_pieces(&self, media_type: &str, pieces: Pieces) -> Result<BlobRef, Failure> {
+        let content = self.set_down(pieces).await?;
+        self.upload(BlobPlace::Value, media_type, content).await
+    }
+
+    async fn get_pieces(&self, blob: &BlobRef) -> Result<Pieces, Failure> {
+        self.download(blob).await
+    }
+
+    async fn put_artifact_pieces(&self, path: &str, media_type: &str, pieces: Pieces) -> Result<BlobRef, Failure> {
+        let content = self.set_down(pieces).await?;
+        self.upload(BlobPlace::Artifact(path.to_owned()), media_type, content).await
     }
 
     async fn artifacts(&self) -> Result<Vec<Artifact>, Failure> {

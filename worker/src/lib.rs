@@ -35,6 +35,7 @@ pub mod settings;
 pub mod spool;
 pub mod status;
 pub mod tool;
+mod transfer;
 pub mod wiring;
 mod worker;
 

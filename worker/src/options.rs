@@ -40,6 +40,14 @@ pub(crate) struct Options {
     /// Where the spool and the probe's file lie [BATON_DATA_DIR]
     #[arg(long, global = true)]
     data_dir: Option<PathBuf>,
+    /// The orchestrators' blob store, where this worker may reach it itself: file:FOLDER (shared with
+    /// them) or s3://BUCKET/PREFIX?endpoint=URL&region=NAME; without it, large content goes to
+    /// signed addresses or through an orchestrator [BATON_BLOBS]
+    #[arg(long, global = true)]
+    blobs: Option<String>,
+    /// The most bytes of a result or file that a tool makes piece by piece [BATON_BLOB_BYTES_MAX]
+    #[arg(long, global = true)]
+    blob_bytes_max: Option<u64>,
     /// Offer the debug.* tools [BATON_DEBUG_TOOLS]
     #[arg(
         long, global = true, num_args = 0..=1, require_equals = true,
@@ -82,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) api_key: Option<String>,
     /// Whom `https` trusts, and what it shows.
     pub(crate) trust: Trust,
+    /// Address of the blob store, if it has one of its own.
+    pub(crate) blobs: Option<String>,
     /// Where the spool and the probe's file lie.
     pub(crate) data_dir: PathBuf,
     /// The log filter.
@@ -116,7 +126,8 @@ impl Options {
                 name: error.setting().to_owned(),
                 cause: error.to_string(),
             })?,
-            data_dir: path(&self.data_dir, "BATON_DATA_DIR").unwrap_or_else(|| PathBuf::from(DATA_DIR)),
+            blobs: self.blobs.clone().or_else(|| sources.get("BATON_BLOBS")),
+            data_dir: self.folder(sources),
             log: sources.get("BATON_LOG"),
             file,
             switches: ToolSwitches {
@@ -131,6 +142,11 @@ impl Options {
         })
     }
 
+    fn folder(&self, sources: &Sources) -> PathBuf {
+        let said = self.data_dir.clone().or_else(|| sources.get("BATON_DATA_DIR").map(PathBuf::from));
+        said.unwrap_or_else(|| PathBuf::from(DATA_DIR))
+    }
+
     fn settings(&self, class: QueueClass, sources: &Sources) -> Result<Settings, sources::Error> {
         let defaults = Settings::new(class);
         let queues = || sources.get("BATON_QUEUES").map(|text| text.split(',').map(str::to_owned).collect());
@@ -138,6 +154,8 @@ impl Options {
         let queues = queues.iter().map(|queue| queue.trim()).filter(|queue| !queue.is_empty());
         let number = |flag, name, default: u64| Ok(or_said(flag, sources, name)?.unwrap_or(default).max(1));
         Ok(Settings {
+            blob_bytes_max: number(self.blob_bytes_max, "BATON_BLOB_BYTES_MAX", defaults.blob_bytes_max)?,
+            scratch: Some(self.folder(sources)),
             slots: or_said(self.slots, sources, "BATON_SLOTS")?.unwrap_or(defaults.slots).max(1),
             extra_queues: queues.map(str::to_owned).collect(),
             cpu_nice: or_said(self.cpu_nice, sources, "BATON_CPU_NICE")?.unwrap_or(defaults.cpu_nice).min(19),

@@ -128,6 +128,7 @@ fn parts(config: Config, own: Vec<Tool>) -> anyhow::Result<Parts> {
         place: place(),
         broker: wiring::broker(&config.broker, &settings)?,
         control,
+        blobs: wiring::blobs(config.blobs.as_deref())?,
         catalogue: Arc::new(Catalogue::new(builtin_tools(file.builtin(switches)?).into_iter().chain(own))?),
         spool: wiring::spool(&config.data_dir, class)?,
         cpu: match class {

@@ -1,6 +1,8 @@
 //! Timings and bounds of a worker. Those of the hand-over itself (the lease) come from
 //! the control plane with its welcome.
 
+use std::path::PathBuf;
+
 use baton_common::tool::{Priority, QueueClass, queue_name};
 
 /// Every timing and bound, in milliseconds and bytes.
@@ -36,6 +38,10 @@ pub struct Settings {
     pub inline_bytes_max: usize,
     /// The most JSON bytes of a result.
     pub result_bytes_max: usize,
+    /// The most bytes of a result or a file that comes piece by piece.
+    pub blob_bytes_max: u64,
+    /// Where such content is set down on its way; the system's folder for such things without one.
+    pub scratch: Option<PathBuf>,
     /// How much cpu threads yield to everything else on their machine (Linux only): 0 not at
     /// all, 19 all but the last.
     pub cpu_nice: u8,
@@ -65,6 +71,8 @@ impl Settings {
             resume_tries: 2,
             inline_bytes_max: baton_common::payload::INLINE_BYTES_MAX,
             result_bytes_max: 64 * 1024 * 1024,
+            blob_bytes_max: 1024 * 1024 * 1024,
+            scratch: None,
             cpu_nice: 10,
         }
     }

@@ -249,6 +249,7 @@ impl Bench {
             place: "here:1".to_owned(),
             broker: Arc::new(self.broker.clone()),
             control: Arc::new(self.control.clone()),
+            blobs: None,
             catalogue: Arc::new(baton_tools::Catalogue::new(crate::tests::tools::all()).unwrap()),
             spool: self.spool.clone(),
             cpu: self.cpu.clone(),

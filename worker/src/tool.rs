@@ -32,6 +32,6 @@
 pub use async_trait::async_trait;
 pub use baton_common::tool::{Effect, QueueClass, ToolSpec};
 pub use baton_common::{ErrorClass, Failure};
-pub use baton_tools::{Call, CpuTool, IoTool, JobBlobs, Tool};
+pub use baton_tools::{Call, CpuTool, IoTool, JobBlobs, Pieces, Tool, blob_value};
 pub use serde_json::{Value, json};
 pub use tokio::runtime::Handle;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use baton_blobs::BlobStore;
 use baton_broker::Broker;
 use baton_broker::rabbit::{Rabbit, RabbitOptions};
 use baton_common::tool::QueueClass;
@@ -28,6 +29,20 @@ pub fn broker(url: &str, settings: &Settings) -> anyhow::Result<Arc<dyn Broker>>
     options.publishes = false;
     options.extra_queues.clone_from(&settings.extra_queues);
     Ok(Arc::new(Rabbit::start(options)))
+}
+
+/// The blob store at that address, where the worker is to reach it itself.
+///
+/// # Errors
+/// When the address names nothing that other processes reach as well, or it does not open.
+pub fn blobs(url: Option<&str>) -> anyhow::Result<Option<Arc<dyn BlobStore>>> {
+    match url {
+        None => Ok(None),
+        Some(url) if url.starts_with("memory:") => {
+            bail!("a blob store in memory lives in one process: name none, or file:FOLDER or s3://BUCKET")
+        }
+        Some(url) => Ok(Some(Arc::new(baton_blobs::open(url)?))),
+    }
 }
 
 /// The control plane at those addresses, and the way to it for the lease thread.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use baton_blobs::BlobStore;
 use baton_broker::Broker;
 use baton_common::WorkerId;
 use baton_common::tool::ToolSpec;
@@ -25,6 +26,7 @@ use crate::resume;
 use crate::settings::Settings;
 use crate::spool::Spool;
 use crate::status::Status;
+use crate::transfer::Ways;
 
 /// Where cpu tools run.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub struct Parts {
     pub broker: Arc<dyn Broker>,
     /// Claims, renewals and results go there.
     pub control: Arc<dyn ControlPlane>,
+    /// The blob store, where the worker reaches it itself.
+    pub blobs: Option<Arc<dyn BlobStore>>,
     /// Tools; those of another class are left out.
     pub catalogue: Arc<Catalogue>,
     /// Results wait here while nobody answers.
@@ -81,6 +85,7 @@ pub enum Error {
 pub(crate) struct Shared {
     pub(crate) id: WorkerId,
     pub(crate) control: Arc<dyn ControlPlane>,
+    pub(crate) ways: Arc<Ways>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) spooled: Notify,
@@ -115,6 +120,7 @@ impl Worker {
         let shared = Arc::new(Shared {
             id: parts.id,
             control: parts.control.clone(),
+            ways: Arc::new(Ways::new(parts.blobs.clone())),
             catalogue: parts.catalogue.clone(),
             spool: parts.spool.clone(),
             spooled: Notify::new(),

@@ -3,6 +3,7 @@
 mod answer;
 mod audit;
 mod bulk;
+mod blobs;
 mod dev;
 mod graph;
 mod graph_test;
@@ -49,6 +50,7 @@ pub(crate) async fn execute(command: &Command, setup: &Setup) -> Result<Exit, Fa
         Command::Queues => operate::queues(setup).await,
         Command::Artifacts(args) => operate::artifacts(args, setup).await,
         Command::Audit(command) => audit::audit(command, setup).await,
+        Command::Blobs(command) => blobs::blobs(command, setup).await,
         Command::Keys(command) => operate::keys(command, setup).await,
         Command::Quotas(command) => quotas::quotas(command, setup).await,
         Command::Health => operate::health(setup).await,

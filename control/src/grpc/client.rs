@@ -16,11 +16,15 @@ use tonic::{Request, Status};
 
 use super::convert::{self, Malformed};
 use super::endpoints::{self, Carrier, Endpoints};
+use super::transfers::no_answer;
 use super::trust::Trust;
-use crate::{Announcement, Artifact, BlobPlace, ClaimCall, ControlPlane, Error, Hold, Resume, Welcome};
+use crate::{
+    Announcement, Artifact, Berth, BlobPlace, ClaimCall, ControlPlane, Error, Hold, Pieces, Resume, Upload, Way,
+    Welcome,
+};
 
 const CALL: Duration = Duration::from_secs(20);
-const BLOB_CALL: Duration = Duration::from_secs(300);
+pub(super) const BLOB_CALL: Duration = Duration::from_secs(300);
 const EMIT: Duration = Duration::from_secs(2);
 
 type Client = ControlPlaneClient<Carrier>;
@@ -62,17 +66,27 @@ impl GrpcControlPlane {
         T: Send,
         F: Future<Output = Result<T, Status>> + Send,
     {
+        self.asked(limit, |carrier| ask(client(carrier))).await
+    }
+
+    /// The same, for other services of an orchestrator.
+    pub(super) async fn asked<T, F>(
+        &self,
+        limit: Duration,
+        ask: impl Fn(Carrier) -> F + Send + Sync,
+    ) -> Result<T, Error>
+    where
+        T: Send,
+        F: Future<Output = Result<T, Status>> + Send,
+    {
         let mut last = Status::unavailable("nobody was asked");
         for _ in 0..self.endpoints.count() {
             let (place, carrier) = self.endpoints.current();
-            let client = ControlPlaneClient::new(carrier)
-                .max_decoding_message_size(MESSAGE_BYTES_MAX)
-                .max_encoding_message_size(MESSAGE_BYTES_MAX);
-            let answer = tokio::time::timeout(limit, ask(client)).await;
+            let answer = tokio::time::timeout(limit, ask(carrier)).await;
             last = match answer {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(status)) => status,
-                Err(_) => Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs())),
+                Err(_) => no_answer(limit),
             };
             if !endpoints::may_repeat(last.code()) {
                 break;
@@ -81,6 +95,31 @@ impl GrpcControlPlane {
         }
         Err(error_of(&last))
     }
+
+    /// Asks the orchestrator whose turn it is, for calls that cannot be made again as they are.
+    pub(super) async fn once<T, F>(&self, limit: Duration, ask: impl FnOnce(Client) -> F + Send) -> Result<T, Error>
+    where
+        T: Send,
+        F: Future<Output = Result<T, Status>> + Send,
+    {
+        let (place, carrier) = self.endpoints.current();
+        let answer = tokio::time::timeout(limit, ask(client(carrier))).await;
+        let status = match answer {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(status)) => status,
+            Err(_) => no_answer(limit),
+        };
+        if endpoints::may_repeat(status.code()) {
+            self.endpoints.gave_up_on(place);
+        }
+        Err(error_of(&status))
+    }
+}
+
+fn client(carrier: Carrier) -> Client {
+    ControlPlaneClient::new(carrier)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 #[async_trait]
@@ -135,6 +174,7 @@ impl ControlPlane for GrpcControlPlane {
             },
             media_type,
             bytes: bytes.len() as u64,
+            digest: Some(Digest::of(&bytes).to_string()),
         };
         let answer = self
             .call(BLOB_CALL, |mut to| {
@@ -173,6 +213,26 @@ impl ControlPlane for GrpcControlPlane {
         .await
     }
 
+    async fn open_upload(&self, hold: Hold, upload: Upload) -> Result<Berth, Error> {
+        self.opened_upload(hold, upload).await
+    }
+
+    async fn close_upload(&self, hold: Hold, place: BlobPlace, blob: BlobRef) -> Result<BlobRef, Error> {
+        self.closed_upload(hold, place, blob).await
+    }
+
+    async fn open_download(&self, hold: Hold, blob: BlobRef) -> Result<Way, Error> {
+        self.opened_download(hold, blob).await
+    }
+
+    async fn put_stream(&self, hold: Hold, upload: Upload, pieces: Pieces) -> Result<BlobRef, Error> {
+        self.put_in_pieces(hold, upload, pieces).await
+    }
+
+    async fn get_stream(&self, hold: Hold, blob: BlobRef) -> Result<Pieces, Error> {
+        self.got_in_pieces(hold, blob).await
+    }
+
     async fn list_artifacts(&self, hold: Hold) -> Result<Vec<Artifact>, Error> {
         let request = v1::ListArtifactsRequest { hold: Some(convert::hold_to_wire(&hold)) };
         let answer = self.call(CALL, |mut to| call!(to.list_artifacts(request.clone()))).await?;
@@ -196,12 +256,12 @@ fn in_order<W, T>(asked: usize, answers: Vec<W>, read: impl Fn(W) -> Result<T, M
     answers.into_iter().map(read).collect::<Result<_, _>>().map_err(misunderstood)
 }
 
-fn misunderstood(error: Malformed) -> Error {
+pub(super) fn misunderstood(error: Malformed) -> Error {
     Error::Refused(format!("its answer is not understood, {error}"))
 }
 
 /// What a status means to a worker.
-fn error_of(status: &Status) -> Error {
+pub(super) fn error_of(status: &Status) -> Error {
     let text = match detail::of_status(status) {
         Some(detail) => format!("{}: {}", detail.code, detail.cause),
         None => match endpoints::cause(status) {

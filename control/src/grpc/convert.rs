@@ -14,7 +14,7 @@ use baton_common::{BlobRef, Failure, Payload, Timestamp};
 use baton_proto::v1;
 use serde_json::Value;
 
-use crate::{Announcement, Artifact, ClaimCall, Hold, Welcome};
+use crate::{Announcement, Artifact, BlobPlace, ClaimCall, Hold, Way, Welcome};
 
 /// A field of a message that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -400,4 +400,44 @@ pub fn artifact_to_wire(artifact: Artifact) -> v1::RunArtifact {
 /// When its blob is missing or malformed.
 pub fn artifact_from_wire(wire: v1::RunArtifact) -> Result<Artifact, Malformed> {
     Ok(Artifact { path: wire.path, blob: blob_from_wire(need("blob", wire.blob)?)? })
+}
+
+/// A way to a blob onto the wire.
+#[must_use]
+pub fn way_to_wire(way: Way) -> v1::Way {
+    use v1::way::Way as Wire;
+    let way = match way {
+        Way::There => Wire::There(v1::There {}),
+        Way::Direct => Wire::Direct(v1::Direct {}),
+        Way::Signed(address) => Wire::SignedUrl(address),
+        Way::Through => Wire::Through(v1::Through {}),
+    };
+    v1::Way { way: Some(way) }
+}
+
+/// A way to a blob off the wire. One that is not known here is not taken.
+#[must_use]
+pub fn way_from_wire(wire: Option<v1::Way>) -> Way {
+    use v1::way::Way as Wire;
+    match wire.and_then(|wire| wire.way) {
+        Some(Wire::There(v1::There {})) => Way::There,
+        Some(Wire::Direct(v1::Direct {})) => Way::Direct,
+        Some(Wire::SignedUrl(address)) => Way::Signed(address),
+        Some(Wire::Through(v1::Through {})) | None => Way::Through,
+    }
+}
+
+/// What a blob is for, off the wire.
+#[must_use]
+pub fn place_from_wire(artifact: Option<String>) -> BlobPlace {
+    artifact.map_or(BlobPlace::Value, BlobPlace::Artifact)
+}
+
+/// What a blob is for, onto the wire.
+#[must_use]
+pub fn place_to_wire(place: BlobPlace) -> Option<String> {
+    match place {
+        BlobPlace::Value => None,
+        BlobPlace::Artifact(path) => Some(path),
+    }
 }

@@ -6,6 +6,7 @@ pub mod convert;
 pub mod endpoints;
 #[cfg(test)]
 mod round_trips;
+mod transfers;
 mod trust;
 
 pub use client::GrpcControlPlane;

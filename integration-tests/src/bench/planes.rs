@@ -100,6 +100,7 @@ fn worker_parts(orchestrator: &Orchestrator, broker: Arc<dyn Broker>) -> anyhow:
         place: format!("pid {}", std::process::id()),
         broker,
         control,
+        blobs: None,
         catalogue: Arc::new(builtin_catalogue(FileConfig::default().builtin(switches)?)?),
         spool: Arc::new(MemorySpool::default()),
         cpu: baton_worker::CpuPool::Inline,

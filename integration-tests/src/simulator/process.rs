@@ -209,6 +209,7 @@ impl Cluster {
                 place: format!("worker-{slot}"),
                 broker: Arc::new(self.broker.clone()),
                 control: Arc::new(control),
+                blobs: None,
                 catalogue: catalogue.clone(),
                 spool: spool.clone(),
                 cpu: CpuPool::Inline,

@@ -12,6 +12,7 @@ mod custom_worker;
 mod dev;
 mod forged;
 mod growth;
+mod large;
 mod rig;
 mod simulator;
 mod tap;

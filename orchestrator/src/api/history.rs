@@ -151,7 +151,7 @@ impl Inner {
     }
 
     pub(super) async fn checkpoint_of(&self, run: &Run, seq: Seq) -> Result<Checkpoint, ApiError> {
-        let found = self.store.checkpoint(&run.info.thread, seq).await?;
+        let found = self.checkpoint_at(&run.info.thread, seq).await?;
         found.ok_or_else(|| ApiError::not_found("checkpoint", format!("{seq} of run {}", run.info.id)))
     }
 

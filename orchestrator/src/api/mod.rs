@@ -32,6 +32,7 @@
 //! quota(&Caller, name: &str)                -> QuotaView
 //! delete_quota(&Caller, name: &str)         -> ()
 //! unpark(&Caller, RunId)                    -> bool
+//! sweep_blobs(&Caller, dry: bool)           -> BlobSweep
 //! health()                                  -> Health
 //! readiness()                               -> Readiness
 //! workers_there(&[WorkerId])                -> () once they announced themselves
@@ -41,6 +42,7 @@
 mod address;
 mod answer;
 mod audit;
+mod blobs;
 mod error;
 mod family;
 mod graphs;
@@ -62,6 +64,7 @@ mod updates;
 mod watch;
 
 pub use audit::AuditVerdict;
+pub use crate::collector::BlobSweep;
 pub use error::{ApiError, ErrorKind};
 pub use history::{ChannelChange, CheckpointPage, CheckpointView, DiffView, StateView};
 pub use migrate::{MigrateRequest, Migrated, MigratedRun, Migration};

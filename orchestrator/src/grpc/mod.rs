@@ -5,6 +5,7 @@
 //! control plane's to decide, who may make it is [`crate::auth`]'s.
 
 mod admission;
+mod blobs;
 mod convert;
 mod graphs;
 mod history;
@@ -19,6 +20,7 @@ mod server;
 mod status;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use crate::Services;
 pub use server::{Error, serve};

@@ -3,11 +3,11 @@
 use std::pin::Pin;
 
 use baton_common::ids::WorkerId;
-use baton_control::BlobPlace;
 use baton_control::grpc::convert::{self, Malformed};
+use baton_control::{Error, Upload};
 use baton_proto::{BLOB_BYTES_MAX, PIECE_BYTES, v1};
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tonic::{Request, Response, Status, Streaming};
 use v1::control_plane_server::ControlPlane;
 
@@ -81,9 +81,18 @@ impl ControlPlane for Services {
         let mut parts = request.into_inner();
         let header = header(&mut parts).await?;
         let hold = convert::hold_from_wire(header.hold).map_err(status::of_malformed)?;
-        let bytes = gather(&mut parts, header.bytes).await?;
-        let place = header.artifact.map_or(BlobPlace::Value, BlobPlace::Artifact);
-        let blob = self.plane.put_blob(hold, place, header.media_type, bytes).await.map_err(status::of_control)?;
+        let place = convert::place_from_wire(header.artifact);
+        let blob = match header.digest.as_deref().map(digest).transpose().map_err(status::of_malformed)? {
+            Some(digest) => {
+                let upload = Upload { place, media_type: header.media_type, bytes: header.bytes, digest };
+                self.plane.put_stream(hold, upload, pieces(parts)).await
+            }
+            None => {
+                let bytes = gather(&mut parts, header.bytes).await?;
+                self.plane.put_blob(hold, place, header.media_type, bytes).await
+            }
+        };
+        let blob = blob.map_err(status::of_control)?;
         Ok(Response::new(v1::PutBlobResponse { blob: Some(convert::blob_to_wire(blob)) }))
     }
 
@@ -93,12 +102,13 @@ impl ControlPlane for Services {
         let hold = convert::hold_from_wire(request.hold).map_err(status::of_malformed)?;
         let blob =
             convert::need("blob", request.blob).and_then(convert::blob_from_wire).map_err(status::of_malformed)?;
-        let bytes = self.plane.get_blob(hold, blob).await.map_err(status::of_control)?;
-        let pieces = (0..bytes.len()).step_by(PIECE_BYTES).map(move |start| {
-            let end = (start + PIECE_BYTES).min(bytes.len());
-            Ok(v1::GetBlobResponse { data: bytes.slice(start..end) })
+        let pieces = self.plane.get_stream(hold, blob).await.map_err(status::of_control)?;
+        let small = pieces.map_err(status::of_control).map_ok(|piece| {
+            let starts = (0..piece.len()).step_by(PIECE_BYTES);
+            let cut = move |start: usize| piece.slice(start..(start + PIECE_BYTES).min(piece.len()));
+            stream::iter(starts.map(move |start| Ok(v1::GetBlobResponse { data: cut(start) })))
         });
-        Ok(Response::new(Box::pin(stream::iter(pieces))))
+        Ok(Response::new(Box::pin(small.try_flatten())))
     }
 
     async fn list_artifacts(
@@ -135,7 +145,7 @@ fn resume(wire: v1::ResumeRequest) -> Result<baton_control::Resume, Malformed> {
     })
 }
 
-fn digest(text: &str) -> Result<baton_common::Digest, Malformed> {
+pub(super) fn digest(text: &str) -> Result<baton_common::Digest, Malformed> {
     baton_common::Digest::parse(text).ok_or_else(|| Malformed::new("digest", "not 32 hexadecimal digits"))
 }
 
@@ -147,6 +157,17 @@ async fn header(parts: &mut Streaming<v1::PutBlobRequest>) -> Result<v1::BlobHea
         Some(Part::Header(_)) => Err(malformed(format!("at most {BLOB_BYTES_MAX} bytes travel"))),
         _ => Err(malformed("the first message must be a header".to_owned())),
     }
+}
+
+/// The pieces behind a header, as they come.
+fn pieces(parts: Streaming<v1::PutBlobRequest>) -> baton_control::Pieces {
+    use v1::put_blob_request::Part;
+    let piece = |message: Result<v1::PutBlobRequest, Status>| match message {
+        Ok(v1::PutBlobRequest { part: Some(Part::Data(piece)) }) => Ok(piece),
+        Ok(_) => Err(Error::Refused("a header stands among the pieces".to_owned())),
+        Err(status) => Err(Error::Unavailable(status.message().to_owned())),
+    };
+    parts.map(piece).boxed()
 }
 
 async fn gather(parts: &mut Streaming<v1::PutBlobRequest>, expected: u64) -> Result<Bytes, Status> {

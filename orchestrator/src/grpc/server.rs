@@ -10,6 +10,7 @@ use tonic::service::Routes;
 use tonic::{Request, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use v1::blobs_server::BlobsServer;
 use v1::control_plane_server::ControlPlaneServer;
 use v1::graphs_server::GraphsServer;
 use v1::history_server::HistoryServer;
@@ -18,6 +19,7 @@ use v1::operations_server::OperationsServer;
 use v1::quotas_server::QuotasServer;
 use v1::runs_server::RunsServer;
 use v1::schedules_server::SchedulesServer;
+use v1::transfer_server::TransferServer;
 
 use super::{admission, status};
 use crate::api::Caller;
@@ -94,7 +96,9 @@ pub(super) async fn serve_with(
         .add_service(limited!(OperationsServer))
         .add_service(limited!(QuotasServer))
         .add_service(limited!(SchedulesServer))
-        .add_service(limited!(ControlPlaneServer));
+        .add_service(limited!(ControlPlaneServer))
+        .add_service(limited!(TransferServer))
+        .add_service(limited!(BlobsServer));
     let router = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
@@ -133,6 +137,8 @@ async fn report_health(health: HealthReporter, orchestrator: Orchestrator, shutd
         "baton.v1.Operations",
         "baton.v1.Schedules",
         "baton.v1.ControlPlane",
+        "baton.v1.Transfer",
+        "baton.v1.Blobs",
     ];
     let mut last = None;
     let look = async {

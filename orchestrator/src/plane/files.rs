@@ -45,10 +45,21 @@ impl Inner {
             digest: Digest::of(&bytes),
             media_type: media_type.to_owned(),
         };
-        let about = serde_json::to_vec(&blob).unwrap_or_default();
         self.blobs.put(tenant, &key, bytes).await?;
-        self.blobs.put(tenant, &folder(run, "about")?.join(path)?, Bytes::from(about)).await?;
+        self.put_about(tenant, run, path, &blob).await?;
         Ok(blob)
+    }
+
+    /// Keeps what is known of a file, from which moment on it is one of the run.
+    pub(super) async fn put_about(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        path: &str,
+        blob: &BlobRef,
+    ) -> Result<(), baton_blobs::Error> {
+        let about = serde_json::to_vec(blob).unwrap_or_default();
+        self.blobs.put(tenant, &folder(run, "about")?.join(path)?, Bytes::from(about)).await
     }
 
     /// The files of a run, by path.

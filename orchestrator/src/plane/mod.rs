@@ -12,12 +12,16 @@ mod renew;
 mod resume;
 mod secrets;
 mod special;
+mod transfers;
 
 use async_trait::async_trait;
 use baton_common::ids::WorkerId;
 use baton_common::job::{ClaimAnswer, RenewAnswer, ResumeAnswer};
 use baton_common::{BlobRef, Digest, TenantId};
-use baton_control::{Announcement, Artifact, BlobPlace, ClaimCall, ControlPlane, Error, Hold, Resume, Welcome};
+use baton_control::{
+    Announcement, Artifact, Berth, BlobPlace, ClaimCall, ControlPlane, Error, Hold, Pieces, Resume, Upload, Way,
+    Welcome,
+};
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -62,6 +66,26 @@ impl ControlPlane for Orchestrator {
     async fn get_blob(&self, hold: Hold, blob: BlobRef) -> Result<Bytes, Error> {
         let tenant = self.inner.holder(&hold)?;
         self.inner.get_blob(&tenant, &blob).await
+    }
+
+    async fn open_upload(&self, hold: Hold, upload: Upload) -> Result<Berth, Error> {
+        self.inner.open_upload(&hold, upload).await
+    }
+
+    async fn close_upload(&self, hold: Hold, place: BlobPlace, blob: BlobRef) -> Result<BlobRef, Error> {
+        self.inner.close_upload(&hold, place, blob).await
+    }
+
+    async fn open_download(&self, hold: Hold, blob: BlobRef) -> Result<Way, Error> {
+        self.inner.open_download(&hold, &blob).await
+    }
+
+    async fn put_stream(&self, hold: Hold, upload: Upload, pieces: Pieces) -> Result<BlobRef, Error> {
+        self.inner.put_stream(&hold, upload, pieces).await
+    }
+
+    async fn get_stream(&self, hold: Hold, blob: BlobRef) -> Result<Pieces, Error> {
+        self.inner.get_stream(&hold, &blob).await
     }
 
     async fn list_artifacts(&self, hold: Hold) -> Result<Vec<Artifact>, Error> {

@@ -22,6 +22,7 @@ impl Inner {
         let Holder { tenant, graph, taken } = self.held(&resume.hold)?;
         let Resume { hold, digest, outcome } = resume;
         let used = if taken.is_empty() { Used::default() } else { Used::of(&outcome) };
+        let outcome = self.with_proven_blobs(&tenant, outcome).await?;
         let outcome = self.by_reference(&tenant, outcome).await?;
         let special = self.special(&hold.job, graph).await;
         let (outcome, again) = self.judged(&hold.job, outcome, &special).await?;

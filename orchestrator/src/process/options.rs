@@ -21,6 +21,8 @@ use crate::{Settings, wiring};
 
 const STORE: &str = "redis://127.0.0.1:6379";
 const BROKER: &str = "amqp://127.0.0.1:5672/%2f";
+/// Twice as long as content is referred to again.
+const BLOB_GRACE_MS_MIN: u64 = 2 * baton_blobs::content::REUSED_WITHIN_MS;
 const DATA_DIR: &str = ".baton";
 
 /// Flags. Each setting is also a variable (`BATON_STORE`) and a line of `baton.toml`
@@ -157,6 +159,11 @@ impl Options {
                 .unwrap_or(defaults.admission_fill_percent),
             backlog_max: sources.parse("BATON_BACKLOG_MAX")?.unwrap_or(defaults.backlog_max),
             lane_share: sources.parse("BATON_LANE_SHARE")?.unwrap_or(defaults.lane_share),
+            blob_sweep_ms: sources.parse("BATON_BLOB_SWEEP_MS")?.unwrap_or(defaults.blob_sweep_ms),
+            blob_grace_ms: sources
+                .parse("BATON_BLOB_GRACE_MS")?
+                .unwrap_or(defaults.blob_grace_ms)
+                .max(BLOB_GRACE_MS_MIN),
             cluster_secret: sources.get("BATON_CLUSTER_SECRET"),
             secrets: sources.table("secrets")?,
             seed: random.as_u64_pair().0,

@@ -5,6 +5,7 @@ mod faults;
 mod graphs;
 mod inputs;
 mod operators;
+mod payloads;
 mod quotas;
 mod runs;
 mod store;
@@ -69,11 +70,21 @@ impl Rig {
     }
 
     async fn over(store: Counting, broker: Memory, graphs: Vec<Compiled>, settings: Settings) -> Self {
+        Self::with_blobs(store, broker, baton_blobs::Objects::memory(), graphs, settings).await
+    }
+
+    async fn with_blobs(
+        store: Counting,
+        broker: Memory,
+        blobs: baton_blobs::Objects,
+        graphs: Vec<Compiled>,
+        settings: Settings,
+    ) -> Self {
         let stop = CancellationToken::new();
         let parts = Parts {
             store: Arc::new(store.clone()),
             broker: Arc::new(broker.clone()),
-            blobs: Arc::new(baton_blobs::Objects::memory()),
+            blobs: Arc::new(blobs),
             settings: Settings { seeded_ids: true, ..settings },
             compute: Compute::Inline,
         };

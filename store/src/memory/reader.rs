@@ -11,7 +11,7 @@ use baton_common::{JobId, Partition, TenantId, Timestamp};
 
 use super::MemoryStore;
 use super::rows::PartitionRows;
-use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
+use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, Show, TaskBodies};
 
 #[async_trait]
 impl Reader for MemoryStore {
@@ -196,6 +196,14 @@ impl Reader for MemoryStore {
                 entries.map(|((at, _), key)| (*at, Due { key: key.clone(), attempts: 0 })).collect()
             })
             .unwrap_or_default())
+    }
+
+    async fn scan(&self, show: Show) -> Result<(), Error> {
+        for partition in self.used_partitions() {
+            self.dump(partition).values().for_each(|text| show(text.as_bytes()));
+        }
+        self.shared.data.lock().registry.sources().for_each(|source| show(source.as_bytes()));
+        Ok(())
     }
 
     async fn now(&self) -> Result<Timestamp, Error> {

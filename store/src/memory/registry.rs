@@ -23,6 +23,11 @@ impl RegistryRows {
     pub(super) fn named(cluster: &str) -> Self {
         Self { cluster: cluster.to_owned(), ..Self::default() }
     }
+
+    /// The sources of all graphs.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
+        self.graphs.values().map(|graph| graph.source.as_str())
+    }
 }
 
 #[async_trait]

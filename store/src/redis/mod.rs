@@ -30,6 +30,7 @@ mod replies;
 mod rows;
 mod run_row;
 mod sabotage;
+mod scan;
 mod schedules;
 mod scripts;
 mod sentinel;

@@ -16,7 +16,7 @@ use super::link::Links;
 use super::pack::{Fields, broken};
 use super::run_row::{self, RunRow};
 use super::{RedisStore, events, history, info, keys, lineage, listing, replies, rows, waits};
-use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
+use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, Show, TaskBodies};
 
 #[async_trait]
 impl Reader for RedisStore {
@@ -168,6 +168,10 @@ impl Reader for RedisStore {
         let command = cmd("ZRANGE").arg(keys::due(partition)).arg(0).arg(-1).arg("WITHSCORES").take();
         let members: Vec<(String, f64)> = self.shared.links.command(partition, &command).await?;
         members.into_iter().map(|(member, at)| due(partition, &member, at)).collect()
+    }
+
+    async fn scan(&self, show: Show) -> Result<(), Error> {
+        super::scan::scan(&self.shared.links, &show).await
     }
 
     async fn now(&self) -> Result<Timestamp, Error> {

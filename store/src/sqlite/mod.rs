@@ -11,6 +11,7 @@ mod quotas;
 mod reader;
 mod registry;
 mod rows;
+mod scan;
 mod schedules;
 mod worker;
 
@@ -53,6 +54,7 @@ pub struct SqliteStore {
 }
 
 struct Shared {
+    file: PathBuf,
     cluster: String,
     writer: Thread,
     reader: Thread,
@@ -93,7 +95,7 @@ impl SqliteStore {
         reading.pragma_update(None, "query_only", true).map_err(fault)?;
         let writer = Thread::start("sqlite-writer", connection, options.timings.clone())?;
         let reader = Thread::start("sqlite-reader", reading, options.timings.clone())?;
-        Ok(Self { shared: Arc::new(Shared { cluster, writer, reader, lock }) })
+        Ok(Self { shared: Arc::new(Shared { cluster, writer, reader, file, lock }) })
     }
 
     async fn read<T: Send + 'static>(

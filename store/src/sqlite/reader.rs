@@ -15,7 +15,7 @@ use rusqlite::{Connection, params};
 use super::SqliteStore;
 use super::rows::{decode, fault, groups as all_groups, number, tasks, text, texts, value};
 use super::{event, looks};
-use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, TaskBodies};
+use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, Show, TaskBodies};
 
 #[async_trait]
 impl Reader for SqliteStore {
@@ -177,6 +177,12 @@ impl Reader for SqliteStore {
             Ok(entries)
         })
         .await
+    }
+
+    async fn scan(&self, show: Show) -> Result<(), Error> {
+        let file = self.shared.file.clone();
+        let scanned = tokio::task::spawn_blocking(move || super::scan::scan(&file, &show)).await;
+        scanned.map_err(|error| Error::Unavailable(error.to_string()))?
     }
 
     async fn now(&self) -> Result<Timestamp, Error> {

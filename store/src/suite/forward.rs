@@ -43,6 +43,7 @@ macro_rules! forward_reads {
                 parked(run: RunId) -> Option<(Timestamp, String)>;
                 due(partition: Partition) -> Vec<(Timestamp, Due)>;
                 now() -> Timestamp;
+                scan(show: $crate::Show) -> ();
             } }
             $crate::forward_reads! { @part $wrapper, $inner, $before, Schedules {
                 schedule(id: ScheduleId) -> Option<ScheduleRow>;

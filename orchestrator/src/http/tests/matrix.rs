@@ -135,6 +135,8 @@ const MAY: [(Scope, &[&str]); 5] = [
             "verifyAudit",
             "previewOperation",
             "applyOperation",
+            "Blobs/Sweep",
+            "sweepBlobs",
         ],
     ),
     (
@@ -149,6 +151,9 @@ const MAY: [(Scope, &[&str]); 5] = [
             "ControlPlane/PutBlob",
             "ControlPlane/GetBlob",
             "ControlPlane/ListArtifacts",
+            "Transfer/OpenUpload",
+            "Transfer/CloseUpload",
+            "Transfer/OpenDownload",
             "resumeJob",
         ],
     ),

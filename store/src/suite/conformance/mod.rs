@@ -6,6 +6,7 @@ mod history;
 mod keys;
 mod pauses;
 mod retries;
+mod scan;
 mod schedules;
 mod stopping;
 mod waits;
@@ -56,6 +57,7 @@ pub async fn all(subject: &dyn Subject) {
     story.retries().await;
     story.keys().await;
     story.schedules().await;
+    story.a_scan_shows_every_body().await;
 }
 
 struct Story<'a> {
