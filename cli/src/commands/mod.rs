@@ -2,8 +2,8 @@
 
 mod answer;
 mod audit;
-mod bulk;
 mod blobs;
+mod bulk;
 mod dev;
 mod graph;
 mod graph_test;

@@ -63,8 +63,8 @@ mod types;
 mod updates;
 mod watch;
 
-pub use audit::AuditVerdict;
 pub use crate::collector::BlobSweep;
+pub use audit::AuditVerdict;
 pub use error::{ApiError, ErrorKind};
 pub use history::{ChannelChange, CheckpointPage, CheckpointView, DiffView, StateView};
 pub use migrate::{MigrateRequest, Migrated, MigratedRun, Migration};
