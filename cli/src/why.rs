@@ -8,7 +8,7 @@ use crate::output::{ago, duration, now_ms};
 use crate::paint::{Paint, plain};
 
 /// Kinds that somebody should look at.
-const URGENT: [&str; 5] = ["parked", "unroutable", "no_worker", "broker", "outcome_unknown"];
+const URGENT: [&str; 6] = ["parked", "later_program", "unroutable", "no_worker", "broker", "outcome_unknown"];
 /// Kinds that wait for a person.
 const ASKING: [&str; 3] = ["question", "backoff", "quota"];
 

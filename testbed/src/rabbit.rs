@@ -178,6 +178,20 @@ impl Rabbit {
         Ok(text.lines().filter_map(line).collect())
     }
 
+    /// What a queue holds and who reads it, for people: messages that wait, messages in
+    /// consumers' hands, consumers.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn standing(&self, vhost: &str, queue: &str) -> anyhow::Result<String> {
+        let columns = ["name", "messages_ready", "messages_unacknowledged", "consumers"];
+        let text = self.ctl(&[&["-p", vhost, "list_queues", "--no-table-headers"], &columns[..]].concat())?;
+        let line = text.lines().find_map(|line| line.strip_prefix(queue)?.strip_prefix('\t'));
+        let mut figures = line.unwrap_or_default().split('\t').map(str::trim);
+        let mut next = || figures.next().unwrap_or("?").to_owned();
+        Ok(format!("{} wait, {} in hands, {} consumers", next(), next(), next()))
+    }
+
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(server) = self.server.take() {

@@ -3,6 +3,8 @@
 //! fails alone.
 
 mod drill;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod html;
 pub(crate) mod parse;
 mod pdf;

@@ -70,6 +70,13 @@ impl Entry {
     }
 }
 
+/// Reads one file of a spool, for `fuzz/`.
+#[cfg(fuzzing)]
+#[must_use]
+pub fn read(bytes: &[u8]) -> Option<Resume> {
+    Entry::decode(bytes)
+}
+
 /// What a result is kept under: the same for the same attempt.
 fn name(resume: &Resume) -> String {
     Hasher::new().field(resume.hold.job.to_string()).number(resume.hold.fence.0).finish().to_string()

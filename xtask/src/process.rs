@@ -29,12 +29,16 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 
 /// Runs the program `bin` of the integration tests, with the product's programs built beside it.
 pub(crate) fn run_bin(root: &Path, bin: &str, release: bool, arguments: &[String]) -> anyhow::Result<()> {
-    let profile = release.then_some("--release");
+    if !release {
+        // The whole workspace is what tests build too: nothing is compiled a second time.
+        run(cargo(root).args(["build", "--workspace", "--bins"]))?;
+        let beside = env::current_exe().context("the place of this program")?.with_file_name(bin);
+        return run(Command::new(beside).current_dir(root).args(arguments));
+    }
     let packages = PROGRAMS.iter().flat_map(|package| ["--package", package]);
-    run(cargo(root).args(["build", "--bins"]).args(packages).args(profile))?;
+    run(cargo(root).args(["build", "--bins", "--release"]).args(packages))?;
     run(cargo(root)
-        .args(["run", "--package", "baton-integration-tests", "--bin", bin])
-        .args(profile)
+        .args(["run", "--package", "baton-integration-tests", "--release", "--bin", bin])
         .arg("--")
         .args(arguments))
 }

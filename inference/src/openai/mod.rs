@@ -5,6 +5,8 @@
 //! Retrying is left to the routes and the task machine: one call here is one request.
 
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod names;
 mod stream;
 mod wire;

@@ -33,6 +33,15 @@ pub(super) struct Answer {
     names: Names,
 }
 
+#[cfg(fuzzing)]
+impl Answer {
+    /// What an answer may be that was made of so many bytes.
+    pub(super) fn check(self, bytes: usize) {
+        assert!(self.text.len() <= bytes, "more text than was sent");
+        let _ = whole_calls(self.calls);
+    }
+}
+
 #[derive(Default)]
 struct PartialCall {
     id: String,

@@ -39,7 +39,8 @@ impl Inner {
         let mut answerers: Vec<String> = keys.iter().filter(may).map(|key| key.actor.to_string()).collect();
         answerers.sort();
         answerers.dedup();
-        let around = Around { workers, depths: BTreeMap::new(), broker_ready: self.broker.ready(), answerers };
+        let (broker_ready, reader) = (self.broker.ready(), self.settings.reader);
+        let around = Around { workers, depths: BTreeMap::new(), broker_ready, answerers, reader };
         Ok(Depths { around, now: self.store.now().await? })
     }
 

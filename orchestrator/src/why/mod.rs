@@ -30,6 +30,8 @@ pub(crate) struct Around {
     pub(crate) broker_ready: bool,
     /// Who holds a key that may answer; nobody where the server needs none.
     pub(crate) answerers: Vec<String>,
+    /// Up to which generation of records this program reads runs.
+    pub(crate) reader: u32,
 }
 
 /// One run, and what its answer is made of.
@@ -81,8 +83,9 @@ pub(crate) fn explain(facts: &Facts<'_>) -> Vec<Wait> {
 }
 
 /// The kinds, what an operator must look at first.
-pub(crate) const KINDS: [&str; 20] = [
+pub(crate) const KINDS: [&str; 21] = [
     "parked",
+    "later_program",
     "unroutable",
     "no_worker",
     "broker",
@@ -138,7 +141,14 @@ fn of_run(facts: &Facts<'_>) -> Vec<Wait> {
     let idle = facts.detail.groups.iter().all(|(group, _)| group.info.detached);
     let stops =
         state.status == RunStatus::Cancelling && facts.detail.groups.iter().any(|(group, _)| group.state.at_work > 0);
-    if steps && !stops && (state.closed > 0 || state.superstep == 0 || state.resumed || idle) {
+    if facts.detail.run.info.reader > facts.around.reader {
+        let cure = "start an orchestrator of the version that began it, or of a later one";
+        waits.push(Wait {
+            since: Some(state.ready_at),
+            cure: cure.to_owned(),
+            ..wait("later_program", "", "a later program than this orchestrator began it and has to advance it")
+        });
+    } else if steps && !stops && (state.closed > 0 || state.superstep == 0 || state.resumed || idle) {
         let hidden = facts.ready.is_some_and(|at| at > facts.now) && state.advance_attempts > 0;
         let (code, text) = if facts.computing || hidden {
             ("computing", "its next step is being computed".to_owned())

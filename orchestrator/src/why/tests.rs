@@ -121,6 +121,7 @@ fn around() -> Around {
         depths: BTreeMap::from([("io.normal".to_owned(), Some(depth))]),
         broker_ready: true,
         answerers: Vec::new(),
+        reader: 1,
     }
 }
 
@@ -169,6 +170,18 @@ fn a_run_that_may_be_advanced_says_since_when() {
         (wait.code.as_str(), wait.text.as_str()),
         ("computing", "its next step is being computed, for the 3. time")
     );
+}
+
+#[test]
+fn a_run_of_a_later_program_waits_for_such_a_one() {
+    let mut detail = run(RunStatus::Running);
+    detail.run.info.reader = 2;
+    let mut around = around();
+    let wait = only(&facts(&detail, &around));
+    assert_eq!((wait.code.as_str(), wait.since), ("later_program", Some(Timestamp(10_000))));
+    assert!(wait.cure.contains("start an orchestrator"), "{}", wait.cure);
+    around.reader = 2;
+    assert_ne!(only(&facts(&detail, &around)).code, "later_program");
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod commands;
 mod dump;
 mod events;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod history;
 mod incarnation;
 mod info;

@@ -29,7 +29,8 @@ pub(super) async fn judge(
     }
     for (queue, waiting) in bed.rabbit.queues(&bed.vhost)? {
         if waiting > 0 {
-            found.push(format!("I11: {waiting} messages are left in {queue}"));
+            let standing = bed.rabbit.standing(&bed.vhost, &queue)?;
+            found.push(format!("I11: {waiting} messages are left in {queue} ({standing})"));
         }
     }
     let store = RedisStore::connect(RedisOptions::new(bed.redis.url(), Timings::default())).await?;
