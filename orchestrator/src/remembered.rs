@@ -5,6 +5,7 @@
 use baton_common::ids::{Seq, ThreadKey, Version};
 use baton_common::{Digest, RunId};
 use baton_store::{Error, Store};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ use crate::lru::Lru;
 const RUNS_MAX: usize = 8_192;
 /// And for how long: a server that takes over is seconds behind, not hours.
 const KEPT: Duration = Duration::from_secs(600);
+
+/// Runs that are looked at in one go: thousands must not take a minute.
+const AT_ONCE: usize = 64;
 
 /// A run as this replica saw it written last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,13 +78,9 @@ impl Remembered {
             let lately = runs.iter().filter(|(_, (_, at))| at.elapsed() < KEPT);
             lately.map(|(run, (known, _))| (*run, known.clone())).collect()
         };
-        let mut missing = Vec::new();
-        for (run, known) in all {
-            if let Some(setback) = look(store, run, known).await? {
-                missing.push(setback);
-            }
-        }
-        Ok(missing)
+        let looked = stream::iter(all).map(|(run, known)| look(store, run, known));
+        let found: Vec<Option<Setback>> = looked.buffered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 }
 
