@@ -10,6 +10,7 @@ mod follow;
 mod graph_file;
 mod history;
 mod local;
+mod operate_args;
 mod output;
 mod overview;
 mod paint;

@@ -3,9 +3,9 @@
 use baton_proto::v1;
 use serde_json::{Value, json};
 
-use crate::args::{AuditArgs, AuditCommand, AuditList};
 use crate::client::call;
 use crate::exit::{Exit, Failed};
+use crate::operate_args::{AuditArgs, AuditCommand, AuditList};
 use crate::output::{ago, now_ms, table};
 use crate::paint::Paint;
 use crate::setup::Setup;

@@ -3,9 +3,9 @@
 use baton_proto::v1;
 use serde_json::{Value, json};
 
-use crate::args::{DeadCommand, SelectArgs};
 use crate::client::{Client, call};
 use crate::exit::{Exit, Failed};
+use crate::operate_args::{DeadCommand, SelectArgs};
 use crate::output::{ago, table};
 use crate::paint::plain;
 use crate::setup::Setup;

@@ -15,8 +15,9 @@ mod run;
 mod runs;
 mod schedules;
 
-use crate::args::{Command, RetryArgs, SelectArgs};
+use crate::args::{Command, RetryArgs};
 use crate::exit::{Exit, Failed};
+use crate::operate_args::SelectArgs;
 use crate::setup::Setup;
 
 /// Does what was asked.
