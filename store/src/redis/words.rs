@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// Phrases by their number, each of them at least three bytes long. They only ever grow at the
 /// end: what was written with a number is read with it.
-const PHRASES: [&str; 41] = [
+const PHRASES: [&str; 42] = [
     "{\"seq\":",
     ",\"parent\":",
     ",\"run\":\"",
@@ -53,6 +53,7 @@ const PHRASES: [&str; 41] = [
     "\":{\"type\":\"",
     "\"}},\"required\":[\"",
     "\"],\"type\":\"object\"}},\"show\":[],\"title\":\"",
+    "at_once\":true,\"base\":",
 ];
 
 /// Bytes that stand for the first phrases; white space is not among them.
@@ -233,8 +234,14 @@ fn push_phrase(short: &mut Vec<u8>, number: usize) -> usize {
 
 /// The longest phrase at the beginning of this. What no phrase begins with is told at once.
 fn phrase_at(rest: &[u8]) -> Option<usize> {
-    if !matches!(rest, [b',' | b'{' | b'"', ..] | [b'}' | b']', b',' | b'}', ..] | [b'1', b',', ..] | [b'i', b'o', ..])
-    {
+    if !matches!(
+        rest,
+        [b',' | b'{' | b'"', ..]
+            | [b'}' | b']', b',' | b'}', ..]
+            | [b'1', b',', ..]
+            | [b'i', b'o', ..]
+            | [b'a', b't', b'_', ..]
+    ) {
         return None;
     }
     let found = PHRASES.iter().enumerate().filter(|(_, phrase)| rest.starts_with(phrase.as_bytes()));
