@@ -25,8 +25,11 @@ fn read<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> bool {
     true
 }
 
+/// A form's name, its reader, and what it looks like.
+type Form = (&'static str, fn(&[u8]) -> bool, &'static str);
+
 /// Every form that comes from outside or from a store.
-const FORMS: [(&str, fn(&[u8]) -> bool, &str); 15] = [
+const FORMS: [Form; 15] = [
     ("envelope", read::<Envelope>, include_str!("v1-envelope.jsonl")),
     ("grant", read::<Grant>, include_str!("v1-grant.jsonl")),
     ("outcome", read::<Outcome>, include_str!("v1-outcome.jsonl")),

@@ -11,8 +11,7 @@ use crate::server::{Changing, Server, answer, client};
 fn changing(answers: &[&[&'static str]]) -> (Client, Arc<Changing>) {
     let names = Arc::new(Changing::default());
     *names.answers.lock().unwrap() = answers.iter().map(|answer| answer.to_vec()).collect();
-    let mut policy = Policy::default();
-    policy.connect_timeout_ms = 300;
+    let policy = Policy { connect_timeout_ms: 300, ..Policy::default() };
     (Client::with_lookup(policy, names.clone()), names)
 }
 

@@ -1,6 +1,7 @@
 //! Schedules over HTTP: make, edit, look at, pause, run, fill in, remove.
 
 use axum::http::{Method, StatusCode};
+use axum::response::Response;
 use baton_common::Timestamp;
 use baton_schedule::{Overlap, parse_moment, print_moment};
 use serde_json::json;
@@ -128,19 +129,19 @@ async fn list(call: Call) -> Answer {
 async fn get(mut call: Call) -> Answer {
     let name = call.path.needed_text("schedule")?;
     let next = u32::try_from(call.query.number("next")?.unwrap_or(0)).unwrap_or(u32::MAX);
-    shown(call.services.orchestrator.schedule(&call.caller, &name, next).await)
+    Ok(shown(call.services.orchestrator.schedule(&call.caller, &name, next).await?))
 }
 
 async fn create(mut call: Call) -> Answer {
     let (name, spec) = (call.body.needed_text("name")?, call.body.needed("spec")?);
-    shown(call.services.orchestrator.create_schedule(&call.caller, &name, spec).await)
+    Ok(shown(call.services.orchestrator.create_schedule(&call.caller, &name, spec).await?))
 }
 
 async fn update(mut call: Call) -> Answer {
     let name = call.path.needed_text("schedule")?;
     let (spec, version) = (call.body.needed("spec")?, call.body.number("version")?);
     let version = version.filter(|version| *version > 0);
-    shown(call.services.orchestrator.update_schedule(&call.caller, &name, spec, version).await)
+    Ok(shown(call.services.orchestrator.update_schedule(&call.caller, &name, spec, version).await?))
 }
 
 async fn preview(mut call: Call) -> Answer {
@@ -152,18 +153,18 @@ async fn preview(mut call: Call) -> Answer {
 
 async fn pause(mut call: Call) -> Answer {
     let (name, note) = (call.path.needed_text("schedule")?, call.body.text("note")?.unwrap_or_default());
-    shown(call.services.orchestrator.pause_schedule(&call.caller, &name, &note).await)
+    Ok(shown(call.services.orchestrator.pause_schedule(&call.caller, &name, &note).await?))
 }
 
 async fn resume(mut call: Call) -> Answer {
     let name = call.path.needed_text("schedule")?;
-    shown(call.services.orchestrator.resume_schedule(&call.caller, &name).await)
+    Ok(shown(call.services.orchestrator.resume_schedule(&call.caller, &name).await?))
 }
 
 async fn run(mut call: Call) -> Answer {
     let (name, request) = (call.path.needed_text("schedule")?, call.body.needed_text("request")?);
     let overlap = overlap(&mut call.body)?;
-    shown(call.services.orchestrator.run_schedule(&call.caller, &name, &request, overlap).await)
+    Ok(shown(call.services.orchestrator.run_schedule(&call.caller, &name, &request, overlap).await?))
 }
 
 async fn backfill(mut call: Call) -> Answer {
@@ -176,7 +177,7 @@ async fn backfill(mut call: Call) -> Answer {
         per_minute: u32::try_from(body.number("per_minute")?.unwrap_or(0)).unwrap_or(u32::MAX),
         again: body.flag("again")?,
     };
-    shown(call.services.orchestrator.backfill_schedule(&call.caller, &schedule, asked).await)
+    Ok(shown(call.services.orchestrator.backfill_schedule(&call.caller, &schedule, asked).await?))
 }
 
 async fn delete(mut call: Call) -> Answer {
@@ -185,8 +186,8 @@ async fn delete(mut call: Call) -> Answer {
     Ok(view::json(StatusCode::OK, &json!({ "name": name, "deleted": deleted })))
 }
 
-fn shown(schedule: Result<ScheduleView, ApiError>) -> Answer {
-    Ok(view::json(StatusCode::OK, &schedule?.json))
+fn shown(schedule: ScheduleView) -> Response {
+    view::json(StatusCode::OK, &schedule.json)
 }
 
 fn moment(body: &mut Fields, name: &str) -> Result<Timestamp, ApiError> {
