@@ -15,7 +15,7 @@ pub use self::publishing::*;
 use crate::{Broker, Consumer, Delivery, Message, Published};
 
 /// How long a thing that must happen may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Long enough for a message that must not come to have come.
 pub const QUIET: Duration = Duration::from_millis(300);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::baton::{Baton, Server, until};
+use super::baton::{Baton, Server, example, until};
 
 const TICK: &str = "baton: 1\ngraph: tick\ninput: { due: string }\noutput: { due: input.due }\nstart: a\nnodes:\n  a: { wait: { for: 10ms }, then: end }\n";
 
@@ -58,4 +58,17 @@ fn each_fire_has_one_run_over_a_crash() {
     assert!(seconds.windows(2).all(|pair| pair[1] == pair[0] + 1), "{due:?}");
     assert_eq!(view["counts"]["started"].as_u64(), u64::try_from(runs.len()).ok(), "{view}");
     assert_eq!(view["counts"]["missed"], 0);
+}
+
+#[test]
+fn the_example_is_made_as_its_page_says() {
+    let baton = Baton::new();
+    let server = baton.dev();
+    ask(&baton, &server, &["graph", "apply", &example("hello.yaml")]);
+    let file = example("schedules/weekday-mornings.yaml");
+    let fires = ask(&baton, &server, &["schedules", "preview", &file]);
+    let next = fires["next"][0].as_str().expect("a fire").to_owned();
+    assert!(next.ends_with("T07:00:00Z") || next.ends_with("T08:00:00Z"), "nine in Berlin: {next}");
+    let made = ask(&baton, &server, &["schedules", "create", "greet", &file]);
+    assert_eq!(made["name"], "greet", "{made}");
 }

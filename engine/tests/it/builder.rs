@@ -17,7 +17,7 @@ fn examples() -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+            if path.is_dir() && path.file_name().is_none_or(|name| name != "target" && name != "schedules") {
                 folders.push(path);
             } else if path.to_str().is_some_and(|path| path.ends_with(".yaml") && !path.ends_with(".test.yaml")) {
                 found.push(path);
