@@ -405,6 +405,8 @@ impl<'a> Nemesis<'a> {
                 }
             }
             Undo::EndAlarm => block_in_place(|| {
+                // Who stands still hears nothing.
+                let _ = self.bed.rabbit.thaw();
                 self.bed.rabbit.alarm(false)?;
                 self.bed.rabbit.disk_alarm(false)
             })?,
