@@ -267,4 +267,8 @@ impl Subject for RedisStore {
     async fn rows(&self, partition: Partition) -> Result<BTreeMap<String, String>, Error> {
         dump::dump(&self.shared.links, partition).await
     }
+
+    fn shows_all(&self) -> bool {
+        !self.shared.links.clustered()
+    }
 }

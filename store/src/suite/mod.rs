@@ -30,6 +30,10 @@ pub trait Subject: Store {
     async fn apply_when(&self, op: &Op, now: Timestamp) -> Result<Reply, Error>;
     /// Every row of a partition as text, in the form of [`MemoryStore::dump`].
     async fn rows(&self, partition: Partition) -> Result<BTreeMap<String, String>, Error>;
+    /// Whether a scan can show every body, or refuses.
+    fn shows_all(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]
