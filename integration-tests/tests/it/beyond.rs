@@ -81,7 +81,7 @@ async fn runs_go_on_while_a_slot_moves_from_node_to_node() {
     }
     let tag = format!("{{p{}}}c", moved.partition);
     for _ in 0..3 {
-        let before = store.run(moved).await.unwrap().unwrap().state.superstep;
+        let before = until(&store, moved, "it is there", |_| true).await.state.superstep;
         let run = until(&store, moved, "it goes on", |run| run.state.superstep >= before + 10).await;
         assert!(!run.state.status.is_terminal(), "too short to be moved once more");
         let (from, slot) = cluster.place_of(&tag).unwrap();
