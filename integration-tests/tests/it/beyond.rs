@@ -49,7 +49,9 @@ async fn until(store: &RedisStore, run: RunId, what: &str, ready: impl Fn(&Run) 
         {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what}");
+        if Instant::now() >= deadline {
+            panic!("not within {PATIENCE:?}: {what}; {:?}", store.run(run).await);
+        }
         sleep(Duration::from_millis(10)).await;
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct Links {
 enum Source {
     One { client: Client, config: Box<ConnectionManagerConfig> },
     Sentinel { sentinels: Sentinels, led_by: tokio::sync::Mutex<Option<Named>> },
-    Cluster(Box<ClusterClient>),
+    Cluster { client: Box<ClusterClient>, joining: tokio::sync::Mutex<()> },
 }
 
 impl Links {
@@ -54,7 +54,7 @@ impl Links {
         let response_timeout = Duration::from_millis(options.response_timeout_ms);
         let source = Source::of(&address, response_timeout).map_err(|error| fault(&error))?;
         let count = match &source {
-            Source::Cluster(_) => options.connections.clamp(1, CLUSTER_CONNECTIONS_MAX),
+            Source::Cluster { .. } => options.connections.clamp(1, CLUSTER_CONNECTIONS_MAX),
             _ => options.connections.max(1),
         };
         let links = (0..count).map(|_| RwLock::new(None)).collect();
@@ -73,9 +73,9 @@ impl Links {
                     self.put(place, Wire::Managed(lazy(client, config)?));
                 }
             }
-            Source::Cluster(client) => {
+            Source::Cluster { .. } => {
                 for place in 0..self.links.len() {
-                    self.put(place, Wire::Cluster(client.get_async_connection().await?));
+                    self.follow(place).await?;
                 }
             }
             Source::Sentinel { .. } => {
@@ -91,10 +91,19 @@ impl Links {
         wire
     }
 
-    /// Connects to whom the sentinels name, where nobody else did meanwhile.
+    /// Connects to whom the sentinels name, or to the nodes of the cluster, where nobody else did
+    /// meanwhile.
     async fn follow(&self, place: usize) -> RedisResult<Arc<Wire>> {
-        let Source::Sentinel { sentinels, led_by } = &self.source else {
-            return Err(RedisError::from((ErrorKind::Io, "there is no connection")));
+        let (sentinels, led_by) = match &self.source {
+            Source::Sentinel { sentinels, led_by } => (sentinels, led_by),
+            Source::Cluster { client, joining } => {
+                let _one = joining.lock().await;
+                if let Some(wire) = self.links[place].read().clone() {
+                    return Ok(wire);
+                }
+                return Ok(self.put(place, Wire::Cluster(client.get_async_connection().await?)));
+            }
+            Source::One { .. } => return Err(RedisError::from((ErrorKind::Io, "there is no connection"))),
         };
         let mut led_by = led_by.lock().await;
         if let Some(wire) = self.links[place].read().clone() {
@@ -126,7 +135,7 @@ impl Links {
 
     /// Whether keys lie on several servers.
     pub(super) fn clustered(&self) -> bool {
-        matches!(self.source, Source::Cluster(_))
+        matches!(self.source, Source::Cluster { .. })
     }
 
     /// Whether sentinels say who the primary is.
@@ -142,7 +151,7 @@ impl Links {
                 let named = sentinels.primary().await.map_err(|error| fault(&error))?;
                 self.address.server(&named.host, named.port).map_err(|error| fault(&error))
             }
-            Source::Cluster(_) => self.node_of(partition).await,
+            Source::Cluster { .. } => self.node_of(partition).await,
         }
     }
 
@@ -164,7 +173,7 @@ impl Links {
                 let client = self.client(Partition(0)).await?;
                 sentinel::connect(&client, &self.config(Some(self.response_timeout))).await.map(Wire::Plain)
             }
-            Source::Cluster(client) => client.get_async_connection().await.map(Wire::Cluster),
+            Source::Cluster { client, .. } => client.get_async_connection().await.map(Wire::Cluster),
         };
         made.map_err(|error| fault(&error))
     }
@@ -252,9 +261,9 @@ impl Links {
                         *link.write() = Some(Arc::new(Wire::Managed(fresh)));
                     }
                 }
-                Source::Sentinel { .. } => *link.write() = None,
-                // The client of a cluster finds its nodes again by itself.
-                Source::Cluster(_) => {}
+                // The client of a cluster finds nodes that moved by itself, but one that waited in vain
+                // while slots moved may do so for ever.
+                Source::Sentinel { .. } | Source::Cluster { .. } => *link.write() = None,
             }
         }
     }
@@ -276,7 +285,10 @@ impl Source {
                 sentinels: Sentinels::new(address, sentinels, master)?,
                 led_by: tokio::sync::Mutex::new(None),
             },
-            Place::Cluster(nodes) => Self::Cluster(Box::new(cluster(address, nodes, response_timeout)?)),
+            Place::Cluster(nodes) => Self::Cluster {
+                client: Box::new(cluster(address, nodes, response_timeout)?),
+                joining: tokio::sync::Mutex::default(),
+            },
         })
     }
 }
