@@ -265,37 +265,16 @@ pub(crate) fn beyond(used: Seq, head: Seq) -> Seq {
 #[cfg(test)]
 mod tests {
     use baton_common::records::RunStatus;
-    use baton_common::tool::Priority;
-    use baton_common::{Actor, Gen, GroupId, NodePath, TenantId, ThreadId, Timestamp};
+    use baton_common::{Gen, GroupId, NodePath, TenantId, ThreadId, Timestamp};
     use baton_engine::state::Open;
 
     use super::*;
-
-    fn info() -> RunInfo {
-        let thread = ThreadKey { tenant: TenantId::local(), thread: ThreadId::parse("t").unwrap() };
-        RunInfo {
-            id: RunId::for_submit(&thread, None),
-            thread,
-            actor: Actor::local(),
-            graph: GraphHash(Digest::default()),
-            graph_name: "g".to_owned(),
-            request: None,
-            body_digest: Digest::default(),
-            reader: 1,
-            deadline: None,
-            priority: Priority::Normal,
-            traceparent: None,
-            input: "{}".to_owned(),
-            parent: None,
-            record: false,
-            parallel: None,
-            before: Vec::new(),
-        }
-    }
+    use crate::testing::records::run_info;
 
     #[test]
     fn a_state_is_let_go_to_who_folds_all_that_is_open_and_to_nobody_else() {
-        let (states, info) = (States::default(), info());
+        let thread = ThreadKey { tenant: TenantId::local(), thread: ThreadId::parse("t").unwrap() };
+        let (states, info) = (States::default(), run_info(RunId::for_submit(&thread, None)));
         let mut state = RunState::first(&info, Gen(0), None).unwrap();
         for node in ["a", "b"] {
             let id = GroupId { node: NodePath::parse(node).unwrap(), activation: 1 };

@@ -7,6 +7,7 @@ mod inputs;
 mod operators;
 mod payloads;
 mod quotas;
+pub(crate) mod records;
 mod runs;
 mod store;
 mod tokens;

@@ -3,15 +3,14 @@
 use baton_common::commit::{Question, QuestionForm};
 use baton_common::ids::{ClaimRequest, DispatchSeq, WorkerId};
 use baton_common::records::{
-    Group, GroupInfo, GroupState, Interrupt, InterruptState, Policy, Run, RunInfo, RunState, Task, TaskKind, TaskState,
+    Group, GroupInfo, GroupState, Interrupt, InterruptState, Policy, Run, RunState, Task, TaskKind, TaskState,
 };
-use baton_common::tool::{Effect, Priority, QueueClass, ToolSpec};
-use baton_common::{
-    Actor, Digest, Fence, Gen, GraphHash, InterruptId, JobId, Partition, Seq, TenantId, ThreadId, ThreadKey,
-};
+use baton_common::tool::{Effect, QueueClass, ToolSpec};
+use baton_common::{Digest, Fence, Gen, InterruptId, JobId, Partition, Seq};
 use serde_json::json;
 
 use super::*;
+use crate::testing::records::run_info;
 
 const NOW: Timestamp = Timestamp(100_000);
 
@@ -19,31 +18,10 @@ fn run_id(number: u128) -> RunId {
     RunId { partition: Partition(3), uuid: uuid::Uuid::from_u128(number) }
 }
 
-fn info() -> RunInfo {
-    RunInfo {
-        id: run_id(1),
-        thread: ThreadKey { tenant: TenantId::local(), thread: ThreadId::parse("t").unwrap() },
-        actor: Actor::local(),
-        graph: GraphHash(Digest::of("g")),
-        graph_name: "g".to_owned(),
-        request: None,
-        body_digest: Digest::of("b"),
-        reader: 1,
-        deadline: None,
-        priority: Priority::Normal,
-        traceparent: None,
-        input: "{}".to_owned(),
-        parent: None,
-        record: false,
-        parallel: None,
-        before: Vec::new(),
-    }
-}
-
 fn run(status: RunStatus) -> RunDetail {
     let mut state = RunState::new(status, Timestamp(10_000));
     state.superstep = 1;
-    RunDetail { run: Run { info: info(), state, end: None }, groups: Vec::new(), interrupts: Vec::new() }
+    RunDetail { run: Run { info: run_info(run_id(1)), state, end: None }, groups: Vec::new(), interrupts: Vec::new() }
 }
 
 fn group(kind: TaskKind, count: u32) -> Group {
