@@ -91,8 +91,8 @@ pub enum Error {
     Closed,
 }
 
-/// A message in the hands of a consumer. Dropped without an answer it goes back when the
-/// connection ends, as with a worker that dies.
+/// A message in the hands of a consumer. Dropped without an answer it goes back, as with a
+/// worker that dies: nothing stays in hands that nobody has.
 #[async_trait]
 pub trait Delivery: Send {
     /// The encoded envelope.

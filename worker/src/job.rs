@@ -35,11 +35,11 @@ pub(crate) async fn run(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Del
 async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery>, slot: Arc<OwnedSemaphorePermit>) {
     let job = HeldJob::new(&grant);
     shared.held.add(&job);
-    if fail::point("before_ack").await == Passed::On {
-        // An acknowledgement that is lost brings the message again, and its claim is busy.
-        if let Err(error) = delivery.ack().await {
-            tracing::debug!(%error, "message not acknowledged");
-        }
+    if fail::point("before_ack").await == Passed::Error {
+        // It brings the message again, whose claim is busy.
+        drop(delivery);
+    } else if let Err(error) = delivery.ack().await {
+        tracing::debug!(%error, "message not acknowledged");
     }
     fail::point("after_ack").await;
     let running = Running::new(&shared.status);

@@ -86,6 +86,13 @@ impl MemoryDelivery {
     }
 }
 
+impl Drop for MemoryDelivery {
+    fn drop(&mut self) {
+        // One that was answered is unknown by now.
+        let _ = self.answer(Answer::GiveBack);
+    }
+}
+
 #[async_trait]
 impl Delivery for MemoryDelivery {
     fn body(&self) -> &[u8] {

@@ -84,14 +84,19 @@ struct RabbitDelivery {
     delivery: Box<lapin::message::Delivery>,
 }
 
-impl RabbitDelivery {
-    fn answered(&self, outcome: lapin::Result<bool>) -> Result<(), Error> {
-        self.inbox.answered(self.session);
-        match outcome {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::Unavailable("the delivery's channel is gone".to_owned())),
-            Err(error) => Err(Error::Unavailable(error.to_string())),
-        }
+impl Drop for RabbitDelivery {
+    fn drop(&mut self) {
+        let acker = &self.delivery.acker;
+        // Nobody answers it any more: the subscription gives it back.
+        self.inbox.leave(self.session, acker.usable().then(|| acker.clone()));
+    }
+}
+
+fn answered(outcome: lapin::Result<bool>) -> Result<(), Error> {
+    match outcome {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::Unavailable("the delivery's channel is gone".to_owned())),
+        Err(error) => Err(Error::Unavailable(error.to_string())),
     }
 }
 
@@ -110,18 +115,15 @@ impl Delivery for RabbitDelivery {
     }
 
     async fn ack(self: Box<Self>) -> Result<(), Error> {
-        let outcome = self.delivery.ack(BasicAckOptions::default()).await;
-        self.answered(outcome)
+        answered(self.delivery.ack(BasicAckOptions::default()).await)
     }
 
     async fn give_back(self: Box<Self>) -> Result<(), Error> {
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        let outcome = self.delivery.nack(options).await;
-        self.answered(outcome)
+        answered(self.delivery.nack(options).await)
     }
 
     async fn reject(self: Box<Self>) -> Result<(), Error> {
-        let outcome = self.delivery.reject(BasicRejectOptions { requeue: false }).await;
-        self.answered(outcome)
+        answered(self.delivery.reject(BasicRejectOptions { requeue: false }).await)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use lapin::Acker;
 use lapin::message::Delivery;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -43,6 +44,8 @@ struct Inner {
     turns: Turns,
     prefetch: usize,
     under_way: usize,
+    /// Handed out, and dropped without an answer.
+    left: Vec<Acker>,
     session: u64,
     standing: Standing,
     wants: bool,
@@ -57,6 +60,7 @@ impl Inbox {
             turns: Turns::new(queues),
             prefetch,
             under_way: 0,
+            left: Vec::new(),
             session: 0,
             standing: Standing::Away,
             wants: true,
@@ -93,14 +97,25 @@ impl Inbox {
         }
     }
 
-    /// A delivery of `session` was answered.
-    pub(super) fn answered(&self, session: u64) {
+    /// A delivery of `session` is in nobody's hands any more; `unanswered` is for giving it back.
+    pub(super) fn leave(&self, session: u64, unanswered: Option<Acker>) {
         let mut inner = self.inner.lock();
-        if inner.session == session {
-            inner.under_way = inner.under_way.saturating_sub(1);
-            drop(inner);
-            self.changed.notify_waiters();
+        if inner.session != session {
+            return;
         }
+        inner.under_way = inner.under_way.saturating_sub(1);
+        let left = unanswered.is_some();
+        inner.left.extend(unanswered);
+        drop(inner);
+        self.changed.notify_waiters();
+        if left {
+            self.wish.notify_one();
+        }
+    }
+
+    /// What was dropped without an answer, for giving back.
+    pub(super) fn left(&self) -> Vec<Acker> {
+        std::mem::take(&mut self.inner.lock().left)
     }
 
     pub(super) fn put(&self, index: usize, delivery: Delivery) {
@@ -123,6 +138,7 @@ impl Inbox {
     pub(super) fn renew(&self) {
         let mut inner = self.inner.lock();
         inner.buffers.iter_mut().for_each(VecDeque::clear);
+        inner.left.clear();
         inner.session += 1;
         inner.under_way = 0;
     }

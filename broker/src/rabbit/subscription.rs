@@ -24,6 +24,10 @@ use super::topology::Topology;
 /// How long the broker may take to end a subscription.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the broker may take to do what the consumer wishes: end all subscriptions, or begin
+/// them.
+const HEED_PATIENCE: Duration = Duration::from_secs(15);
+
 /// How often a quiet subscription is compared with what the broker says.
 const LOOK: Duration = Duration::from_secs(3);
 
@@ -78,7 +82,10 @@ impl Subscription {
                     suspicions = 0;
                     session.receive(incoming)
                 }
-                () = self.inbox.wish.notified() => session.heed().await.map_err(|error| error.to_string()),
+                () = self.inbox.wish.notified() => match timeout(HEED_PATIENCE, session.heed()).await {
+                    Ok(outcome) => outcome.map_err(|error| error.to_string()),
+                    Err(_) => Err("no answer in time".to_owned()),
+                },
                 _ = looks.tick() => if self.is_more_here(&here, up).await {
                     Err("a queue is back".to_owned())
                 } else {
@@ -204,6 +211,9 @@ impl Session<'_> {
     /// Does what the consumer wishes by now.
     async fn heed(&mut self) -> lapin::Result<()> {
         let inbox = &self.owner.inbox;
+        for left in inbox.left() {
+            left.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await?;
+        }
         match (inbox.standing(), inbox.wishes()) {
             (Standing::Subscribed, (false, _)) => self.pause().await,
             (Standing::Paused, (true, true)) => self.fetch().await,

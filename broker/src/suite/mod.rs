@@ -32,6 +32,7 @@ macro_rules! broker_suite {
             a_closed_broker_says_so,
             an_acknowledged_message_is_gone,
             a_message_given_back_comes_again,
+            a_delivery_that_is_dropped_comes_again,
             a_rejected_message_is_a_dead_letter,
             a_dropped_consumer_gives_back_what_it_had,
             prefetch_bounds_what_is_under_way,
