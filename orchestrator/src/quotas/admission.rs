@@ -39,7 +39,7 @@ impl Inner {
         let percent = u64::from(self.settings.admission_fill_percent);
         if percent > 0
             && let Some(fill) = self.store.fill().await?
-            && fill.used / 100 * 100 >= fill.most / 100 * percent
+            && fill.used >= fill.most / 100 * percent
         {
             return Ok(Some(format!("the store uses {} of {} bytes", fill.used, fill.most)));
         }

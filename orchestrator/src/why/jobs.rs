@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use baton_broker::JOB_QUEUES;
 use baton_common::Timestamp;
 use baton_common::ids::WorkerId;
-use baton_common::records::{Group, Task, TaskState};
+use baton_common::records::{Group, GroupInfo, Task, TaskState};
 
 use super::group::{indexes, only, under_way};
 use super::{Facts, wait};
-use crate::api::Wait;
+use crate::api::{Wait, WorkerView};
 
 /// Workers that are named where none fits.
 const WORKERS_SHOWN: usize = 3;
@@ -124,6 +125,15 @@ fn unclaimed(facts: &Facts<'_>, group: &Group, count: u32, since: Option<Timesta
         return Some(Wait { count, since, ..wait });
     }
     let text = match facts.around.depths.get(queue) {
+        // Workers take no messages while they are full.
+        Some(Some(depth)) if depth.consumers == 0 => {
+            let (ready, fitting) = (depth.ready, fitting(facts, group));
+            format!(
+                "{} dispatched to {queue}, which holds {ready} messages that nobody takes now: {fitting} workers for it \
+                 are full, or have just gone",
+                jobs(group, count)
+            )
+        }
         Some(Some(depth)) => {
             let (ready, consumers) = (depth.ready, depth.consumers);
             format!(
@@ -163,20 +173,32 @@ fn nobody(facts: &Facts<'_>, group: &Group, count: u32) -> Option<Wait> {
             ..wait("unroutable", &node, format!("{jobs} for queue {queue}, which does not exist"))
         });
     }
-    let knows =
-        |worker: &crate::api::WorkerView| worker.tools.iter().any(|known| known.name == *tool && known.major == major);
-    if !workers.is_empty() && !workers.iter().any(knows) {
+    if !workers.is_empty() && !workers.iter().any(|worker| knows(worker, info)) {
         let text =
             format!("{jobs} for tool {tool}@{major}, which no worker has announced; there are: {}", there(facts));
         let cure = format!("start a worker with {tool}");
         return Some(Wait { cure, ..wait("no_worker", &node, text) });
     }
-    if matches!(depth, Some(Some(depth)) if depth.consumers == 0) {
+    if matches!(depth, Some(Some(depth)) if depth.consumers == 0) && fitting(facts, group) == 0 {
         let text = format!("{jobs} in queue {queue} and no worker on it; there are: {}", there(facts));
         let cure = format!("start a worker for {queue}");
         return Some(Wait { cure, ..wait("no_worker", &node, text) });
     }
     None
+}
+
+/// Whether it has announced the tool of the group.
+fn knows(worker: &WorkerView, info: &GroupInfo) -> bool {
+    worker.tools.iter().any(|known| known.name == info.tool && known.major == info.tool_major)
+}
+
+/// Workers that could take a job of the group, whether they have room now or not. Who has a tool
+/// that names a capability is taken to serve it.
+fn fitting(facts: &Facts<'_>, group: &Group) -> usize {
+    let info = &group.info;
+    let shared = JOB_QUEUES.contains(&info.queue.as_str());
+    let fits = |worker: &&WorkerView| knows(worker, info) && (!shared || worker.class == info.class);
+    facts.around.workers.iter().filter(fits).count()
 }
 
 /// Which workers there are.

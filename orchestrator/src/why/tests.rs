@@ -206,6 +206,18 @@ fn a_job_that_no_worker_can_take_says_so_and_who_is_there() {
 }
 
 #[test]
+fn a_job_whose_workers_are_all_full_waits_in_its_queue() {
+    let detail = with(TaskKind::Job, vec![task(TaskState::Dispatched { at: NOW })]);
+    let mut full = around();
+    full.depths.insert("io.normal".to_owned(), Some(Depth { ready: 7, consumers: 0 }));
+    let wait = only(&facts(&detail, &full));
+    assert_eq!(wait.code, "queued", "who is full takes no messages");
+    assert!(wait.text.contains("holds 7 messages that nobody takes now: 1 workers"), "{}", wait.text);
+    full.workers[0].class = QueueClass::Cpu;
+    assert_eq!(only(&facts(&detail, &full)).code, "no_worker", "it reads other queues");
+}
+
+#[test]
 fn a_job_that_is_tried_again_says_when_and_what_failed() {
     let mut late = task(TaskState::Publishable { not_before: Timestamp(130_000) });
     (late.app_attempts, late.trouble) = (2, Some("transient connection_refused".to_owned()));
