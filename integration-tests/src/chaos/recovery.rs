@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::events::Seen;
 use super::fault::Strike;
 use super::history::Ran;
-use super::load::Kind;
+use super::load::{Kind, Wanted};
 
 /// What one kind of fault did.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,8 @@ pub struct Row {
     pub doubled: usize,
     /// Milliseconds to the next event of each.
     pub recovery_ms: Vec<i64>,
+    /// The longest of these, and which run it was: between which events it stood still.
+    pub slowest: Option<(i64, String)>,
 }
 
 impl Row {
@@ -47,14 +50,31 @@ pub fn rows(strikes: &[Strike], runs: &[Ran], lost: &[String], doubled: &[String
             row.runs += 1;
             row.lost += usize::from(lost.contains(&ran.wanted.request));
             row.doubled += usize::from(doubled.contains(&ran.wanted.request));
-            row.recovery_ms.extend(stood_still(ran, strike));
+            let Some((ms, between)) = stood_still(ran, strike) else { continue };
+            row.recovery_ms.push(ms);
+            if row.slowest.as_ref().is_none_or(|(slowest, _)| ms > *slowest) {
+                let id = ran.accepted.last().map_or("?", |(id, _)| id.as_str());
+                let Wanted { kind, request, .. } = &ran.wanted;
+                row.slowest = Some((ms, format!("{kind:?} {request} {id}, {between}")));
+            }
         }
     }
     rows
 }
 
-/// How long a run stood still; nothing where it waited by right.
-fn stood_still(ran: &Ran, strike: &Strike) -> Option<i64> {
+/// What stood still for longer than this is told by name, in milliseconds.
+const LONG_MS: i64 = 10_000;
+
+/// The slowest run of each row that took long.
+#[must_use]
+pub fn slow(rows: &BTreeMap<String, Row>) -> Vec<String> {
+    let slowest = rows.iter().filter_map(|(name, row)| Some((name, row.slowest.as_ref()?)));
+    let long = slowest.filter(|(_, (ms, _))| *ms > LONG_MS);
+    long.map(|(name, (ms, run))| format!("longest after {name}: {ms} ms, {run}")).collect()
+}
+
+/// How long a run stood still, and between what; nothing where it waited by right.
+fn stood_still(ran: &Ran, strike: &Strike) -> Option<(i64, String)> {
     if ran.wanted.kind == Kind::Child {
         return None; // What its children do are events of theirs.
     }
@@ -63,5 +83,7 @@ fn stood_still(ran: &Ran, strike: &Strike) -> Option<i64> {
         return None;
     }
     let next = ran.events.iter().find(|event| event.at_ms > strike.at_ms)?;
-    Some((next.at_ms - strike.until_ms).max(0))
+    let told = |event: &Seen| format!("{} {} {}", event.seq, event.kind, event.group);
+    let between = format!("from {} to {}", told(before), told(next));
+    Some(((next.at_ms - strike.until_ms).max(0), between))
 }

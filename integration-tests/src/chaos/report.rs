@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::fault::{COMPONENTS, Strike};
-use super::recovery::Row;
+use super::recovery::{self, Row};
 
 /// What a drill showed.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl Report {
         for (name, count) in &self.counts {
             let _ = writeln!(text, "{name}: {count}");
         }
-        for note in &self.notes {
+        for note in recovery::slow(&self.rows).iter().chain(&self.notes) {
             let _ = writeln!(text, "{note}");
         }
         match self.violations.len() {
@@ -103,6 +103,7 @@ impl Report {
             "faults": rows.collect::<serde_json::Map<_, _>>(),
             "kills": self.kills,
             "counts": self.counts.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "slow": recovery::slow(&self.rows),
             "notes": self.notes,
             "violations": self.violations,
         })
