@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::clock::now_ms;
 
 /// Samples are kept this long, in milliseconds.
-const KEPT_MS: i64 = 5_000;
+const KEPT_MS: i64 = 10_000;
 
 /// Looks at the log while it lives.
 pub(super) struct AofWatch {
@@ -42,12 +42,18 @@ impl AofWatch {
         Ok(Self { samples, over, thread: Some(thread) })
     }
 
-    /// How long the log was at most `ms` milliseconds ago, and when that was.
+    /// How long the log was at most `ms` milliseconds ago, and when it became so long.
     pub(super) fn before(&self, ms: i64) -> Option<(i64, u64)> {
-        let samples = self.samples.lock();
-        let (last, _) = *samples.back()?;
-        samples.iter().find(|(at, _)| *at >= last - ms).copied()
+        since(&self.samples.lock(), ms)
     }
+}
+
+/// A log that does not grow says nothing about what was acknowledged meanwhile: its server may be
+/// unable to write, or wait for a disk that is busy.
+fn since(samples: &VecDeque<(i64, u64)>, ms: i64) -> Option<(i64, u64)> {
+    let (last, _) = *samples.back()?;
+    let (_, length) = *samples.iter().find(|(at, _)| *at >= last - ms)?;
+    samples.iter().find(|(_, before)| *before == length).copied()
 }
 
 impl Drop for AofWatch {
@@ -62,4 +68,18 @@ impl Drop for AofWatch {
 fn newest(folder: &Path) -> Option<PathBuf> {
     let logs = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     logs.filter(|path| path.to_string_lossy().ends_with(".incr.aof")).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_stood_still_is_as_old_as_its_last_byte() {
+        let samples = VecDeque::from([(100, 7), (110, 9), (120, 12), (130, 12), (140, 12), (150, 15)]);
+        assert_eq!(since(&samples, 40), Some((110, 9)));
+        assert_eq!(since(&samples, 10), Some((120, 12)), "nothing was written from 120 to 140");
+        assert_eq!(since(&samples, 0), Some((150, 15)));
+        assert_eq!(since(&VecDeque::new(), 10), None);
+    }
 }
