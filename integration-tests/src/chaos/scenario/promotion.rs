@@ -118,8 +118,19 @@ async fn promoted(
     let told = audited(api, strike.at_ms, &[], &[]).await?;
     report.count(&format!("runs that went back, by the audit log, round {round}"), told.len());
     let before = rig.history.runs().into_iter().filter(|ran| ran.ended_ms.is_some_and(|at| at < kept_ms));
-    let unfounded = before.filter(|ran| ran.accepted.iter().any(|(run, _)| told.contains_key(run))).count();
-    report.expect(unfounded == 0, format!("{unfounded} runs are said to have gone back that had ended before"));
+    let unfounded: Vec<String> = before
+        .flat_map(|ran| {
+            let entries = ran.accepted.iter().filter_map(|(run, _)| told.get(run)).flatten();
+            let early = kept_ms - ran.ended_ms.unwrap_or(kept_ms);
+            let tell = |entry: &AuditEntry| {
+                let AuditEntry { verdict, before, after, .. } = entry;
+                format!("{} {} {verdict} from {before} to {after}, {early} ms before", ran.wanted.request, entry.run_id)
+            };
+            entries.map(tell).collect::<Vec<_>>()
+        })
+        .collect();
+    let none = unfounded.is_empty();
+    report.expect(none, format!("runs are said to have gone back that had ended before: {unfounded:?}"));
     if !held_back {
         let lost = old.iter().chain(&new).filter(|run| told.contains_key(*run)).count();
         report.expect(lost == 0, format!("{lost} runs went back though the replica had all of them"));
