@@ -1,4 +1,4 @@
-//! What every program of Baton does alike: logs and traces, and beside them reading
+//! What every program of Baton does alike: logs, traces and metrics, and beside them reading
 //! settings, ending at a signal and obeying fault drills.
 //!
 //! One call sets logs and traces up, one guard brings both down.
@@ -13,6 +13,7 @@ mod export;
 mod filter;
 mod init;
 mod logs;
+pub mod metrics;
 pub mod names;
 mod options;
 mod panics;
