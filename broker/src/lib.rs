@@ -99,6 +99,10 @@ pub trait Delivery: Send {
     fn body(&self) -> &[u8];
     /// The queue it came from.
     fn queue(&self) -> &str;
+    /// The queue it was published to, where that is another: of a dead letter.
+    fn origin(&self) -> &str {
+        self.queue()
+    }
     /// Whether it was delivered before.
     fn redelivered(&self) -> bool;
     /// It is dealt with.

@@ -41,6 +41,9 @@ pub struct Envelope {
     /// Lets an authenticated worker of the class claim this job and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permit: Option<String>,
+    /// When it was published, by the store's clock; tells how long it waited and decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_at: Option<Timestamp>,
 }
 
 /// A job handed to a worker: everything it needs to run one attempt.

@@ -38,6 +38,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_GRPC_ADDR",
     "BATON_HTTP_ADDR",
     "BATON_LOG",
+    "BATON_METRICS_ADDR",
     "BATON_ORCHESTRATOR",
     "BATON_QUEUES",
     "BATON_READER",
@@ -57,7 +58,7 @@ pub const KNOWN: &[&str] = &[
 
 /// Tables of `baton.toml` with names of the operator's own, or read by their owners.
 pub const TABLES: &[&str] =
-    &["documents", "egress", "files", "providers", "routes", "secrets", "slack", "timing", "webhooks"];
+    &["documents", "egress", "files", "prices", "providers", "routes", "secrets", "slack", "timing", "webhooks"];
 
 const PREFIX: &str = "BATON_";
 const TIMING: &str = "BATON_TIMING_";

@@ -6,6 +6,8 @@
 pub mod grpc;
 pub mod transfer;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use baton_common::ids::{ClaimRequest, Fence, JobId, WorkerId};
 use baton_common::job::{ClaimAnswer, Envelope, Outcome, RenewAnswer, ResumeAnswer};
@@ -32,6 +34,11 @@ pub struct Announcement {
     pub place: String,
     /// Program version.
     pub version: String,
+    /// The queues it takes from, without the lanes beside them; those of its class where none is
+    /// said.
+    pub queues: Vec<String>,
+    /// How many jobs it has in hand, by the queue they came from.
+    pub held: BTreeMap<String, u32>,
 }
 
 /// What the control plane answers to an announcement.

@@ -1,4 +1,4 @@
-//! The part of `baton.toml` that speaks of models: `[providers.NAME]` and `[routes.NAME]`.
+//! The part of `baton.toml` that speaks of models: `[providers.NAME]`, `[routes.NAME]` and `[prices.NAME]`.
 //! Opening what it names is left to [`crate::Routes`].
 
 use std::collections::BTreeMap;
@@ -7,20 +7,23 @@ use std::path::PathBuf;
 use baton_common::Failure;
 use serde::{Deserialize, Serialize};
 
+use crate::Price;
 use crate::openai::{Endpoint, Secret, Structured};
 
 /// Milliseconds without a byte after which a call is given up, unless configured: longer
 /// than slow models think before their first word.
 const IDLE_MS: u64 = 120_000;
 
-/// Both tables.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The tables.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// Servers of models, by the name that candidates use.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// Routes, by the name that graphs use.
     pub routes: BTreeMap<String, RouteConfig>,
+    /// Prices, by the name of the model that answers.
+    pub prices: BTreeMap<String, Price>,
 }
 
 /// A named model choice.

@@ -12,7 +12,7 @@ use crate::extractive::Extractive;
 use crate::http::Http;
 use crate::openai::OpenAi;
 use crate::scripted::Scripted;
-use crate::{ChatModel, ChatReply, ChatRequest, Delta, DeltaSink, ModelConfig};
+use crate::{ChatModel, ChatReply, ChatRequest, Delta, DeltaSink, ModelConfig, Price};
 
 /// The routes of one worker.
 #[derive(Clone)]
@@ -20,13 +20,14 @@ pub struct Routes {
     routes: BTreeMap<String, Vec<Arc<dyn ChatModel>>>,
     /// Whether names that are not configured answer with `extractive`.
     open: bool,
+    prices: BTreeMap<String, Price>,
 }
 
 impl Routes {
     /// Without any configuration every route is `extractive`.
     #[must_use]
     pub fn extractive() -> Self {
-        Self { routes: BTreeMap::new(), open: true }
+        Self { routes: BTreeMap::new(), open: true, prices: BTreeMap::new() }
     }
 
     /// The configured routes; their servers are reached over `http`.
@@ -35,7 +36,11 @@ impl Routes {
     /// `invalid` when a candidate cannot be read, a provider is unknown, a key is missing
     /// or a script cannot be opened.
     pub fn from_config(config: &ModelConfig, http: &Arc<dyn Http>) -> Result<Self, Failure> {
-        let mut routes = Self { routes: BTreeMap::new(), open: config.routes.is_empty() };
+        if let Some((model, _)) = config.prices.iter().find(|(_, price)| !price.is_sound()) {
+            return Err(Failure::invalid("route_invalid", format!("the price of {model:?} is below nothing")));
+        }
+        let prices = config.prices.clone();
+        let mut routes = Self { routes: BTreeMap::new(), open: config.routes.is_empty(), prices };
         for (name, route) in &config.routes {
             let mut models: Vec<Arc<dyn ChatModel>> = Vec::new();
             let candidates = config.candidates(route).map_err(|failure| at_route(name, failure))?;
@@ -56,6 +61,18 @@ impl Routes {
     pub fn with(mut self, name: impl Into<String>, models: Vec<Arc<dyn ChatModel>>) -> Self {
         self.routes.insert(name.into(), models);
         self
+    }
+
+    /// A route's name where it is configured; `extractive` stands for all others.
+    #[must_use]
+    pub fn known(&self, route: &str) -> &str {
+        self.routes.get_key_value(route).map_or("extractive", |(name, _)| name)
+    }
+
+    /// What an answer cost, in dollars; nothing where its model has no price.
+    #[must_use]
+    pub fn cost(&self, reply: &ChatReply) -> Option<f64> {
+        self.prices.get(&reply.model).map(|price| price.of(&reply.usage))
     }
 
     /// Asks the route's candidates in order until one answers.

@@ -17,6 +17,12 @@ impl Clock {
         *self.told.lock() = Some((now, Instant::now()));
     }
 
+    /// About what the store's clock shows now; nothing where it never told.
+    pub(crate) fn now(&self) -> Option<Timestamp> {
+        let (told, then) = (*self.told.lock())?;
+        Some(told.plus_ms(u64::try_from(then.elapsed().as_millis()).unwrap_or(0)))
+    }
+
     /// About when the store's clock will show `at`.
     pub(crate) fn instant_of(&self, at: Timestamp) -> Instant {
         let (told, then) = self.told.lock().unwrap_or_else(|| (at, Instant::now()));

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use baton_common::GraphHash;
@@ -49,6 +49,8 @@ pub enum Compute {
 pub struct Pool {
     work: mpsc::Sender<Work>,
     paces: Arc<Mutex<BTreeMap<GraphHash, Arc<Pace>>>>,
+    threads: usize,
+    busy: Arc<AtomicUsize>,
 }
 
 /// Why there is no result.
@@ -70,14 +72,15 @@ impl Compute {
     pub fn threads(count: usize) -> std::io::Result<Self> {
         let (work, waiting) = mpsc::channel::<Work>(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
-        for number in 0..count.max(1) {
-            let waiting = waiting.clone();
+        let (threads, busy) = (count.max(1), Arc::<AtomicUsize>::default());
+        for number in 0..threads {
+            let (waiting, busy) = (waiting.clone(), busy.clone());
             std::thread::Builder::new()
                 .name(format!("compute-{number}"))
                 .stack_size(STACK_BYTES)
-                .spawn(move || serve(&waiting))?;
+                .spawn(move || serve(&waiting, &busy))?;
         }
-        Ok(Self::Threads(Pool { work, paces: Arc::default() }))
+        Ok(Self::Threads(Pool { work, paces: Arc::default(), threads, busy }))
     }
 
     /// How quick the steps of that graph have been; `None` where all is done in place.
@@ -89,6 +92,14 @@ impl Compute {
             paces.clear();
         }
         Some(paces.entry(graph).or_default().clone())
+    }
+
+    /// How many threads compute now, and how many there are.
+    pub(crate) fn taken(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Inline => None,
+            Self::Threads(pool) => Some((pool.busy.load(Ordering::Relaxed), pool.threads)),
+        }
     }
 
     /// Runs `work` and answers what it returns.
@@ -149,11 +160,13 @@ impl Pace {
     }
 }
 
-fn serve(waiting: &Mutex<mpsc::Receiver<Work>>) {
+fn serve(waiting: &Mutex<mpsc::Receiver<Work>>, busy: &AtomicUsize) {
     loop {
         let next = waiting.lock().blocking_recv();
         let Some(work) = next else { return };
+        busy.fetch_add(1, Ordering::Relaxed);
         work();
+        busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

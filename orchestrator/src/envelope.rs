@@ -34,6 +34,7 @@ impl Inner {
             tenant,
             traceparent: traceparent.map(str::to_owned),
             permit: Some(permit),
+            published_at: self.clock.now(),
         };
         let mut body = serde_json::to_vec(&envelope).ok()?;
         if body.len() > ENVELOPE_BYTES_MAX {

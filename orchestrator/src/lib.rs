@@ -24,6 +24,7 @@ pub mod listener;
 mod load;
 mod lru;
 mod marks;
+mod measure;
 mod ops;
 mod orchestrator;
 mod plane;

@@ -26,6 +26,7 @@ use crate::keys::Keys;
 use crate::load::States;
 use crate::lru::Lru;
 use crate::marks::Marks;
+use crate::measure::Looked;
 use crate::progress::Progress;
 use crate::publisher::Opened;
 use crate::remembered::Remembered;
@@ -80,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) progress: Progress,
     pub(crate) inflight: Inflight,
     pub(crate) advances: Arc<Semaphore>,
+    pub(crate) sweeps: Arc<Semaphore>,
+    pub(crate) looked: Looked,
     pub(crate) announced: Notify,
     pub(crate) quotas: crate::quotas::Known,
     pub(crate) lanes: crate::lanes::Lanes,
@@ -111,6 +114,8 @@ impl Orchestrator {
             progress: Progress::default(),
             inflight: Inflight::default(),
             advances: Arc::new(Semaphore::new(parts.settings.advances_max.max(1))),
+            sweeps: Arc::new(Semaphore::new(parts.settings.sweeps_max.max(1))),
+            looked: Looked::default(),
             announced: Notify::new(),
             quotas: crate::quotas::Known::default(),
             lanes: crate::lanes::Lanes::new(parts.settings.lane_share),

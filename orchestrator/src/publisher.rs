@@ -11,7 +11,8 @@ use baton_common::ids::DispatchSeq;
 use baton_common::records::{GroupInfo, RunInfo, TaskKind};
 use baton_common::transition::Publishable;
 use baton_common::{Digest, GroupId, JobId, RunId};
-use baton_telemetry::{SpanExt as _, names};
+use baton_telemetry::{SpanExt as _, metrics, names};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::fail::{self, Passed};
@@ -31,6 +32,8 @@ pub(crate) struct Opened {
 pub(crate) struct Batch {
     pub(crate) group: Arc<Opened>,
     pub(crate) tasks: Vec<Publishable>,
+    /// Since when they may go.
+    pub(crate) since: Instant,
 }
 
 impl Inner {
@@ -50,7 +53,7 @@ impl Inner {
             let free = (0_u32..).zip(&group.tasks).filter(|(_, task)| task.needs.is_empty());
             let released = free.take(under_way as usize).map(|(index, _)| index);
             let tasks = released.map(|index| Publishable { job: job(index), seq: DispatchSeq(1) }).collect();
-            Batch { group: opened, tasks }
+            Batch { group: opened, tasks, since: Instant::now() }
         })
         .collect()
     }
@@ -71,16 +74,20 @@ impl Inner {
         if released.is_empty() || !self.broker.ready() {
             return;
         }
-        let inner = self.clone();
+        let (inner, since) = (self.clone(), Instant::now());
         self.start(async move {
-            if let Err(error) = inner.publish_by_group(released).await {
+            if let Err(error) = inner.publish_by_group(released, since).await {
                 tracing::debug!(%error, "released tasks left to the sweeper");
             }
         });
     }
 
     /// Publishes tasks, looking up what their messages need.
-    async fn publish_by_group(self: &Arc<Self>, tasks: Vec<Publishable>) -> Result<(), baton_store::Error> {
+    async fn publish_by_group(
+        self: &Arc<Self>,
+        tasks: Vec<Publishable>,
+        since: Instant,
+    ) -> Result<(), baton_store::Error> {
         let mut by_group = std::collections::BTreeMap::<(RunId, GroupId), Vec<Publishable>>::new();
         for task in tasks {
             by_group.entry((task.job.run, task.job.group.clone())).or_default().push(task);
@@ -88,12 +95,16 @@ impl Inner {
         for ((run, group), tasks) in by_group {
             let Some(info) = self.run_info(run).await? else { continue };
             let Some(group) = self.opened_group(run, &group).await? else { continue };
-            self.publish(&info, vec![Batch { group, tasks }]).await;
+            self.publish(&info, vec![Batch { group, tasks, since }]).await;
         }
         Ok(())
     }
 
-    async fn opened_group(&self, run: RunId, group: &GroupId) -> Result<Option<Arc<Opened>>, baton_store::Error> {
+    pub(crate) async fn opened_group(
+        &self,
+        run: RunId,
+        group: &GroupId,
+    ) -> Result<Option<Arc<Opened>>, baton_store::Error> {
         let key = (run, group.clone());
         if let Some(opened) = self.opened.lock().get(&key) {
             return Ok(Some(opened));
@@ -135,7 +146,7 @@ impl Inner {
                     Some(mut message) => {
                         message.queue = self.lane_of(&message.queue, &run.thread.tenant, &task.job);
                         messages.push(message);
-                        sent.push(task);
+                        sent.push((task, batch.since));
                     }
                     None => tracing::error!(job = %task.job, "no message can be made for this job"),
                 }
@@ -148,18 +159,26 @@ impl Inner {
         }
     }
 
-    async fn publish_some(&self, messages: Vec<baton_broker::Message>, tasks: Vec<Publishable>) {
+    async fn publish_some(&self, messages: Vec<baton_broker::Message>, tasks: Vec<(Publishable, Instant)>) {
         match fail::point("before_publish").await {
             Passed::On => {}
             Passed::Error => return,
             Passed::Dup => drop(self.broker.publish(messages.clone()).await),
         }
+        let metrics = metrics::orchestrator();
+        let began = Instant::now();
         let answers = self.broker.publish(messages).await;
+        metrics.publish.observe(metrics::seconds(began.elapsed()));
         if fail::point("before_confirm").await == Passed::Error {
             return;
         }
         let mut confirmed = Vec::with_capacity(tasks.len());
-        for (task, answer) in tasks.into_iter().zip(answers) {
+        for ((task, since), answer) in tasks.into_iter().zip(answers) {
+            if answer == Published::Confirmed {
+                metrics.dispatch_lag.observe(metrics::seconds(since.elapsed()));
+            } else {
+                metrics.broker_errors.inc();
+            }
             match answer {
                 Published::Confirmed => confirmed.push(task),
                 Published::Unroutable => tracing::warn!(job = %task.job, "no queue takes this job"),

@@ -15,6 +15,7 @@ use baton_common::transition::{ClosedGroup, Due, DuePage, Op, PopDue, Reply};
 use baton_common::{JobId, Partition, TenantId, Timestamp};
 
 pub mod audit;
+mod counts;
 mod live;
 pub mod machine;
 pub mod memory;
@@ -33,6 +34,7 @@ pub mod sqlite;
 pub mod suite;
 
 pub use self::redis::{RedisOptions, RedisStore};
+pub use counts::Counts;
 pub use live::Live;
 pub use memory::MemoryStore;
 pub use meter::{ASK_AGAIN_MS, MeterAct, MeterLimit, MeterRow, MeterSeen, Metered};
@@ -95,6 +97,12 @@ pub trait Store: Reader + Registry + Quotas + Schedules + Send + Sync {
     /// How full it is, where it has a bound.
     async fn fill(&self) -> Result<Option<Fill>, Error> {
         Ok(None)
+    }
+
+    /// How many runs are open and questions asked, over all tenants: from what is kept for it, at a
+    /// cost that does not grow with the number of runs.
+    async fn counts(&self) -> Result<Counts, Error> {
+        Ok(Counts::default())
     }
 
     /// Ends background work and connections.

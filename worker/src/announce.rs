@@ -8,13 +8,16 @@ use baton_control::{Announcement, ControlPlane, Error, Welcome};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, Dice};
+use crate::held::Held;
 use crate::reach::Reach;
 use crate::settings::Settings;
 
 /// Announces this worker.
 pub(crate) struct Announcer {
     pub(crate) control: Arc<dyn ControlPlane>,
+    /// All that does not change.
     pub(crate) announcement: Announcement,
+    pub(crate) held: Held,
     pub(crate) reach: Reach,
     pub(crate) dice: Arc<Dice>,
     pub(crate) settings: Arc<Settings>,
@@ -75,7 +78,8 @@ impl Announcer {
     async fn once(&self) -> Result<Welcome, Error> {
         let limit = Duration::from_millis(self.settings.call_timeout_ms);
         let late = |_| Error::Unavailable("no answer to an announcement".to_owned());
-        tokio::time::timeout(limit, self.control.announce(self.announcement.clone())).await.map_err(late)?
+        let announcement = Announcement { held: self.held.by_queue(), ..self.announcement.clone() };
+        tokio::time::timeout(limit, self.control.announce(announcement)).await.map_err(late)?
     }
 
     fn backoff(&self) -> Backoff<'_> {

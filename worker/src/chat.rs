@@ -14,11 +14,13 @@ use baton_inference::{
     ChatReply, ChatRequest, Delta, DeltaSink, Message, OutputSchema, Part, Passage, Role, Routes, ToolChoice,
     ToolDefinition, schema,
 };
+use baton_telemetry::metrics;
 use baton_tools::roots::Roots;
 use baton_tools::{Call, IoTool, JobBlobs};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Pieces that wait to be shown; more are dropped, the reply is whole anyway.
 const DELTAS_MAX: usize = 256;
@@ -92,8 +94,11 @@ impl IoTool for Chat {
             let sink = Shown(sink);
             self.routes.chat(&route, &request, &sink, &call.cancel).await
         };
+        let began = Instant::now();
         let (reply, ()) = tokio::join!(biased; asking, show(pieces, call.blobs.clone()));
-        Ok(result(reply?))
+        let cost = reply.as_ref().ok().and_then(|reply| self.routes.cost(reply));
+        measure(self.routes.known(&route), call.tenant.as_str(), began, &reply, cost);
+        Ok(result(reply?, cost))
     }
 }
 
@@ -181,10 +186,28 @@ fn show_pictures(messages: &mut Vec<Message>, pictures: Vec<Part>) {
     }
 }
 
-fn result(reply: ChatReply) -> Value {
+/// Counts a call, its time, its tokens and what they cost.
+fn measure(route: &str, tenant: &str, began: Instant, reply: &Result<ChatReply, Failure>, cost: Option<f64>) {
+    let metrics = metrics::worker();
+    metrics.call.of(&[route]).observe(metrics::seconds(began.elapsed()));
+    let outcome = reply.as_ref().map_or_else(|failure| failure.class.name(), |_| "succeeded");
+    metrics.calls.of(&[route, outcome]).inc();
+    if let Ok(reply) = reply {
+        metrics.tokens.of(&[tenant, route, "input"]).inc_by(reply.usage.input_tokens);
+        metrics.tokens.of(&[tenant, route, "output"]).inc_by(reply.usage.output_tokens);
+    }
+    if let Some(cost) = cost {
+        metrics.cost.of(&[tenant, route]).inc_by(cost);
+    }
+}
+
+fn result(reply: ChatReply, cost: Option<f64>) -> Value {
     let mut value = json!({
         "text": reply.text, "json": reply.json, "usage": reply.usage, "model": reply.model, "finish": reply.finish
     });
+    if let Some(cost) = cost {
+        value["usage"]["cost_usd"] = json!(cost);
+    }
     if !reply.tool_calls.is_empty() {
         value["tool_calls"] = json!(reply.tool_calls);
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use baton_common::Failure;
 use baton_common::sources::{self, Sources};
-use baton_inference::{ModelConfig, ProviderConfig, RouteConfig};
+use baton_inference::{ModelConfig, Price, ProviderConfig, RouteConfig};
 use serde::Deserialize;
 
 /// The worker's tables.
@@ -17,6 +17,8 @@ pub struct FileConfig {
     pub routes: BTreeMap<String, RouteConfig>,
     /// `[providers.NAME] base_url, key, …`.
     pub providers: BTreeMap<String, ProviderConfig>,
+    /// `[prices.MODEL] input, cached, output`.
+    pub prices: BTreeMap<String, Price>,
     /// `[egress] allow = ["host:port"]` and limits.
     pub egress: baton_egress::Policy,
     /// `[slack] url = "env:NAME"`.
@@ -75,7 +77,8 @@ impl FileConfig {
     /// # Errors
     /// When a secret is missing or a route cannot be used.
     pub fn builtin(&self, switches: ToolSwitches) -> Result<crate::builtin::Config, Failure> {
-        let models = ModelConfig { providers: self.providers.clone(), routes: self.routes.clone() };
+        let models =
+            ModelConfig { providers: self.providers.clone(), routes: self.routes.clone(), prices: self.prices.clone() };
         let http = baton_inference::egress::client(&models, &self.egress);
         let routes = baton_inference::Routes::from_config(&models, &http)?;
         let secret = |reference: &String| baton_inference::config::secret_text(reference);

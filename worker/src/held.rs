@@ -33,13 +33,15 @@ pub(crate) struct HeldJob {
     stop: Arc<OnceLock<Stop>>,
     since: Instant,
     lease_ms: u64,
+    /// Where it came from, without its lane.
+    queue: Arc<str>,
 }
 
 impl HeldJob {
-    pub(crate) fn new(grant: &Grant) -> Self {
+    pub(crate) fn new(grant: &Grant, queue: &str) -> Self {
         let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
-        let stop = Arc::default();
-        Self { hold, cancel: CancellationToken::new(), stop, since: Instant::now(), lease_ms: grant.lease_ms }
+        let (stop, queue) = (Arc::default(), baton_broker::beside(queue).into());
+        Self { hold, cancel: CancellationToken::new(), stop, since: Instant::now(), lease_ms: grant.lease_ms, queue }
     }
 
     /// Tells the job to stop; says whether this was the first to say so.
@@ -76,6 +78,15 @@ impl Held {
             job.stopped() != Some(Stop::Lost) && job.since.elapsed() >= Duration::from_millis(job.lease_ms / 6)
         };
         self.0.lock().values().filter(due).cloned().collect()
+    }
+
+    /// How many are in hand, by the queue they came from.
+    pub(crate) fn by_queue(&self) -> BTreeMap<String, u32> {
+        let mut queues = BTreeMap::new();
+        for job in self.0.lock().values().filter(|job| job.stopped() != Some(Stop::Lost)) {
+            *queues.entry(job.queue.to_string()).or_default() += 1;
+        }
+        queues
     }
 
     /// Tells every job to stop.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use baton_broker::Delivery;
-use baton_common::job::Grant;
+use baton_common::job::{Grant, Outcome};
 use baton_control::Resume;
-use baton_telemetry::{SpanExt as _, names};
+use baton_telemetry::{SpanExt as _, metrics, names};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::attempt;
@@ -33,7 +34,7 @@ pub(crate) async fn run(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Del
 }
 
 async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery>, slot: Arc<OwnedSemaphorePermit>) {
-    let job = HeldJob::new(&grant);
+    let job = HeldJob::new(&grant, delivery.queue());
     shared.held.add(&job);
     if fail::point("before_ack").await == Passed::Error {
         // It brings the message again, whose claim is busy.
@@ -44,8 +45,10 @@ async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery
     fail::point("after_ack").await;
     let running = Running::new(&shared.status);
     let digest = grant.digest;
+    let began = Instant::now();
     let outcome = attempt::run(&shared, grant, &job, &slot).await;
     drop(running);
+    measure(&shared, began, outcome.as_ref());
     let Some(outcome) = outcome else {
         if job.stopped() == Some(Stop::Leaving) {
             resume::give_back(&shared, &job.hold, digest).await;
@@ -53,10 +56,23 @@ async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery
         shared.held.remove(&job.hold);
         return;
     };
-    if let baton_common::job::Outcome::Error(failure) = &outcome {
+    if let Outcome::Error(failure) = &outcome {
         tracing::Span::current().record(names::ERROR_TYPE, failure.code.as_str());
     }
     let resume = Resume { hold: job.hold, digest, outcome };
     resume::deliver(&shared, resume).await;
     drop(slot);
+}
+
+/// Counts an attempt. One that nothing is told of was abandoned: its lease was lost, or the
+/// worker leaves.
+fn measure(shared: &Shared, began: Instant, outcome: Option<&Outcome>) {
+    let outcome = match outcome {
+        Some(Outcome::Ok(_)) => "succeeded",
+        Some(Outcome::Error(failure)) => failure.class.name(),
+        None => "abandoned",
+    };
+    let (metrics, class) = (metrics::worker(), shared.settings.class.name());
+    metrics.jobs.of(&[class, outcome]).inc();
+    metrics.job.of(&[class]).observe(metrics::seconds(began.elapsed()));
 }

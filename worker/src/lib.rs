@@ -26,6 +26,7 @@ mod intake;
 mod job;
 mod job_blobs;
 mod lease;
+mod measure;
 mod options;
 mod outcome;
 pub mod process;

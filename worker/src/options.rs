@@ -8,6 +8,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -23,6 +24,7 @@ use crate::settings::Settings;
 const BROKER: &str = "amqp://127.0.0.1:5672/%2f";
 const ORCHESTRATOR: &str = "http://127.0.0.1:7420";
 const DATA_DIR: &str = ".baton";
+const METRICS_ADDR: &str = "0.0.0.0:7422";
 
 /// Flags. Each setting is also a variable (`BATON_SLOTS`) and a line of `baton.toml`
 /// (`slots`); secrets have no flag.
@@ -75,6 +77,9 @@ pub(crate) struct Options {
     /// The longest pause before a call is repeated, in milliseconds [BATON_BACKOFF_MS_MAX]
     #[arg(long, global = true)]
     backoff_ms_max: Option<u64>,
+    /// Where metrics are served; empty for nowhere [BATON_METRICS_ADDR]
+    #[arg(long, global = true)]
+    metrics_addr: Option<String>,
     /// The settings file; baton.toml in this folder where there is one [BATON_CONFIG]
     #[arg(long, global = true)]
     pub(crate) config: Option<PathBuf>,
@@ -94,6 +99,8 @@ pub(crate) struct Config {
     pub(crate) blobs: Option<String>,
     /// Where the spool and the probe's file lie.
     pub(crate) data_dir: PathBuf,
+    /// Where metrics are served, and whether that was said; nowhere, without.
+    pub(crate) metrics: Option<(SocketAddr, bool)>,
     /// The log filter.
     pub(crate) log: Option<String>,
     /// The file's tables, with the file roots that were said elsewhere in place of its own.
@@ -128,6 +135,7 @@ impl Options {
             })?,
             blobs: self.blobs.clone().or_else(|| sources.get("BATON_BLOBS")),
             data_dir: self.folder(sources),
+            metrics: self.metrics(sources)?,
             log: sources.get("BATON_LOG"),
             file,
             switches: ToolSwitches {
@@ -140,6 +148,20 @@ impl Options {
             },
             settings: self.settings(class, sources)?,
         })
+    }
+
+    fn metrics(&self, sources: &Sources) -> Result<Option<(SocketAddr, bool)>, sources::Error> {
+        let name = "BATON_METRICS_ADDR";
+        let said = self.metrics_addr.clone().or_else(|| sources.get(name));
+        let text = said.as_deref().unwrap_or(METRICS_ADDR).trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let address = text.parse().map_err(|_| sources::Error::Value {
+            name: name.to_owned(),
+            cause: "it is an address and a port, such as 0.0.0.0:7422, or empty".to_owned(),
+        })?;
+        Ok(Some((address, said.is_some())))
     }
 
     fn folder(&self, sources: &Sources) -> PathBuf {
@@ -204,6 +226,14 @@ mod tests {
         assert_eq!((config.switches.debug_tools, config.settings.call_timeout_ms), (true, 5_000));
         assert!(!resolve(&["--debug-tools=false"], file, &[]).switches.debug_tools);
         assert!(resolve(&["--debug-tools"], "", &[]).switches.debug_tools);
+    }
+
+    #[test]
+    fn metrics_are_served_unless_it_is_said_otherwise() {
+        let said = |value: &str| resolve(&[], "", &[("BATON_METRICS_ADDR", value)]).metrics;
+        assert_eq!(resolve(&[], "", &[]).metrics, Some(([0, 0, 0, 0], 7422)).map(|at| (at.into(), false)));
+        assert_eq!(said("127.0.0.1:1"), Some(([127, 0, 0, 1], 1)).map(|at| (at.into(), true)));
+        assert_eq!(said(""), None);
     }
 
     #[test]

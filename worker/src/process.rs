@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::builtin::builtin_tools;
+use crate::measure;
 use crate::options::{Config, Options};
 use crate::settings::cores;
 use crate::status::{Counts, Status};
@@ -106,13 +107,16 @@ fn serve(config: Config, own: Vec<Tool>) -> anyhow::Result<()> {
 async fn work(config: Config, own: Vec<Tool>) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let (class, data_dir) = (config.settings.class, config.data_dir.clone());
+    let metrics = measure::listen(config.metrics).await?;
     let parts = parts(config, own)?;
+    let metrics = metrics.map(|listener| tokio::spawn(measure::serve(listener, &parts)));
     let probe = tokio::spawn(write_health(data_dir.clone(), class, parts.status.clone()));
     let stopper = tokio::spawn(cancel_at_signal(shutdown.clone()));
     let broker = parts.broker.clone();
     let outcome = Worker::run(parts, shutdown).await;
     broker.close().await;
     probe.abort();
+    metrics.inspect(tokio::task::JoinHandle::abort);
     stopper.abort();
     let _ = std::fs::remove_file(health_file(&data_dir, class));
     Ok(outcome?)

@@ -294,6 +294,7 @@ impl Bench {
             tenant: TenantId::local(),
             traceparent: None,
             permit: None,
+            published_at: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A worker, from its announcement to its leaving. It owns every task it starts: when its
 //! future is dropped, nothing of it goes on, as after a crash.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -180,10 +181,13 @@ fn announcer(parts: &Parts, shared: &Arc<Shared>) -> Announcer {
         tools,
         place: parts.place.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        queues: parts.settings.queues().into_iter().filter(|queue| baton_broker::beside(queue) == queue).collect(),
+        held: BTreeMap::new(),
     };
     Announcer {
         control: parts.control.clone(),
         announcement,
+        held: shared.held.clone(),
         reach: shared.reach.clone(),
         dice: shared.dice.clone(),
         settings: shared.settings.clone(),

@@ -110,6 +110,11 @@ impl Delivery for RabbitDelivery {
         &self.queues[self.index]
     }
 
+    /// Dead letters keep the routing key they came with, which is their queue's name.
+    fn origin(&self) -> &str {
+        self.delivery.routing_key.as_str()
+    }
+
     fn redelivered(&self) -> bool {
         self.delivery.redelivered
     }

@@ -133,6 +133,8 @@ pub fn announcement_to_wire(announcement: &Announcement) -> v1::AnnounceRequest 
         tools: announcement.tools.iter().map(tool_to_wire).collect(),
         place: announcement.place.clone(),
         version: announcement.version.clone(),
+        queues: announcement.queues.clone(),
+        held: announcement.held.clone().into_iter().collect(),
     }
 }
 
@@ -148,6 +150,8 @@ pub fn announcement_from_wire(wire: v1::AnnounceRequest) -> Result<Announcement,
         tools: wire.tools.into_iter().map(tool_from_wire).collect::<Result<_, _>>()?,
         place: wire.place,
         version: wire.version,
+        queues: wire.queues,
+        held: wire.held.into_iter().collect(),
     })
 }
 
@@ -181,6 +185,7 @@ pub fn claim_to_wire(call: &ClaimCall) -> v1::ClaimCall {
             tenant: envelope.tenant.to_string(),
             traceparent: envelope.traceparent.clone(),
             permit: envelope.permit.clone(),
+            published_at: envelope.published_at.map(|at| at.0),
         }),
         request: call.request.to_string(),
     }
@@ -206,6 +211,7 @@ pub fn claim_from_wire(wire: v1::ClaimCall) -> Result<ClaimCall, Malformed> {
             tenant: parse("tenant", &envelope.tenant)?,
             traceparent: envelope.traceparent,
             permit: envelope.permit,
+            published_at: envelope.published_at.map(Timestamp),
         },
         request: parse("request", &wire.request)?,
     })

@@ -36,6 +36,7 @@ fn envelope() -> Envelope {
         tenant: TenantId::local(),
         traceparent: Some("00-a-b-01".into()),
         permit: None,
+        published_at: Some(Timestamp(1_760_000_000_000)),
     }
 }
 
@@ -102,6 +103,8 @@ fn renewals_and_announcements_arrive_as_they_were_sent() {
         }],
         place: "host:1".into(),
         version: "0.1.0".into(),
+        queues: vec!["io.high".into(), "cap.gpu".into()],
+        held: [("cap.gpu".into(), 2)].into(),
     };
     check(announcement, |sent| convert::announcement_to_wire(&sent), convert::announcement_from_wire);
 }

@@ -68,6 +68,8 @@ impl<'c> StandIn<'c> {
             tools: self.cast.tools.clone(),
             place: "rehearsal".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            queues: Vec::new(),
+            held: BTreeMap::new(),
         };
         self.orchestrator.announce(announcement).await?;
         Ok(())

@@ -13,6 +13,7 @@ mod dev;
 mod forged;
 mod growth;
 mod large;
+mod metrics;
 mod rig;
 mod simulator;
 mod tap;

@@ -8,6 +8,7 @@ use baton_common::records::{Run, RunInfo};
 use baton_common::tool::Priority;
 use baton_common::transition::{OnBusy, Submit, SubmitAnswer};
 use baton_common::{Failure, Hasher, RunId, ThreadId, ThreadKey, canonical_json};
+use baton_telemetry::metrics;
 use uuid::Builder;
 
 use super::{ApiError, Caller, ErrorKind, GraphRef, GraphSource, SubmitRequest, Submitted};
@@ -64,6 +65,7 @@ impl Orchestrator {
             }
         };
         if !existed {
+            metrics::orchestrator().submitted.inc();
             let known = Known { thread: info.thread.clone(), ver: Version(1), head: None };
             inner.remembered.put_first(info.id, known);
             inner.states.put_info(&Arc::new(info.clone()));

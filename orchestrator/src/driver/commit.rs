@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use baton_common::commit::{Commit, NewGroup};
+use baton_common::records::RunStatus;
 use baton_common::transition::{AdvanceAnswer, Op, STAGE_TASKS_MAX, Stage};
 use baton_common::{Digest, RunId};
 use baton_engine::step::Step;
+use baton_telemetry::metrics;
 
 use super::{Begun, Cue, Trouble};
 use crate::fail::{self, Passed};
@@ -34,7 +36,8 @@ impl Inner {
         let run = work.info.id;
         let reason = format!("{}:{}", work.reason, state.hash);
         let op = Commit::op(run, work.record.ver, &effects.consumed, &reason);
-        let ends = effects.end.is_some();
+        let ended = effects.end.as_ref().map(|end| end.status);
+        let ends = ended.is_some();
         if !work.info.before.is_empty() {
             // Whoever makes their inputs may remember the run's first version.
             effects.open.iter_mut().for_each(|group| group.info.graph = Some(work.info.graph));
@@ -59,6 +62,7 @@ impl Inner {
         let settled = self.write(run, op, commit, &staged).await?;
         match settled.answer {
             AdvanceAnswer::Advanced { again, next, children, parent, .. } => {
+                count_end(work, ended);
                 self.committed(work, state, op, ends);
                 self.publish_soon(work.info.clone(), batches);
                 for ready in next.into_iter().chain(children) {
@@ -73,6 +77,7 @@ impl Inner {
             AdvanceAnswer::Already { .. } => {
                 self.committed(work, state, op, ends);
                 if settled.repeated {
+                    count_end(work, ended);
                     self.publish_soon(work.info.clone(), batches);
                 }
                 Ok(Committed::Moved { again: !ends })
@@ -142,6 +147,13 @@ impl Inner {
             first += tasks.len() as u32;
         }
         Ok(())
+    }
+}
+
+/// Counts the end of a run that nobody's task waits for.
+fn count_end(work: &Begun, ended: Option<RunStatus>) {
+    if let Some(status) = ended.filter(|_| work.info.parent.is_none()) {
+        metrics::orchestrator().ended.of(&[status.name()]).inc();
     }
 }
 

@@ -18,8 +18,8 @@ use baton_common::transition::{Closed, Op, Tail};
 use baton_common::{GroupId, RunId, Timestamp};
 use baton_engine::state::RunState;
 use baton_engine::step::{Event, Step, step};
-use baton_telemetry::names;
-use tokio::time::{Duration, interval_at};
+use baton_telemetry::{metrics, names};
+use tokio::time::{Duration, Instant, interval_at};
 use tracing::Instrument as _;
 
 use self::commit::Committed;
@@ -158,10 +158,13 @@ impl Inner {
         let mut cue = Some(cue);
         for _ in 0..CONFLICTS_MAX {
             loop {
+                let began = Instant::now();
                 let Some(work) = self.prepare(run, cue.take().unwrap_or_else(again)).await? else { return Ok(()) };
                 let (begun, computation) = work.begin();
                 let step = self.compute_step(&begun, computation).await?;
-                match self.commit(&begun, step).await? {
+                let committed = self.commit(&begun, step).await?;
+                metrics::orchestrator().step.observe(metrics::seconds(began.elapsed()));
+                match committed {
                     Committed::Moved { again: true } => {}
                     Committed::Moved { again: false } => return Ok(()),
                     Committed::Conflict => break,

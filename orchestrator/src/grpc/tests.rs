@@ -2,6 +2,7 @@
 
 mod limits;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -108,6 +109,8 @@ async fn only_keys_with_the_scope_work_may_ask_as_a_worker() {
         tools: Vec::new(),
         place: "here".to_owned(),
         version: "1".to_owned(),
+        queues: Vec::new(),
+        held: BTreeMap::new(),
     };
     for key in [None, Some("guess"), Some(reader.as_str())] {
         let plane = GrpcControlPlane::new(&serving.address.to_string(), key).expect("an address");

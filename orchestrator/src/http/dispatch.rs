@@ -42,10 +42,11 @@ pub(super) fn router(services: Services, heartbeat: Duration) -> Router {
         };
         router = router.route(route.path, on(filter, handler));
     }
-    let ready = probes::Ready::new(services);
+    let (ready, measured) = (probes::Ready::new(services.clone()), services.orchestrator);
     router
         .route("/healthz", get(probes::alive))
         .route("/readyz", get(move || async move { ready.answer().await }))
+        .route("/metrics", get(move || async move { probes::metrics(&measured).await }))
         .route("/openapi.json", get(openapi::serve))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use baton_common::Timestamp;
 use baton_common::ids::WorkerId;
-use baton_common::tool::{QueueClass, ToolSpec};
+use baton_common::tool::{Priority, QueueClass, ToolSpec, queue_name};
 use baton_control::{Announcement, Error, Welcome};
 use serde::{Deserialize, Serialize};
 
@@ -25,12 +25,25 @@ struct Stored {
     tools: Vec<ToolSpec>,
     place: String,
     version: String,
+    #[serde(default)]
+    queues: Vec<String>,
+    #[serde(default)]
+    held: BTreeMap<String, u32>,
+}
+
+/// What a worker is at.
+pub(crate) struct AtWork {
+    pub(crate) class: QueueClass,
+    /// Where it takes from; those of its class where an older one does not say.
+    pub(crate) queues: Vec<String>,
+    /// Jobs in hand by queue.
+    pub(crate) held: BTreeMap<String, u32>,
 }
 
 impl Inner {
     pub(super) async fn announce(&self, announcement: Announcement) -> Result<Welcome, Error> {
-        let Announcement { worker, class, slots, tools, place, version } = announcement;
-        let stored = Stored { worker, class, slots, tools, place, version };
+        let Announcement { worker, class, slots, tools, place, version, queues, held } = announcement;
+        let stored = Stored { worker, class, slots, tools, place, version, queues, held };
         let body = serde_json::to_string(&stored).map_err(|error| Error::Refused(error.to_string()))?;
         self.store.put_worker(&worker.to_string(), body).await.map_err(super::from_store)?;
         self.announced.notify_waiters();
@@ -60,13 +73,24 @@ impl Inner {
         Ok(tools)
     }
 
+    /// What the workers are at that announced themselves lately.
+    pub(crate) async fn at_work(&self) -> Result<Vec<AtWork>, baton_store::Error> {
+        let ms = self.settings.announce_ms.saturating_mul(MISSED_MAX);
+        let since = Timestamp(self.store.now().await?.0.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX)));
+        let workers = self.store.workers(since).await?;
+        let read = workers.iter().filter_map(|stored| serde_json::from_str::<Stored>(&stored.body).ok());
+        Ok(read
+            .map(|Stored { class, queues, held, .. }| AtWork { class, queues: queues_of(class, queues), held })
+            .collect())
+    }
+
     async fn workers_within(&self, ms: u64) -> Result<Vec<WorkerView>, ApiError> {
         let now = self.store.now().await?;
         let since = Timestamp(now.0.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX)));
         let mut workers = Vec::new();
         for stored in self.store.workers(since).await? {
             match serde_json::from_str::<Stored>(&stored.body) {
-                Ok(Stored { worker, class, slots, tools, place, version }) => {
+                Ok(Stored { worker, class, slots, tools, place, version, .. }) => {
                     let seen_at = stored.seen_at;
                     workers.push(WorkerView { id: worker, class, slots, tools, place, version, seen_at });
                 }
@@ -75,4 +99,8 @@ impl Inner {
         }
         Ok(workers)
     }
+}
+
+fn queues_of(class: QueueClass, said: Vec<String>) -> Vec<String> {
+    if said.is_empty() { Priority::ALL.iter().map(|priority| queue_name(class, *priority)).collect() } else { said }
 }

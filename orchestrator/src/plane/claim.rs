@@ -9,8 +9,10 @@ use baton_common::job::{ClaimAnswer, DropReason, Envelope, Grant, Outcome};
 use baton_common::transition::{Claim, ClaimVerdict, Granted, Record, Recorded};
 use baton_common::{Digest, Failure, JobId, Payload};
 use baton_control::{ClaimCall, Error};
+use baton_telemetry::metrics;
 use bytes::Bytes;
 use futures_util::future::join_all;
+use tokio::time::Duration;
 
 use super::keyed::{Attempt, unwrapped};
 use super::resume::recorded;
@@ -49,6 +51,7 @@ impl Inner {
         let reason = match verdict {
             ClaimVerdict::Granted(granted) => {
                 self.marks.forget(&job);
+                self.waited(&envelope, &granted.group.queue);
                 self.watchers.changed(job.run);
                 return self.grant(envelope, *granted).await;
             }
@@ -67,6 +70,14 @@ impl Inner {
             }
         };
         Ok(ClaimAnswer::Drop(reason))
+    }
+
+    /// Tells how long a job waited for a worker.
+    fn waited(&self, envelope: &Envelope, queue: &str) {
+        if let (Some(published), Some(now)) = (envelope.published_at, self.clock.now()) {
+            let waited = Duration::from_millis(now.since_ms(published));
+            metrics::orchestrator().queue_wait.of(&[queue]).observe(metrics::seconds(waited));
+        }
     }
 
     fn is_ours(&self, envelope: &Envelope) -> bool {

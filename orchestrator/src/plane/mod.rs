@@ -25,6 +25,7 @@ use baton_control::{
 use bytes::Bytes;
 use serde_json::Value;
 
+pub(crate) use self::announce::AtWork;
 pub(crate) use self::files::file_key;
 use crate::api::Live;
 use crate::keys::Holder;

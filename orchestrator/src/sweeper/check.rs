@@ -9,6 +9,7 @@ use baton_common::records::{Task, TaskState};
 use baton_common::transition::{Op, Republish};
 use baton_common::{GroupId, JobId, RunId, Timestamp};
 use baton_store::Error;
+use baton_telemetry::metrics;
 
 use crate::orchestrator::Inner;
 
@@ -52,7 +53,8 @@ impl Inner {
                 (0_u32..).zip(&tasks).filter(|(_, task)| matches!(task.state, TaskState::Dispatched { .. })).collect();
             if !dispatched.is_empty() {
                 let empty = self.queue_is_empty(&group.info.queue).await;
-                let lost = dispatched.into_iter().filter(|(_, task)| self.is_lost(task, empty, evidence, now));
+                let why = |task: &Task| self.why_lost(task, empty, evidence, now);
+                let lost = dispatched.into_iter().filter_map(|(index, task)| Some((index, task, why(task)?)));
                 self.take_back(run, id, lost).await?;
             }
         }
@@ -61,12 +63,18 @@ impl Inner {
         Ok(())
     }
 
-    fn is_lost(&self, task: &Task, queue_empty: bool, evidence: Evidence, now: Timestamp) -> bool {
-        let TaskState::Dispatched { at } = task.state else { return false };
+    /// Why a message is believed lost, if it is.
+    fn why_lost(&self, task: &Task, queue_empty: bool, evidence: Evidence, now: Timestamp) -> Option<&'static str> {
+        let TaskState::Dispatched { at } = task.state else { return None };
         let age_ms = now.since_ms(at);
         let timings = &self.settings.timings;
-        let unclaimed = queue_empty && age_ms >= timings.unclaimed_after_ms;
-        unclaimed || evidence.lost_before.is_some_and(|before| at <= before) || age_ms >= timings.republish_after_ms
+        if queue_empty && age_ms >= timings.unclaimed_after_ms {
+            Some("unclaimed")
+        } else if evidence.lost_before.is_some_and(|before| at <= before) {
+            Some("lost")
+        } else {
+            (age_ms >= timings.republish_after_ms).then_some("old")
+        }
     }
 
     async fn queue_is_empty(&self, queue: &str) -> bool {
@@ -80,16 +88,23 @@ impl Inner {
     }
 
     /// Makes lost tasks publishable again; their publish entries are due at once.
-    async fn take_back(&self, run: RunId, id: &GroupId, lost: impl Iterator<Item = (u32, &Task)>) -> Result<(), Error> {
+    async fn take_back(
+        &self,
+        run: RunId,
+        id: &GroupId,
+        lost: impl Iterator<Item = (u32, &Task, &'static str)>,
+    ) -> Result<(), Error> {
         let mut found = None;
-        for (index, task) in lost {
+        for (index, task, why) in lost {
             if found.is_none() {
                 found = self.store.run(run).await?;
             }
             let Some(found) = &found else { return Ok(()) };
             let job = JobId { run, r#gen: found.state.r#gen, group: id.clone(), index };
-            tracing::info!(%job, "message believed lost");
-            self.change_op(Op::Republish(Republish { job, seq: task.dispatch_seq })).await?;
+            tracing::info!(%job, why, "message believed lost");
+            if self.change_op(Op::Republish(Republish { job, seq: task.dispatch_seq })).await? {
+                metrics::orchestrator().republications.of(&[why]).inc();
+            }
         }
         if found.is_some() {
             self.nudge_now(run.partition);

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use baton_broker::Delivery;
+use baton_broker::{Delivery, beside};
 use baton_common::job::Envelope;
 use baton_common::transition::{Op, Republish};
+use baton_telemetry::metrics;
 use tokio::time::{Duration, sleep};
 
 use crate::orchestrator::Inner;
@@ -46,6 +47,8 @@ async fn read_some(inner: &Inner) {
 }
 
 async fn read(inner: &Inner, letter: Box<dyn Delivery>) -> Result<(), baton_broker::Error> {
+    let metrics = metrics::orchestrator();
+    metrics.dead_letters.of(&[beside(letter.origin())]).inc();
     let Ok(envelope) = serde_json::from_slice::<Envelope>(letter.body()) else {
         tracing::warn!(queue = letter.queue(), bytes = letter.body().len(), "dead letter does not read");
         return letter.ack().await;
@@ -57,7 +60,10 @@ async fn read(inner: &Inner, letter: Box<dyn Delivery>) -> Result<(), baton_brok
     tracing::warn!(%job, "dead letter");
     let partition = job.run.partition;
     match inner.change_op(Op::Republish(Republish { job, seq })).await {
-        Ok(_) => {
+        Ok(again) => {
+            if again {
+                metrics.republications.of(&["dead_letter"]).inc();
+            }
             inner.nudge_now(partition);
             letter.ack().await
         }

@@ -8,6 +8,8 @@ use baton_common::records::{DueKey, DueKind, ScheduleId, TaskState};
 use baton_common::transition::{Due, Expire, ExpireAnswer, Fire, FireAnswer, Op, Publishable};
 use baton_common::{GroupId, JobId, RunId, Timestamp};
 use baton_store::Error;
+use baton_telemetry::metrics;
+use tokio::time::{Duration, Instant};
 
 use super::check::Evidence;
 use crate::driver::Cue;
@@ -73,11 +75,18 @@ impl Inner {
         let wanted = (0_u32..).zip(&tasks).filter(|(each, _)| index.is_none_or(|index| index == *each));
         let due =
             wanted.filter(|(_, task)| matches!(task.state, TaskState::Publishable { not_before } if not_before <= now));
+        let mut late = Duration::ZERO;
+        let due = due.inspect(|(_, task)| {
+            if let TaskState::Publishable { not_before } = task.state {
+                late = late.max(Duration::from_millis(now.since_ms(not_before)));
+            }
+        });
         let due: Vec<_> = due.map(|(index, task)| Publishable { job: job(index), seq: task.dispatch_seq }).collect();
         if !due.is_empty() {
             let digests = tasks.iter().map(|task| task.digest).collect();
             let group = self.keep_opened(run, group.info, digests);
-            self.publish(&found.info, vec![Batch { group, tasks: due }]).await;
+            let since = Instant::now().checked_sub(late).unwrap_or_else(Instant::now);
+            self.publish(&found.info, vec![Batch { group, tasks: due, since }]).await;
         }
         Ok(())
     }
@@ -85,7 +94,14 @@ impl Inner {
     async fn expire(self: &Arc<Self>, run: RunId, group: GroupId, index: u32) -> Result<(), Error> {
         let Some(found) = self.store.run(run).await? else { return Ok(()) };
         let job = JobId { run, r#gen: found.state.r#gen, group, index };
-        match self.expire_op(Expire { job }).await? {
+        let id = job.group.clone();
+        let answer = self.expire_op(Expire { job }).await?;
+        if !matches!(answer, ExpireAnswer::Kept) {
+            let group = self.opened_group(run, &id).await.ok().flatten();
+            let class = group.map_or("unknown", |group| group.info.class.name());
+            metrics::orchestrator().lease_expiries.of(&[class]).inc();
+        }
+        match answer {
             ExpireAnswer::Kept => {}
             ExpireAnswer::Again { at } => self.nudge(run.partition, at),
             ExpireAnswer::OutcomeUnknown(_) => self.watchers.changed(run),

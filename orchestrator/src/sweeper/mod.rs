@@ -27,7 +27,7 @@ const PARTITIONS_MAX: usize = 64;
 
 /// Sweeps until the orchestrator stops.
 pub(crate) async fn sweep(inner: Arc<Inner>) {
-    let slots = Arc::new(Semaphore::new(inner.settings.sweeps_max.max(1)));
+    let slots = inner.sweeps.clone();
     let mut evidence = check::Evidence::new(inner.broker.incarnation());
     if inner.settings.broker_forgets {
         inner.recover().await;

@@ -30,7 +30,7 @@ use registry::RegistryRows;
 use rows::PartitionRows;
 
 use crate::machine::{self, Context, Guards};
-use crate::{Error, Store};
+use crate::{Counts, Error, Store};
 
 /// The moment at which a memory store's clock starts, so that its times look like times.
 const EPOCH_MS: i64 = 1_760_000_000_000;
@@ -173,6 +173,18 @@ impl Store for MemoryStore {
             data.leases.insert(partition, (owner.to_owned(), now.plus_ms(ms)));
         }
         Ok(free)
+    }
+
+    async fn counts(&self) -> Result<Counts, Error> {
+        let data = self.shared.data.lock();
+        let mut counts = Counts { now: self.clock(), ..Counts::default() };
+        for rows in data.partitions.values() {
+            for state in rows.states.values().filter(|state| !state.status.is_terminal()) {
+                *counts.runs.entry(state.status).or_default() += 1;
+            }
+            rows.inbox.values().for_each(|(at, _)| counts.asked(1, *at));
+        }
+        Ok(counts)
     }
 
     async fn close(&self) {}

@@ -71,6 +71,11 @@ pub(super) fn parked(partition: Partition) -> String {
     tag(partition) + "k"
 }
 
+/// How many of its runs are open by status, and whose questions it has had.
+pub(super) fn counts(partition: Partition) -> String {
+    tag(partition) + "o"
+}
+
 /// Its schedules, by uuid.
 pub(super) fn schedules(partition: Partition) -> String {
     tag(partition) + "z"

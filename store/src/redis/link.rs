@@ -4,9 +4,10 @@
 //! may have been made all the same.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use baton_common::Partition;
+use baton_telemetry::metrics;
 use parking_lot::RwLock;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
@@ -15,7 +16,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipel
 use tokio::sync::Notify;
 
 use super::address::{Address, Place};
-use super::fault::{demoted, fault};
+use super::fault::{demoted, fault, forgotten};
 use super::sentinel::{self, Named, Sentinels};
 use super::wire::Wire;
 use super::{RedisOptions, keys};
@@ -189,9 +190,12 @@ impl Links {
         partition: Partition,
         command: &Cmd,
     ) -> Result<T, RedisError> {
-        let link = self.of(partition).await?;
-        let reply = link.send(&keys::tag(partition), command).await;
-        Ok(redis::from_redis_value(self.look(partition, &link, reply)?)?)
+        let reply = measured(async {
+            let link = self.of(partition).await?;
+            let reply = link.send(&keys::tag(partition), command).await;
+            self.look(partition, &link, reply)
+        });
+        Ok(redis::from_redis_value(reply.await?)?)
     }
 
     /// Makes several commands in one go on a partition's connection.
@@ -208,9 +212,12 @@ impl Links {
         partition: Partition,
         pipeline: &Pipeline,
     ) -> Result<T, RedisError> {
-        let link = self.of(partition).await?;
-        let reply = link.send_all(&keys::tag(partition), pipeline).await;
-        Ok(redis::from_redis_value(Value::Array(self.look(partition, &link, reply)?))?)
+        let reply = measured(async {
+            let link = self.of(partition).await?;
+            let reply = link.send_all(&keys::tag(partition), pipeline).await;
+            self.look(partition, &link, reply)
+        });
+        Ok(redis::from_redis_value(Value::Array(reply.await?))?)
     }
 
     /// Makes one command on each server that takes writes.
@@ -267,6 +274,19 @@ impl Links {
             }
         }
     }
+}
+
+/// Tells how long a round trip took. A script that the server has forgotten is no failure: it is
+/// loaded and called again.
+async fn measured<T>(trip: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let began = Instant::now();
+    let reply = trip.await;
+    let metrics = metrics::store();
+    metrics.round_trip.observe(metrics::seconds(began.elapsed()));
+    if reply.as_ref().is_err_and(|error| !forgotten(error)) {
+        metrics.errors.inc();
+    }
+    reply
 }
 
 impl Source {

@@ -11,6 +11,7 @@ mod boot;
 mod checkpoints;
 mod codes;
 mod commands;
+mod counts;
 mod dump;
 mod events;
 mod fault;
@@ -53,7 +54,7 @@ use redis::cmd;
 
 use crate::machine::Guards;
 use crate::suite::Subject;
-use crate::{Error, Fill, Live, Store};
+use crate::{Counts, Error, Fill, Live, Store};
 use commands::Guess;
 use incarnation::Incarnation;
 use link::Links;
@@ -228,6 +229,10 @@ impl Store for RedisStore {
 
     async fn fill(&self) -> Result<Option<Fill>, Error> {
         quotas::fill(&self.shared.links).await
+    }
+
+    async fn counts(&self) -> Result<Counts, Error> {
+        counts::counts(&self.shared.links).await
     }
 
     fn live(&self) -> Option<Arc<dyn Live>> {

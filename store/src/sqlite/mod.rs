@@ -4,6 +4,7 @@
 //! the disk before it is told. Another reads. The folder is locked for as long as the store
 //! is open: whoever gets it knows that claims found in it are of processes that are gone.
 
+mod counts;
 mod dump;
 mod event;
 mod looks;
@@ -28,7 +29,7 @@ use baton_common::{Partition, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::suite::Subject;
-use crate::{Error, Store};
+use crate::{Counts, Error, Store};
 use rows::fault;
 use worker::Thread;
 
@@ -142,6 +143,10 @@ impl Store for SqliteStore {
         Ok(true)
     }
 
+    async fn counts(&self) -> Result<Counts, Error> {
+        self.read(counts::counts).await
+    }
+
     async fn close(&self) {
         self.shared.writer.stop().await;
         self.shared.reader.stop().await;
@@ -217,6 +222,7 @@ fn prepare(connection: &Connection) -> Result<String, Error> {
         }
     }
     connection.execute_batch(quotas::TABLES).map_err(fault)?;
+    connection.execute_batch(counts::INDEX).map_err(fault)?;
     meta(connection, "cluster")?.ok_or_else(|| Error::Broken("the store has no name".to_owned()))
 }
 

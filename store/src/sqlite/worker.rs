@@ -2,11 +2,12 @@
 //! one transaction: one sync to the disk serves them all.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use baton_common::Timestamp;
 use baton_common::settings::Timings;
 use baton_common::transition::{Op, Reply};
+use baton_telemetry::metrics;
 use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -46,8 +47,11 @@ impl Thread {
 
     pub(super) async fn apply(&self, op: Op, now: Option<Timestamp>) -> Result<Reply, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Apply { op: Box::new(op), now, reply })?;
-        answer.await.map_err(|_| closed())?
+        measured(async {
+            self.send(Request::Apply { op: Box::new(op), now, reply })?;
+            answer.await.map_err(|_| closed())?
+        })
+        .await
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -55,8 +59,11 @@ impl Thread {
         task: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Run(Box::new(move |connection| drop(reply.send(task(connection))))))?;
-        answer.await.map_err(|_| closed())?
+        measured(async {
+            self.send(Request::Run(Box::new(move |connection| drop(reply.send(task(connection))))))?;
+            answer.await.map_err(|_| closed())?
+        })
+        .await
     }
 
     pub(super) async fn stop(&self) {
@@ -78,6 +85,18 @@ impl Thread {
             std::sync::mpsc::TrySendError::Disconnected(_) => closed(),
         })
     }
+}
+
+/// Tells how long a call took, with its wait for its turn.
+async fn measured<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let began = Instant::now();
+    let answer = call.await;
+    let metrics = metrics::store();
+    metrics.round_trip.observe(metrics::seconds(began.elapsed()));
+    if answer.is_err() {
+        metrics.errors.inc();
+    }
+    answer
 }
 
 fn closed() -> Error {

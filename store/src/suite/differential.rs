@@ -7,6 +7,7 @@ use baton_common::{Partition, Timestamp};
 use super::random::{self, Generator};
 use super::{Subject, recount};
 use crate::memory::MemoryStore;
+use crate::{Counts, Error, Store as _};
 
 /// The partition all operations lie in.
 pub const PARTITION: Partition = Partition(17);
@@ -97,6 +98,9 @@ async fn compare_rows(subject: &dyn Subject, reference: &MemoryStore, seed: u64,
             other => panic!("seed {seed}, by step {step}, after {op:?}\nrow {name}\nexpected {row}\nfound {other:?}"),
         }
     }
+    let counts = |counts: Result<Counts, Error>| counts.map(|counts| Counts { now: Timestamp(0), ..counts });
+    let (wanted, counted) = (counts(reference.counts().await), counts(subject.counts().await));
+    assert!(counted == wanted, "seed {seed}, by step {step}, after {op:?}\nexpected {wanted:?}\ncounted {counted:?}");
     // Events of a run that is gone may stay until a cap removes them.
     let gone = |name: &str| {
         let run = name.strip_prefix("event ").and_then(|rest| rest.split(' ').next());

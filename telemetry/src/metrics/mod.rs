@@ -15,7 +15,9 @@ use std::time::Duration;
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::histogram::Histogram;
 
-pub use self::registry::{Bounds, CONTENT_TYPE, Counters, FloatCounter, FloatGauge, Fractions, Histograms, Numbers, Series, Sums, Told, text};
+pub use self::registry::{
+    Bounds, CONTENT_TYPE, Counters, FloatCounter, FloatGauge, Fractions, Histograms, Numbers, Series, Sums, Told, text,
+};
 pub use self::serve::serve;
 
 /// Queues whose names come from tools, and routes.
@@ -149,10 +151,8 @@ static WORKER: LazyLock<WorkerMetrics> = LazyLock::new(|| WorkerMetrics {
     call: Histograms::new(&words::MODEL_CALL, NAMES_MAX),
 });
 
-static POOLS: LazyLock<PoolMetrics> = LazyLock::new(|| PoolMetrics {
-    used: Numbers::new(&words::POOL_USED),
-    size: Numbers::new(&words::POOL_SIZE),
-});
+static POOLS: LazyLock<PoolMetrics> =
+    LazyLock::new(|| PoolMetrics { used: Numbers::new(&words::POOL_USED), size: Numbers::new(&words::POOL_SIZE) });
 
 /// The measures of stores.
 #[must_use]

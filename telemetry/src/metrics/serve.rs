@@ -61,7 +61,10 @@ where
     }
 }
 
-async fn answer<F: Future<Output = ()>>(request: &Request<Incoming>, look: impl FnOnce() -> F) -> Response<Full<Bytes>> {
+async fn answer<F: Future<Output = ()>>(
+    request: &Request<Incoming>,
+    look: impl FnOnce() -> F,
+) -> Response<Full<Bytes>> {
     let status = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => {
             look().await;

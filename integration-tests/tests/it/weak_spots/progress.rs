@@ -58,6 +58,8 @@ async fn claimed(orchestrator: &Orchestrator, broker: &Arc<dyn Broker>) -> Grant
         tools: vec![tool],
         place: "here".to_owned(),
         version: "0".to_owned(),
+        queues: Vec::new(),
+        held: std::collections::BTreeMap::new(),
     };
     orchestrator.announce(announcement).await.unwrap();
     let source = GraphSource { text: TALKS.to_owned(), ..GraphSource::default() };

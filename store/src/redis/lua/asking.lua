@@ -6,7 +6,10 @@ local function ask(s, g, index, id, expires, body)
   }
   write_question(q)
   B['?' .. q.place] = body
-  call('ZADD', P .. 'n:' .. tenant(), now, inbox_member(q))
+  local whose = tenant()
+  call('ZADD', P .. 'n:' .. whose, now, inbox_member(q))
+  -- Whoever counts them finds the inboxes by this.
+  call('HSET', P .. 'o', 't:' .. whose, '')
   if expires then due[due_task('t', g, index)] = expires end
   event(s, ASKED, g.id, index, 0, id)
 end

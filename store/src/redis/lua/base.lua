@@ -117,8 +117,26 @@ local function event(state, kind, group, index, number, text)
   events[n + 4], events[n + 5], events[n + 6] = index, number, text
 end
 
+-- Keeps how many runs are open by status, for whoever watches the cluster: the row of a run says
+-- as what it is counted, so that what another program left uncounted is put right with its next
+-- change. 4 to 6 are the ends.
+local function count(key, row)
+  local status = string.byte(row)
+  local as, counted = (status < 4 or status > 6) and tostring(status), call('HGET', key, 'o')
+  if as == counted then return end
+  if counted then call('HINCRBY', P .. 'o', counted, -1) end
+  if as then
+    call('HINCRBY', P .. 'o', as, 1)
+    call('HSET', key, 'o', as)
+  else
+    call('HDEL', key, 'o')
+  end
+end
+
 local function flush()
   for _, run in ipairs(entered) do
+    local row, known = run.R.s, run.seen.s
+    if row and not (known and string.byte(known) == string.byte(row)) then count(run.RK, row) end
     if next(run.R) then flush_fields(run.RK, run.R) end
     if next(run.B) then flush_fields(run.BK, run.B) end
     flush_events(run.U, run.events)

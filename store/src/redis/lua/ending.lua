@@ -35,7 +35,9 @@ local function next_turn(TK, queue, head)
       active = uuid
       if s.status == QUEUED then s.status = RUNNING end
       s.base, s.ready = head, now
-      call('HSET', key, 's', state_row(s))
+      local row = state_row(s)
+      call('HSET', key, 's', row)
+      count(key, row)
       due['r|' .. uuid] = now
     end
   end

@@ -24,6 +24,8 @@ for _, id in ipairs(s.groups) do
   for _, what in ipairs(WIDE) do unlink[#unlink + 1] = wide_key(what, { id = id }) end
 end
 delete_staged()
+local counted = get('o')
+if counted then call('HINCRBY', P .. 'o', counted, -1) end
 unlink[#unlink + 1] = RK
 unlink[#unlink + 1] = BK
 flush()
