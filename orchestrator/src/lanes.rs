@@ -6,7 +6,7 @@
 //! What waits is counted by what this replica published and saw arrive. Others see arrivals
 //! too: the depth of the queue, which is first in first out, bounds what is left of ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use baton_broker::{Depth, lanes_of};
@@ -19,6 +19,9 @@ use crate::orchestrator::Inner;
 /// A queue's depth is asked for this often at most while a tenant has its share waiting.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// Queues beside the usual ones that are remembered.
+const OTHERS_MAX: usize = 100;
+
 /// What this replica published to shared queues and did not see arrive.
 pub(crate) struct Lanes {
     share: usize,
@@ -30,6 +33,8 @@ struct Waiting {
     published: u64,
     places: BTreeMap<JobId, (String, u64)>,
     queues: BTreeMap<String, Queue>,
+    /// Queues without lanes, which only tools name.
+    others: BTreeSet<String>,
 }
 
 #[derive(Default)]
@@ -49,6 +54,10 @@ impl Lanes {
     fn choose(&self, queue: &str, tenant: &TenantId, job: &JobId) -> (String, bool) {
         let lanes = lanes_of(queue);
         if lanes.is_empty() {
+            let others = &mut self.waiting.lock().others;
+            if others.len() < OTHERS_MAX && !others.contains(queue) {
+                others.insert(queue.to_owned());
+            }
             return (queue.to_owned(), false);
         }
         let mut waiting = self.waiting.lock();
@@ -69,6 +78,11 @@ impl Lanes {
         }
         let place = usize::from(Hasher::new().field("lane").field(tenant.as_str()).finish().0[0]) % lanes.len();
         (lanes.into_iter().nth(place).unwrap_or_else(|| queue.to_owned()), look)
+    }
+
+    /// Queues beside the usual ones that something was published to.
+    pub(crate) fn others(&self) -> BTreeSet<String> {
+        self.waiting.lock().others.clone()
     }
 
     /// Messages of ours that wait in that queue.
@@ -155,6 +169,7 @@ mod tests {
         assert_eq!(lane(&flood, 4), "io.normal", "there is room again");
         assert_eq!(lane(&flood, 4), "io.normal", "a second message for a job takes no second place");
         assert_eq!(lanes.choose("cap.gpu", &flood, &job(5)).0, "cap.gpu");
+        assert_eq!(lanes.others(), BTreeSet::from(["cap.gpu".to_owned()]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! more often than every few seconds: how many runs are open, what waits, who works. What is
 //! measured as it happens is measured where it happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use baton_broker::JOB_QUEUES;
 use baton_common::records::RunStatus;
@@ -48,7 +48,8 @@ impl Inner {
         let (counts, workers) = (counts.ok().and_then(Result::ok), workers.ok().and_then(Result::ok));
         told.store_up.set(&[], counts.is_some().into());
         tell_counts(told, counts.as_ref());
-        let queues = tell_workers(told, workers.as_deref());
+        let others = self.lanes.others();
+        let queues = tell_workers(told, workers.as_deref(), &others);
         told.broker_up.set(&[], self.broker.ready().into());
         self.tell_queues(told, &queues).await;
     }
@@ -101,8 +102,9 @@ fn tell_counts(told: &OrchestratorMetrics, counts: Option<&Counts>) {
 }
 
 /// Tells who takes from which queue and what is in hand; every queue that is known.
-fn tell_workers(told: &OrchestratorMetrics, workers: Option<&[AtWork]>) -> Vec<String> {
-    let mut takers: BTreeMap<&str, u64> = JOB_QUEUES.into_iter().map(|queue| (queue, 0)).collect();
+fn tell_workers(told: &OrchestratorMetrics, workers: Option<&[AtWork]>, others: &BTreeSet<String>) -> Vec<String> {
+    let mut takers: BTreeMap<&str, u64> =
+        JOB_QUEUES.into_iter().chain(others.iter().map(String::as_str)).map(|queue| (queue, 0)).collect();
     let Some(workers) = workers else {
         told.queue_workers.tell([]);
         told.claims.tell([]);
