@@ -27,6 +27,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_CALL_TIMEOUT_MS",
     "BATON_CLUSTER_SECRET",
     "BATON_CONFIG",
+    "BATON_CONNECTION_AGE_MS",
     "BATON_CPU_NICE",
     "BATON_DATA_DIR",
     "BATON_DEBUG_DIR",
@@ -41,6 +42,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_METRICS_ADDR",
     "BATON_ORCHESTRATOR",
     "BATON_QUEUES",
+    "BATON_QUEUES_ONLY",
     "BATON_READER",
     "BATON_SABOTAGE",
     "BATON_SLOTS",
@@ -54,6 +56,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_TLS_KEY",
     "BATON_TLS_NAME",
     "BATON_WATCHES_MAX",
+    "BATON_WORKER_KEY",
 ];
 
 /// Tables of `baton.toml` with names of the operator's own, or read by their owners.

@@ -92,6 +92,8 @@ pub struct Auth {
     store: Arc<dyn Store>,
     required: bool,
     configured: Option<Digest>,
+    /// A key of the settings that workers come with, and nothing else.
+    of_workers: Option<Digest>,
     believed: Mutex<Believed>,
 }
 
@@ -107,7 +109,15 @@ impl Auth {
     /// scope, from the settings; `required` asks for a key even while there is none.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, configured: Option<&str>, required: bool) -> Self {
-        Self { store, required, configured: configured.map(hash), believed: Mutex::default() }
+        let configured = configured.map(hash);
+        Self { store, required, configured, of_workers: None, believed: Mutex::default() }
+    }
+
+    /// The same with a key that lets workers in, from the settings: so that an installation need not
+    /// make one first. It has the scope `work` alone.
+    #[must_use]
+    pub fn with_worker_key(self, key: Option<&str>) -> Self {
+        Self { of_workers: key.map(hash), ..self }
     }
 
     /// Who calls with that key, if it has the scope.
@@ -228,6 +238,9 @@ impl Auth {
         if self.configured == Some(hash) {
             return Ok(local());
         }
+        if self.of_workers == Some(hash) {
+            return Ok(Identity { scopes: [Scope::Work].into(), owner: false, ..local() });
+        }
         if let Some((at, identity)) = self.believed.lock().identities.get(&hash)
             && at.elapsed() < BELIEVED
         {
@@ -260,7 +273,7 @@ impl Auth {
 
     /// Whether callers need a key.
     async fn keys_exist(&self) -> Result<bool, Error> {
-        if self.required || self.configured.is_some() {
+        if self.required || self.configured.is_some() || self.of_workers.is_some() {
             return Ok(true);
         }
         if let Some((at, exist)) = self.believed.lock().keys_exist
@@ -330,6 +343,18 @@ mod tests {
         for scope in [Scope::Submit, Scope::Answer, Scope::Operate, Scope::Work] {
             assert_eq!(auth.caller(Some(&text), scope).await, Err(Error::Scope(scope)));
         }
+    }
+
+    #[tokio::test]
+    async fn the_workers_key_of_the_settings_lets_workers_in_and_nobody_else() {
+        let auth = auth(None, false).with_worker_key(Some("for workers"));
+        assert_eq!(auth.caller(None, Scope::Read).await, Err(Error::Missing));
+        assert!(auth.caller(Some("for workers"), Scope::Work).await.is_ok());
+        for scope in Scope::ALL.into_iter().filter(|scope| *scope != Scope::Work) {
+            assert_eq!(auth.caller(Some("for workers"), scope).await, Err(Error::Scope(scope)));
+        }
+        let other = TenantId::parse("other").expect("a tenant");
+        assert!(auth.maker(Some("for workers"), Caller::local(), Some(&other)).await.is_err());
     }
 
     #[tokio::test]

@@ -42,6 +42,9 @@ pub struct Settings {
     pub lane_share: usize,
     /// How long a stop waits for what is under way, in milliseconds.
     pub grace_ms: u64,
+    /// A gRPC connection is asked to end after this long, in milliseconds, so that clients spread over
+    /// replicas that came later; calls under way go on. 0 lets it stay.
+    pub connection_age_ms: u64,
     /// Workers announce themselves this often, in milliseconds.
     pub announce_ms: u64,
     /// Seals permits and tokens. Without one it is made from the store's name, which keeps
@@ -76,6 +79,7 @@ impl Default for Settings {
             backlog_max: 0,
             lane_share: 16,
             grace_ms: 25_000,
+            connection_age_ms: 30 * 60_000,
             announce_ms: 10_000,
             cluster_secret: None,
             secrets: BTreeMap::new(),

@@ -65,6 +65,12 @@ pub(crate) struct Options {
     /// Queues beyond those of the class, such as cap.gpu, separated by commas [BATON_QUEUES]
     #[arg(long, value_delimiter = ',', global = true)]
     queues: Option<Vec<String>>,
+    /// Take from the queues named by --queues alone, not from those of the class [BATON_QUEUES_ONLY]
+    #[arg(
+        long, global = true, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new()
+    )]
+    queues_only: Option<bool>,
     /// How much cpu threads yield to the rest of the machine, from 0 to 19 [BATON_CPU_NICE]
     #[arg(long, global = true)]
     cpu_nice: Option<u8>,
@@ -174,12 +180,19 @@ impl Options {
         let queues = || sources.get("BATON_QUEUES").map(|text| text.split(',').map(str::to_owned).collect());
         let queues: Vec<String> = self.queues.clone().or_else(queues).unwrap_or_default();
         let queues = queues.iter().map(|queue| queue.trim()).filter(|queue| !queue.is_empty());
+        let queues: Vec<String> = queues.map(str::to_owned).collect();
+        let only = self.queues_only.map_or_else(|| sources.switch("BATON_QUEUES_ONLY"), |flag| Ok(Some(flag)))?;
+        if only == Some(true) && queues.is_empty() {
+            let cause = "it leaves no queue to take from: name some in BATON_QUEUES".to_owned();
+            return Err(sources::Error::Value { name: "BATON_QUEUES_ONLY".to_owned(), cause });
+        }
         let number = |flag, name, default: u64| Ok(or_said(flag, sources, name)?.unwrap_or(default).max(1));
         Ok(Settings {
             blob_bytes_max: number(self.blob_bytes_max, "BATON_BLOB_BYTES_MAX", defaults.blob_bytes_max)?,
             scratch: Some(self.folder(sources)),
             slots: or_said(self.slots, sources, "BATON_SLOTS")?.unwrap_or(defaults.slots).max(1),
-            extra_queues: queues.map(str::to_owned).collect(),
+            extra_queues: queues,
+            class_queues: only != Some(true),
             cpu_nice: or_said(self.cpu_nice, sources, "BATON_CPU_NICE")?.unwrap_or(defaults.cpu_nice).min(19),
             drain_grace_ms: or_said(self.drain_ms, sources, "BATON_DRAIN_MS")?.unwrap_or(defaults.drain_grace_ms),
             call_timeout_ms: number(self.call_timeout_ms, "BATON_CALL_TIMEOUT_MS", defaults.call_timeout_ms)?,
@@ -226,6 +239,15 @@ mod tests {
         assert_eq!((config.switches.debug_tools, config.settings.call_timeout_ms), (true, 5_000));
         assert!(!resolve(&["--debug-tools=false"], file, &[]).switches.debug_tools);
         assert!(resolve(&["--debug-tools"], "", &[]).switches.debug_tools);
+    }
+
+    #[test]
+    fn queues_only_wants_queues() {
+        let config = resolve(&["--queues=cap.gpu"], "queues_only = true", &[]);
+        assert_eq!(config.settings.queues(), ["cap.gpu"]);
+        let sources = Sources::read(None, [("BATON_QUEUES_ONLY".to_owned(), "1".to_owned())]).unwrap();
+        let error = Options::default().resolve(QueueClass::Io, &sources).err().unwrap();
+        assert!(error.to_string().contains("BATON_QUEUES"), "{error}");
     }
 
     #[test]

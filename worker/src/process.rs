@@ -41,7 +41,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Says whether the worker of this class on this data folder is well: 0 yes, 1 no.
-    Health,
+    Health {
+        /// Only whether it runs, even while no orchestrator has admitted it.
+        #[arg(long)]
+        live: bool,
+    },
 }
 
 /// The whole of a worker binary; first thing in its `main`.
@@ -70,7 +74,7 @@ fn start(cli: &Cli, class: QueueClass, own: Vec<Tool>) -> anyhow::Result<()> {
     let sources = told::read(cli.options.config.as_deref(), told::environment())?;
     let config = cli.options.resolve(class, &sources)?;
     match cli.command {
-        Some(Command::Health) => health(&config.data_dir, class),
+        Some(Command::Health { live }) => health(&config.data_dir, class, live),
         None => serve(config, own),
     }
 }
@@ -171,7 +175,7 @@ async fn write_health(data_dir: PathBuf, class: QueueClass, status: Arc<Status>)
     }
 }
 
-fn health(data_dir: &Path, class: QueueClass) -> anyhow::Result<()> {
+fn health(data_dir: &Path, class: QueueClass, live: bool) -> anyhow::Result<()> {
     let file = health_file(data_dir, class);
     let age = std::fs::metadata(&file)
         .and_then(|data| data.modified())
@@ -179,7 +183,7 @@ fn health(data_dir: &Path, class: QueueClass) -> anyhow::Result<()> {
         .map(|written| SystemTime::now().duration_since(written).unwrap_or_default())?;
     let counts: Counts = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
     anyhow::ensure!(age <= HEALTH_AGE_MAX, "the worker was last seen {} s ago", age.as_secs());
-    anyhow::ensure!(counts.ready, "the worker is not admitted yet");
+    anyhow::ensure!(live || counts.ready, "the worker is not admitted yet");
     println!("{}", serde_json::to_string(&counts)?);
     Ok(())
 }

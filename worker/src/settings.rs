@@ -14,6 +14,8 @@ pub struct Settings {
     pub slots: usize,
     /// Queues beyond those of the class: `cap.gpu`.
     pub extra_queues: Vec<String>,
+    /// Whether it takes from the queues of its class at all.
+    pub class_queues: bool,
     /// Claims in one call.
     pub claim_batch_max: usize,
     /// A claim, renewal or resume without an answer is repeated after this long.
@@ -59,6 +61,7 @@ impl Settings {
             class,
             slots,
             extra_queues: Vec::new(),
+            class_queues: true,
             claim_batch_max: 64,
             call_timeout_ms: 5_000,
             backoff_ms: 100,
@@ -80,12 +83,18 @@ impl Settings {
     /// The queues it consumes, the most urgent first.
     #[must_use]
     pub fn queues(&self) -> Vec<String> {
-        let own = Priority::ALL.iter().map(|priority| queue_name(self.class, *priority));
-        let own = own.flat_map(|queue| {
+        let class = Priority::ALL.iter().map(|priority| queue_name(self.class, *priority));
+        let mut queues: Vec<String> = class.filter(|_| self.class_queues).collect();
+        for queue in &self.extra_queues {
+            if !queues.contains(queue) {
+                queues.push(queue.clone());
+            }
+        }
+        let with_lanes = queues.into_iter().flat_map(|queue| {
             let lanes = baton_broker::lanes_of(&queue);
             std::iter::once(queue).chain(lanes)
         });
-        own.chain(self.extra_queues.iter().cloned()).collect()
+        with_lanes.collect()
     }
 
     /// Messages under way at once: as many as slots for io; for cpu one, since a message
@@ -102,4 +111,20 @@ impl Settings {
 #[must_use]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_may_take_from_named_queues_alone() {
+        let named = |only: bool, extra: &[&str]| {
+            let extra_queues = extra.iter().map(|queue| (*queue).to_owned()).collect();
+            Settings { class_queues: !only, extra_queues, ..Settings::new(QueueClass::Io) }.queues()
+        };
+        assert_eq!(named(true, &["io.high", "cap.gpu"]), ["io.high", "io.high.t00", "io.high.t01", "cap.gpu"]);
+        assert_eq!(named(false, &["cap.gpu"]).len(), 10);
+        assert_eq!(named(false, &["io.low"]), named(false, &[]), "none twice");
+    }
 }

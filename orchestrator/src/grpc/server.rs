@@ -99,7 +99,12 @@ pub(super) async fn serve_with(
         .add_service(limited!(ControlPlaneServer))
         .add_service(limited!(TransferServer))
         .add_service(limited!(BlobsServer));
-    let router = tonic::transport::Server::builder()
+    let age_ms = services.orchestrator.settings().connection_age_ms;
+    let mut server = tonic::transport::Server::builder();
+    if age_ms > 0 {
+        server = server.max_connection_age(Duration::from_millis(age_ms));
+    }
+    let router = server
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .http2_max_header_list_size(METADATA_BYTES_MAX)

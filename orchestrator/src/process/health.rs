@@ -11,8 +11,15 @@ use tonic_health::pb::health_client::HealthClient;
 
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// Ends well when the orchestrator that listens on `address` serves.
-pub(super) async fn probe(address: SocketAddr, tls: bool, trust: &Trust, key: Option<&str>) -> anyhow::Result<()> {
+/// Ends well when the orchestrator that listens on `address` serves, or where only its life is
+/// asked for, when it answers.
+pub(super) async fn probe(
+    address: SocketAddr,
+    tls: bool,
+    trust: &Trust,
+    key: Option<&str>,
+    live: bool,
+) -> anyhow::Result<()> {
     let (address, scheme) = (reachable(address), if tls { "https" } else { "http" });
     let (_, carrier) = Endpoints::trusting(&format!("{scheme}://{address}"), key, trust)?.current();
     let mut client = HealthClient::new(carrier);
@@ -22,6 +29,10 @@ pub(super) async fn probe(address: SocketAddr, tls: bool, trust: &Trust, key: Op
         .with_context(|| format!("nobody serves at {address}"))?
         .into_inner()
         .status();
+    if live {
+        println!("alive");
+        return Ok(());
+    }
     if status != ServingStatus::Serving {
         bail!("{address} does not serve: {}", status.as_str_name().to_lowercase());
     }

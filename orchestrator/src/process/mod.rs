@@ -44,7 +44,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Says whether the orchestrator at this address serves: 0 yes, 1 no
-    Health,
+    Health {
+        /// Only whether it answers, even if it says that it does not serve
+        #[arg(long)]
+        live: bool,
+    },
 }
 
 /// The whole of the program.
@@ -72,9 +76,9 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: &Cli) -> anyhow::Result<()> {
     let config = cli.options.resolve(settings::environment())?;
-    if let Some(Command::Health) = cli.command {
+    if let Some(Command::Health { live }) = cli.command {
         let (tls, key) = (config.tls.is_some(), config.api_key.as_deref());
-        return health::probe(config.grpc_addr, tls, &config.trust, key).await;
+        return health::probe(config.grpc_addr, tls, &config.trust, key, live).await;
     }
     failpoint::from_env()?;
     let mut telemetry = baton_telemetry::Options::from_env("baton-orchestrator");
@@ -101,7 +105,8 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     let asked = [Some(config.grpc_addr), config.http_addr];
     let beyond = || asked.into_iter().flatten().find(|address| !address.ip().is_loopback());
     let auth = Auth::new(store.clone(), config.api_key.as_deref(), beyond().is_some());
-    let keys = config.api_key.is_some() || !store.api_keys().await?.is_empty();
+    let auth = auth.with_worker_key(config.worker_key.as_deref());
+    let keys = config.api_key.is_some() || config.worker_key.is_some() || !store.api_keys().await?.is_empty();
     if let Some(address) = asked.into_iter().flatten().find(|address| !auth::may_listen(*address, keys)) {
         bail!(
             "{address} is reachable from other machines and there are no API keys: set BATON_API_KEY, or make one with \

@@ -87,6 +87,8 @@ pub struct Config {
     pub trust: Trust,
     /// A key of the tenant `local` with every scope; a secret.
     pub api_key: Option<String>,
+    /// A key that lets workers in and nobody else; a secret.
+    pub worker_key: Option<String>,
     /// Where the bound address is written.
     pub addr_file: Option<PathBuf>,
     /// The log filter.
@@ -128,6 +130,7 @@ impl Options {
             tls: self.tls_files(&sources)?,
             trust: Trust::of(&sources)?,
             api_key: sources.get("BATON_API_KEY"),
+            worker_key: sources.get("BATON_WORKER_KEY"),
             addr_file: sources.get("BATON_ADDR_FILE").map(PathBuf::from),
             log: sources.get("BATON_LOG"),
         })
@@ -155,6 +158,7 @@ impl Options {
             broker_forgets: wiring::broker_forgets(broker),
             advances_max: advances_max.unwrap_or(defaults.advances_max),
             grace_ms: grace_ms.unwrap_or(defaults.grace_ms),
+            connection_age_ms: sources.parse("BATON_CONNECTION_AGE_MS")?.unwrap_or(defaults.connection_age_ms),
             watches_max: sources.parse("BATON_WATCHES_MAX")?.unwrap_or(defaults.watches_max),
             admission_fill_percent: sources
                 .parse("BATON_ADMISSION_FILL_PERCENT")?
