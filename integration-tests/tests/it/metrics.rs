@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use baton_broker::{Broker as _, Message, Published};
+use baton_broker::{Message, Published};
 use baton_integration_tests::cluster::{Cluster, ClusterOptions};
 use baton_testbed::free_port;
 use serde_json::json;
