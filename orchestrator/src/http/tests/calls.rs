@@ -133,7 +133,7 @@ async fn keys_scopes_and_tenants_hold() {
     }
     let listed = rig.call_as(Some(&stranger), "GET", "/v1/runs", None).await.json().await;
     assert_eq!(listed["runs"], json!([]));
-    for path in ["/healthz", "/readyz", "/openapi.json"] {
+    for path in ["/healthz", "/readyz", "/openapi.json", "/metrics"] {
         assert_ne!(rig.call_as(None, "GET", path, None).await.status, 401, "{path}");
     }
 }
