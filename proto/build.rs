@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "baton/v1/errors.proto",
     "baton/v1/runs.proto",
     "baton/v1/graphs.proto",
@@ -19,6 +19,7 @@ const FILES: [&str; 11] = [
     "baton/v1/quotas.proto",
     "baton/v1/transfer.proto",
     "baton/v1/blobs.proto",
+    "baton/v1/archive.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -101,6 +101,9 @@ pub(crate) enum Command {
     Artifacts(ArtifactsArgs),
     /// Show who did what, and whether the log of it holds
     Audit(AuditArgs),
+    /// Read what was written down of runs before they were removed
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Look after the blob store
     #[command(subcommand)]
     Blobs(BlobsCommand),
@@ -112,6 +115,24 @@ pub(crate) enum Command {
     Quotas(QuotasCommand),
     /// Say whether the server answers, for probes
     Health,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArchiveCommand {
+    /// List archived runs, by id
+    List {
+        /// The most of them
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+        /// `next_page` of the page before
+        #[arg(long, value_name = "TOKEN")]
+        page: Option<String>,
+    },
+    /// Print one, a line of JSON for each record
+    Show {
+        /// The run
+        run: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

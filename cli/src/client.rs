@@ -6,6 +6,7 @@ use std::time::Duration;
 use baton_control::grpc::{Carrier, Endpoints, Trust, cause};
 use baton_proto::{MESSAGE_BYTES_MAX, v1};
 use tonic::{Code, Status};
+use v1::archive_client::ArchiveClient;
 use v1::blobs_client::BlobsClient;
 use v1::graphs_client::GraphsClient;
 use v1::history_client::HistoryClient;
@@ -54,6 +55,14 @@ impl Client {
         F: Future<Output = Result<T, Status>>,
     {
         self.ask(|carrier| call(HistoryClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
+    }
+
+    /// A call of `Archive`.
+    pub(crate) async fn archive<T, F>(&self, call: impl Fn(ArchiveClient<Carrier>) -> F) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.ask(|carrier| call(ArchiveClient::new(carrier).max_decoding_message_size(MESSAGE_BYTES_MAX))).await
     }
 
     /// A call of `Blobs`.

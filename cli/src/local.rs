@@ -62,6 +62,8 @@ impl Local {
             cluster_secret: setup.sources.get("BATON_CLUSTER_SECRET"),
             timings: setup.sources.timings_over(&Options::default().timings)?,
             grace_ms: setup.sources.parse("BATON_GRACE_MS")?.unwrap_or(Options::default().grace_ms),
+            blob_sweep_ms: setup.sources.parse("BATON_BLOB_SWEEP_MS")?.unwrap_or(0),
+            archive_ms: setup.sources.parse("BATON_ARCHIVE_MS")?.unwrap_or(0),
             ..Options::default()
         };
         // What serves nobody but this program needs no certificate.

@@ -30,6 +30,9 @@ pub const ORCHESTRATOR: [&str; 9] = [
 /// Its points where a person's call is behind.
 pub const CALLS: [&str; 2] = ["after_answer_script", "after_cancel_script"];
 
+/// Its points where a run is removed.
+pub const REMOVALS: [&str; 1] = ["after_archive"];
+
 /// The points of a worker, in the order of a job.
 pub const WORKER: [&str; 8] = [
     "before_claim",
@@ -175,7 +178,7 @@ fn point(text: &str) -> Result<Point, Error> {
         _ => return Err(refused()),
     };
     let name = words.first().filter(|name| !name.is_empty()).ok_or_else(refused)?;
-    let known = || ORCHESTRATOR.into_iter().chain(CALLS).chain(WORKER);
+    let known = || ORCHESTRATOR.into_iter().chain(CALLS).chain(REMOVALS).chain(WORKER);
     if !known().any(|point| point == *name) {
         return Err(Error::Unknown { name: (*name).to_owned(), nearest: nearest(name, known()) });
     }

@@ -30,6 +30,9 @@ pub struct Timings {
     pub mark_after_ms: u64,
     /// Records of a run are kept this long after its end.
     pub retention_ms: u64,
+    /// A thread that outlives its runs is kept this long after the end of its last one; no
+    /// shorter than that run.
+    pub thread_retention_ms: u64,
     /// The result of a business key is kept this long.
     pub key_retention_ms: u64,
     /// The pause before a job is handed out again when its worker was lost.
@@ -62,6 +65,7 @@ impl Default for Timings {
             idle_tick_ms: 1_000,
             mark_after_ms: 1_000,
             retention_ms: 7 * 24 * 3_600_000,
+            thread_retention_ms: 30 * 24 * 3_600_000,
             key_retention_ms: 30 * 24 * 3_600_000,
             infra_backoff_ms: 500,
             fire_late_ms: 60_000,

@@ -18,6 +18,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_ADDR_FILE",
     "BATON_ADVANCES_MAX",
     "BATON_API_KEY",
+    "BATON_ARCHIVE_MS",
     "BATON_BACKOFF_MS_MAX",
     "BATON_BLOBS",
     "BATON_BLOB_BYTES_MAX",

@@ -43,6 +43,12 @@ pub struct Options {
     pub compute_threads: usize,
     /// How long a stop waits for jobs, in milliseconds.
     pub grace_ms: u64,
+    /// How often blobs that nothing refers to are removed, and archives whose time is over, in
+    /// milliseconds; 0: never.
+    pub blob_sweep_ms: u64,
+    /// How long what is written down of removed runs is kept, in milliseconds; 0: nothing is
+    /// written down.
+    pub archive_ms: u64,
     /// Timings of the hand-over. Their default differs from a cluster's where a worker is
     /// lost: see [`DEATHS_MAX`].
     pub timings: Timings,
@@ -61,6 +67,8 @@ impl Default for Options {
             cpu_slots: cores(),
             compute_threads: 2,
             grace_ms: 5_000,
+            blob_sweep_ms: 0,
+            archive_ms: 0,
             timings: Timings {
                 infra_attempts_max: DEATHS_MAX,
                 infra_backoff_ms: DEATH_BACKOFF_MS,
@@ -79,6 +87,8 @@ impl Options {
             lease_partitions: false,
             broker_forgets: true,
             grace_ms: self.grace_ms,
+            blob_sweep_ms: self.blob_sweep_ms,
+            archive_ms: self.archive_ms,
             cluster_secret: self.cluster_secret.clone(),
             secrets: self.secrets.clone(),
             ..Settings::default()

@@ -33,6 +33,13 @@ pub(crate) struct Compiled {
     pub(crate) tools: Tools,
 }
 
+impl Compiled {
+    /// Whether a run of it leaves a thread that others may go on with: channels are kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.graph.channels.values().any(|channel| channel.keep)
+    }
+}
+
 /// Compiled versions of this process.
 pub(crate) struct Graphs {
     compiled: Mutex<Lru<(TenantId, GraphHash), Arc<Compiled>>>,

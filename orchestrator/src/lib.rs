@@ -6,6 +6,7 @@
 //! about graphs are `engine`'s, transitions are the store's. No tool and no model runs here.
 
 pub mod api;
+mod archive;
 pub mod auth;
 mod clock;
 mod collector;

@@ -6,8 +6,8 @@ use baton_common::job::RenewAnswer;
 use baton_common::transition::{
     AdvanceAnswer, Answer, AnswerVerdict, Cancel, CancelAnswer, Claim, ClaimVerdict, Dead, DeadAnswer, Deliver,
     DeliverAnswer, Edit, EditAnswer, Expire, ExpireAnswer, Fire, FireAnswer, KeepSchedule, KeepScheduleAnswer, Mark,
-    Op, Record, RecordVerdict, Renew, Repin, RepinAnswer, Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Signal,
-    SignalAnswer, Submit, SubmitAnswer,
+    Op, Prune, PruneAnswer, Record, RecordVerdict, Renew, Repin, RepinAnswer, Reply, Reserve, ReserveAnswer, Retry,
+    RetryAnswer, Signal, SignalAnswer, Submit, SubmitAnswer,
 };
 use baton_store::Error;
 use tokio::time::{Duration, sleep};
@@ -45,6 +45,7 @@ transitions! {
     expire_op(op: Expire) -> ExpireAnswer { Op::Expire(op), Expire }
     answer_op(op: Answer) -> AnswerVerdict { Op::Answer(Box::new(op)), Answer }
     cancel_op(op: Cancel) -> CancelAnswer { Op::Cancel(op), Cancel }
+    prune_op(op: Prune) -> PruneAnswer { Op::Prune(op), Prune }
     signal_op(op: Signal) -> SignalAnswer { Op::Signal(Box::new(op)), Signal }
     deliver_op(op: Deliver) -> DeliverAnswer { Op::Deliver(Box::new(op)), Deliver }
     edit_op(op: Edit) -> EditAnswer { Op::Edit(Box::new(op)), Edit }

@@ -29,6 +29,9 @@ pub struct Settings {
     pub blob_sweep_ms: u64,
     /// Blobs younger than this are not deleted, in milliseconds; at least two hours.
     pub blob_grace_ms: u64,
+    /// How long what is written down of removed runs is kept, in milliseconds; 0: nothing is
+    /// written down.
+    pub archive_ms: u64,
     /// Due entries taken from a partition at a time.
     pub due_page: u32,
     /// Runs that a tenant watches at once.
@@ -73,6 +76,7 @@ impl Default for Settings {
             sweeps_max: 64,
             blob_sweep_ms: 0,
             blob_grace_ms: 24 * 3_600_000,
+            archive_ms: 0,
             due_page: 256,
             watches_max: 1_000,
             admission_fill_percent: 80,

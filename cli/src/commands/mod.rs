@@ -1,6 +1,7 @@
 //! The commands, a file for each family.
 
 mod answer;
+mod archive;
 mod audit;
 mod blobs;
 mod bulk;
@@ -51,6 +52,7 @@ pub(crate) async fn execute(command: &Command, setup: &Setup) -> Result<Exit, Fa
         Command::Queues => operate::queues(setup).await,
         Command::Artifacts(args) => operate::artifacts(args, setup).await,
         Command::Audit(command) => audit::audit(command, setup).await,
+        Command::Archive(command) => archive::archive(command, setup).await,
         Command::Blobs(command) => blobs::blobs(command, setup).await,
         Command::Keys(command) => operate::keys(command, setup).await,
         Command::Quotas(command) => quotas::quotas(command, setup).await,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{GroupId, JobId, RunId};
+use crate::ids::{GroupId, JobId, RunId, TenantId, ThreadId, ThreadKey};
 
 /// Kinds of due entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,11 +26,13 @@ pub enum DueKind {
     Gc,
     /// A schedule is to be looked at. Its entry names the schedule in the place of a run.
     Schedule,
+    /// A thread may go, or what nobody needs of it.
+    Thread,
 }
 
 impl DueKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ready,
         Self::Publish,
         Self::Check,
@@ -40,6 +42,7 @@ impl DueKind {
         Self::Cancel,
         Self::Gc,
         Self::Schedule,
+        Self::Thread,
     ];
 
     /// The letter in a member's text.
@@ -55,12 +58,14 @@ impl DueKind {
             Self::Cancel => 'c',
             Self::Gc => 'g',
             Self::Schedule => 'h',
+            Self::Thread => 'x',
         }
     }
 }
 
 /// A due entry: what is to be looked at, of which run. Written `r|RUN`, `p|RUN|GROUP` or
-/// `l|RUN|GROUP|INDEX`, where RUN is the uuid alone: the partition is known.
+/// `l|RUN|GROUP|INDEX`, where RUN is the uuid alone: the partition is known. That of a thread
+/// is `x|TENANT/THREAD`, and its run is nobody's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DueKey {
     /// What to do.
@@ -71,31 +76,44 @@ pub struct DueKey {
     pub group: Option<GroupId>,
     /// Of which index, where that matters.
     pub index: Option<u32>,
+    /// Of which thread, for [`DueKind::Thread`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Box<ThreadKey>>,
 }
 
 impl DueKey {
     /// An entry for a whole run.
     #[must_use]
     pub fn run(kind: DueKind, run: RunId) -> Self {
-        Self { kind, run, group: None, index: None }
+        Self { kind, run, group: None, index: None, thread: None }
     }
 
     /// An entry for a group.
     #[must_use]
     pub fn group(kind: DueKind, run: RunId, group: &GroupId) -> Self {
-        Self { kind, run, group: Some(group.clone()), index: None }
+        Self { kind, run, group: Some(group.clone()), index: None, thread: None }
     }
 
     /// An entry for one index of a group.
     #[must_use]
     pub fn task(kind: DueKind, job: &JobId) -> Self {
-        Self { kind, run: job.run, group: Some(job.group.clone()), index: Some(job.index) }
+        Self { kind, run: job.run, group: Some(job.group.clone()), index: Some(job.index), thread: None }
+    }
+
+    /// The entry of a thread.
+    #[must_use]
+    pub fn thread(key: &ThreadKey) -> Self {
+        let run = RunId { partition: key.partition(), uuid: uuid::Uuid::nil() };
+        Self { kind: DueKind::Thread, run, group: None, index: None, thread: Some(Box::new(key.clone())) }
     }
 
     /// The member's text.
     #[must_use]
     pub fn member(&self) -> String {
         use std::fmt::Write as _;
+        if let Some(thread) = &self.thread {
+            return format!("{}|{thread}", self.kind.letter());
+        }
         let mut text = format!("{}|{}", self.kind.letter(), self.run.uuid.simple());
         if let Some(group) = &self.group {
             let _ = write!(text, "|{group}");
@@ -109,12 +127,17 @@ impl DueKey {
     /// The entry whose member in `partition` is `text`.
     #[must_use]
     pub fn parse(partition: crate::Partition, text: &str) -> Option<Self> {
+        if let Some(name) = text.strip_prefix("x|") {
+            let (tenant, thread) = name.split_once('/')?;
+            let (tenant, thread) = (TenantId::parse(tenant).ok()?, ThreadId::parse(thread).ok()?);
+            return Some(Self::thread(&ThreadKey { tenant, thread }));
+        }
         let mut parts = text.split('|');
         let letter = parts.next()?;
         let kind = DueKind::ALL.into_iter().find(|kind| letter.chars().eq([kind.letter()]))?;
         let uuid = uuid::Uuid::parse_str(parts.next()?).ok()?;
         let group = parts.next().map(str::parse).transpose().ok()?;
         let index = parts.next().map(str::parse).transpose().ok()?;
-        Some(Self { kind, run: RunId { partition, uuid }, group, index })
+        Some(Self { kind, run: RunId { partition, uuid }, group, index, thread: None })
     }
 }

@@ -32,7 +32,7 @@ pub use run::{Parent, Pin, Run, RunInfo, RunState, RunStatus};
 pub use schedule::{ScheduleId, ScheduleRow};
 pub use signal::{SIGNALS_MAX, Signal};
 pub use task::{Task, TaskState, Terms, trouble};
-pub use thread::{Origin, SetBack, Thread};
+pub use thread::{Lasting, Origin, SetBack, Thread};
 
 /// A JSON text that transitions carry and never look into.
 pub type Body = String;

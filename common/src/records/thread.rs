@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
 use crate::ids::{RunId, Seq, ThreadKey};
 
 /// Long-lived state with a stable name: where its history stands and who runs on it.
@@ -38,6 +39,25 @@ pub struct Thread {
     /// Signals that no wait has taken.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub untaken: u32,
+    /// How long it lives; threads of earlier programs say nothing, and stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<Lasting>,
+    /// Its checkpoints before this one were removed.
+    #[serde(default, skip_serializing_if = "is_none_used")]
+    pub pruned: Seq,
+    /// It may go from then on, unless somebody needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// How long a thread lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lasting {
+    /// It was made for this run, and goes with it.
+    WithRun(RunId),
+    /// It outlives its runs by the retention of threads.
+    Beyond,
 }
 
 /// What a fork shares with the thread it was made from.
@@ -74,6 +94,9 @@ impl Thread {
             signals: 0,
             used: Seq(0),
             untaken: 0,
+            lasting: None,
+            pruned: Seq(0),
+            until: None,
         }
     }
 
@@ -81,6 +104,12 @@ impl Thread {
     #[must_use]
     pub fn next_seq(&self) -> Seq {
         self.head.max(self.used).next()
+    }
+
+    /// The first seq that its own checkpoints may have.
+    #[must_use]
+    pub fn first_own(&self) -> Seq {
+        self.origin.as_ref().map_or(Seq(1), |origin| origin.seq.next())
     }
 
     /// Makes an earlier state the head again.

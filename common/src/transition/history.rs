@@ -74,6 +74,8 @@ pub enum RetryAnswer {
     Already,
     /// It succeeded, or has not ended.
     Refused,
+    /// The checkpoint it is to go on from was removed.
+    Gone,
     /// Another run is active on its thread.
     Busy,
     /// No such run.

@@ -11,6 +11,7 @@ mod due;
 mod history;
 mod keys;
 mod record;
+mod retention;
 mod schedule;
 mod signal;
 mod submit;
@@ -27,6 +28,7 @@ pub use due::{Due, DuePage, PopDue};
 pub use history::{Edit, EditAnswer, Repin, RepinAnswer, Retry, RetryAnswer};
 pub use keys::{KeyName, Reserve, ReserveAnswer, Settle};
 pub use record::{CLOSED_BYTES_MAX, Closed, ClosedGroup, Expire, ExpireAnswer, Record, RecordVerdict, Recorded, Tail};
+pub use retention::{PRUNED_MAX, Prune, PruneAnswer};
 pub use schedule::{KeepSchedule, KeepScheduleAnswer, ScheduleNote};
 pub use signal::{Deliver, DeliverAnswer, Signal, SignalAnswer};
 pub use submit::{Fork, OnBusy, Submit, SubmitAnswer};
@@ -101,6 +103,8 @@ pub enum Op {
         /// The run.
         run: RunId,
     },
+    /// See [`Prune`].
+    Prune(Prune),
     /// See [`Signal`].
     Signal(Box<Signal>),
     /// See [`Deliver`].
@@ -160,6 +164,7 @@ impl Op {
             | Self::Heard { run, .. }
             | Self::Force { run }
             | Self::Gc { run } => run.partition,
+            Self::Prune(op) => op.thread.partition(),
             Self::Signal(op) => op.thread.partition(),
             Self::Deliver(op) => op.job.run.partition,
             Self::Dead(op) => op.job.run.partition,
@@ -196,6 +201,8 @@ pub enum Reply {
     Fire(FireAnswer),
     /// To [`Op::PopDue`].
     PopDue(DuePage),
+    /// To [`Op::Prune`].
+    Prune(PruneAnswer),
     /// To [`Op::Signal`].
     Signal(SignalAnswer),
     /// To [`Op::Deliver`].

@@ -33,6 +33,8 @@ pub struct Submit {
     pub set_back: Option<(RunId, SetBack)>,
     /// For a fork on a new thread.
     pub fork: Option<Box<Fork>>,
+    /// Whether a new thread outlives it: a caller named it, or the graph keeps channels.
+    pub lasting: bool,
 }
 
 /// What a fork begins with. Its first step takes the open activations of that checkpoint up
@@ -51,7 +53,7 @@ impl Submit {
     /// A submit that takes nothing back and shares nothing.
     #[must_use]
     pub fn new(info: RunInfo, on_busy: OnBusy) -> Self {
-        Self { info, on_busy, set_back: None, fork: None }
+        Self { info, on_busy, set_back: None, fork: None, lasting: false }
     }
 }
 
@@ -69,4 +71,6 @@ pub enum SubmitAnswer {
     Conflict,
     /// Another run is active on the thread.
     Busy,
+    /// What a fork is to share was removed.
+    Gone,
 }

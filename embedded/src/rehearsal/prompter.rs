@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use baton_common::records::DueKind;
+use baton_common::transition::Due;
 use baton_common::{InterruptId, JobId, RunId, Timestamp};
 use baton_engine::spec::cases::{Case, Decided};
 use baton_orchestrator::Orchestrator;
@@ -172,6 +173,7 @@ impl<'c> Prompter<'c> {
     /// of records' keeping does not count.
     async fn due(&self) -> anyhow::Result<Option<Timestamp>> {
         let due = self.orchestrator.store().due(self.run.partition).await?;
-        Ok(due.into_iter().filter(|(_, due)| due.key.kind != DueKind::Gc).map(|(at, _)| at).min())
+        let counts = |due: &Due| !matches!(due.key.kind, DueKind::Gc | DueKind::Thread);
+        Ok(due.into_iter().filter(|(_, due)| counts(due)).map(|(at, _)| at).min())
     }
 }

@@ -70,6 +70,7 @@ fn timings() -> Timings {
         tick_ms: 1,
         idle_tick_ms: NEVER_MS,
         retention_ms: NEVER_MS,
+        thread_retention_ms: NEVER_MS,
         key_retention_ms: NEVER_MS,
         ..Timings::default()
     }

@@ -65,7 +65,10 @@ fn advance(graph: &Graph, state: &mut RunState, delta: Delta, counts: bool) -> D
     let parent = state.head;
     let grown: Vec<Elements> = delta.lists.values().map(|growth| Elements::of(&growth.added)).collect();
     state.hash = content_hash(graph, state, &delta, &grown);
-    if state.used > parent {
+    // What does not follow the one numbered before it needs nothing of before it: old
+    // checkpoints go as far as a full one.
+    let apart = state.used > parent;
+    if apart {
         state.control.floor = state.used.0;
     }
     state.head = parent.max(state.used).next();
@@ -81,7 +84,7 @@ fn advance(graph: &Graph, state: &mut RunState, delta: Delta, counts: bool) -> D
     let lists = lists.into_iter().zip(grown);
     let pieces = lists.filter_map(|((name, growth), text)| grow(state, name, growth, text)).collect();
     state.control.since_full += bytes;
-    let full = parent.0 == 0 || state.control.since_full > state.control.full_bytes;
+    let full = parent.0 == 0 || apart || state.control.since_full > state.control.full_bytes;
     if full {
         let replaced = state.values.iter().filter(|(name, _)| !is_append_like(graph, name));
         writes.extend(replaced.map(|(name, value)| (name.clone(), value.clone())));

@@ -79,6 +79,7 @@ fn timings() -> Timings {
         ready_after_ms: 500,
         infra_attempts_max: 4,
         share_max: 4,
+        thread_retention_ms: 5_000,
         advance_attempts_max: 50,
         ..Timings::default()
     }

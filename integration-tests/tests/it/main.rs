@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod apart;
+mod archives;
 mod beyond;
 mod canaries;
 mod chaos;
@@ -13,6 +14,7 @@ mod dev;
 mod forged;
 mod growth;
 mod large;
+mod leftovers;
 mod metrics;
 mod rig;
 mod simulator;

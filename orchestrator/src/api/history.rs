@@ -9,7 +9,7 @@ use baton_common::{RunId, Seq, Shared};
 use baton_engine::state::Control;
 use serde_json::Value;
 
-use super::{ApiError, Caller};
+use super::{ApiError, Caller, ErrorKind};
 use crate::load;
 use crate::orchestrator::{Inner, Orchestrator};
 
@@ -88,9 +88,14 @@ impl Orchestrator {
         let found = self.inner.owned(caller, run).await?;
         let limit = if limit == 0 { PAGE_DEFAULT } else { limit.min(PAGE_MAX) };
         let mut page = CheckpointPage::default();
-        let mut seq = self.inner.head_of(&found).await?;
+        let head = self.inner.head_of(&found).await?;
+        let mut seq = head;
         while seq != Seq(0) {
-            let checkpoint = self.inner.checkpoint_of(&found, seq).await?;
+            let checkpoint = match self.inner.checkpoint_of(&found, seq).await {
+                // What was before it is kept no more.
+                Err(missing) if missing.kind == ErrorKind::NotFound && seq != head => break,
+                checkpoint => checkpoint?,
+            };
             seq = checkpoint.parent;
             if before.is_some_and(|before| checkpoint.seq >= before) {
                 continue;

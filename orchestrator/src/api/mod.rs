@@ -32,6 +32,8 @@
 //! quota(&Caller, name: &str)                -> QuotaView
 //! delete_quota(&Caller, name: &str)         -> ()
 //! unpark(&Caller, RunId)                    -> bool
+//! archives(&Caller, after: Option<RunId>, limit: u32) -> ArchivePage
+//! archive(&Caller, RunId)                   -> ArchiveContent
 //! sweep_blobs(&Caller, dry: bool)           -> BlobSweep
 //! health()                                  -> Health
 //! readiness()                               -> Readiness
@@ -41,6 +43,7 @@
 
 mod address;
 mod answer;
+mod archive;
 mod audit;
 mod blobs;
 mod error;
@@ -64,6 +67,7 @@ mod updates;
 mod watch;
 
 pub use crate::collector::BlobSweep;
+pub use archive::{ArchiveContent, ArchivePage, ArchiveView};
 pub use audit::AuditVerdict;
 pub use error::{ApiError, ErrorKind};
 pub use history::{ChannelChange, CheckpointPage, CheckpointView, DiffView, StateView};

@@ -116,7 +116,9 @@ impl Orchestrator {
         };
         let origin = Origin { thread: found.info.thread.clone(), seq: from };
         let fork = Some(Box::new(Fork { origin, head, edit }));
-        let submit = Submit { fork, ..Submit::new(info.clone(), OnBusy::Reject) };
+        let compiled = inner.graph(&caller.tenant, info.graph).await?;
+        let lasting = request.thread.is_some() || compiled.is_some_and(|compiled| compiled.keeps());
+        let submit = Submit { fork, lasting, ..Submit::new(info.clone(), OnBusy::Reject) };
         let settled = inner.settle(|| inner.submit_op(submit.clone())).await?;
         let existed = match settled.answer {
             SubmitAnswer::Accepted | SubmitAnswer::Queued => false,
@@ -173,6 +175,7 @@ impl Orchestrator {
                 let cause = format!("run {run} is {}", found.state.status.name());
                 Err(conflict("not_retryable", cause, "only runs that failed, were cancelled or are stuck go on again"))
             }
+            RetryAnswer::Gone => Err(ApiError::not_found("checkpoint", format!("what run {run} is to go on from"))),
             RetryAnswer::Busy => {
                 let cause = format!("another run is active on thread {}", found.info.thread.thread);
                 Err(conflict("thread_busy", cause, "wait for it, or fork this run"))

@@ -51,7 +51,8 @@ impl Orchestrator {
         }
         let info = inner.run_info_of(caller, &request, &compiled, input).await?;
         inner.admit(&info).await?;
-        let settled = inner.accept(&info, on_busy.unwrap_or(compiled.graph.on_busy)).await?;
+        let lasting = request.thread.is_some() || compiled.keeps();
+        let settled = inner.accept(&info, on_busy.unwrap_or(compiled.graph.on_busy), lasting).await?;
         if fail::point("after_submit_script").await == Passed::Error {
             return Err(fail::unknown().into());
         }
@@ -81,14 +82,19 @@ impl Orchestrator {
 impl Inner {
     /// Submits, with what a roll-back needs where the thread is busy: the run that is taken
     /// back may end meanwhile, then it is looked at again.
-    async fn accept(self: &Arc<Self>, info: &RunInfo, on_busy: OnBusy) -> Result<Settled<SubmitAnswer>, ApiError> {
+    async fn accept(
+        self: &Arc<Self>,
+        info: &RunInfo,
+        on_busy: OnBusy,
+        lasting: bool,
+    ) -> Result<Settled<SubmitAnswer>, ApiError> {
         let mut repeated = false;
         for tried in 1.. {
             let active = match on_busy {
                 OnBusy::Interrupt | OnBusy::Rollback => self.active_on(info).await?,
                 OnBusy::Reject | OnBusy::Enqueue => None,
             };
-            let mut submit = Submit::new(info.clone(), on_busy);
+            let mut submit = Submit { lasting, ..Submit::new(info.clone(), on_busy) };
             if let (OnBusy::Rollback, Some(active)) = (on_busy, &active) {
                 let back = self.set_back_to(active, active.state.base).await?;
                 submit.set_back = Some((active.info.id, back));
@@ -216,6 +222,9 @@ pub(super) fn refusal(answer: SubmitAnswer, info: &RunInfo) -> ApiError {
     if answer == SubmitAnswer::Busy {
         let cause = format!("another run is active on thread {}", info.thread.thread);
         return conflict("thread_busy", cause, "wait for it, use another thread, or set `on_busy: enqueue`");
+    }
+    if answer == SubmitAnswer::Gone {
+        return ApiError::not_found("checkpoint", "what is to be shared");
     }
     let name = info.request.as_ref().map_or_else(String::new, ToString::to_string);
     let cause = format!("request id {name} was used for another graph or input");

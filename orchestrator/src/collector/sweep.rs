@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use super::BlobSweep;
 use super::marks::Marks;
 use crate::api::ApiError;
+use crate::archive;
 use crate::orchestrator::Inner;
 
 /// Between the end of what is read of a piece and the beginning of the next, so that no place is
@@ -22,6 +23,17 @@ enum Fate {
     Removed,
 }
 
+impl Fate {
+    fn count(self, entry: &Entry, sum: &mut BlobSweep) {
+        let (blobs, bytes) = match self {
+            Self::Kept => (&mut sum.kept, &mut sum.kept_bytes),
+            Self::Removed => (&mut sum.removed, &mut sum.removed_bytes),
+        };
+        *blobs += 1;
+        *bytes += entry.bytes;
+    }
+}
+
 impl Inner {
     /// Deletes what nothing refers to and what was written before the grace, seen from `now`: of
     /// one tenant or of all. A dry one only tells.
@@ -32,6 +44,15 @@ impl Inner {
         now: Timestamp,
     ) -> Result<BlobSweep, ApiError> {
         let before = Timestamp(now.0.saturating_sub(i64::try_from(self.settings.blob_grace_ms).unwrap_or(i64::MAX)));
+        let tenants = match of {
+            Some(tenant) => vec![tenant.clone()],
+            None => self.blobs.tenants().await?,
+        };
+        let mut sum = BlobSweep::default();
+        // No record refers to an archive.
+        for tenant in &tenants {
+            self.sweep_archives(tenant, dry, now, &mut sum).await?;
+        }
         let marks = Arc::new(Marks::new());
         for _ in 0..2 {
             let marked = marks.clone();
@@ -40,12 +61,7 @@ impl Inner {
             });
             self.store.scan(show).await?;
         }
-        let tenants = match of {
-            Some(tenant) => vec![tenant.clone()],
-            None => self.blobs.tenants().await?,
-        };
         // Content of one tenant is never referred to by another's, so each is looked at alone.
-        let mut sum = BlobSweep::default();
         for tenant in &tenants {
             if self.has_unmarked(tenant, &marks, before).await? {
                 self.mark_within(tenant, &marks, before).await?;
@@ -113,28 +129,54 @@ impl Inner {
         while let Some(entry) = entries.next().await {
             let entry = entry?;
             let mut fate = Fate::Kept;
-            if entry.modified < before && !is_marked(&entry, marks) && !self.belongs(&entry, &mut last).await? {
+            if archive::run_of(&entry.key).is_some() {
+                continue;
+            }
+            if entry.modified < before && !is_marked(&entry, marks) && !self.belongs(tenant, &entry, &mut last).await? {
                 fate = self.remove(tenant, &entry, before, dry).await?;
             }
-            let (blobs, bytes) = match fate {
-                Fate::Kept => (&mut sum.kept, &mut sum.kept_bytes),
-                Fate::Removed => (&mut sum.removed, &mut sum.removed_bytes),
-            };
-            *blobs += 1;
-            *bytes += entry.bytes;
+            fate.count(&entry, sum);
         }
         Ok(())
     }
 
-    /// Whether it is a file of a run that has records. What this program did not write stays.
-    async fn belongs(&self, entry: &Entry, last: &mut Option<(RunId, bool)>) -> Result<bool, ApiError> {
+    /// Deletes the archives whose time is over.
+    async fn sweep_archives(
+        &self,
+        tenant: &TenantId,
+        dry: bool,
+        now: Timestamp,
+        sum: &mut BlobSweep,
+    ) -> Result<(), ApiError> {
+        let kept_ms = i64::try_from(self.settings.archive_ms).unwrap_or(i64::MAX);
+        let before = Timestamp(now.0.saturating_sub(kept_ms));
+        let folder = archive::folder()?;
+        let mut entries = self.blobs.each(tenant, Some(&folder));
+        while let Some(entry) = entries.next().await {
+            let entry = entry?;
+            let over = kept_ms > 0 && entry.modified < before && archive::run_of(&entry.key).is_some();
+            let fate = if over { self.remove(tenant, &entry, before, dry).await? } else { Fate::Kept };
+            fate.count(&entry, sum);
+        }
+        Ok(())
+    }
+
+    /// Whether it is a file of a run that has records or an archive. What this program did not
+    /// write stays.
+    async fn belongs(
+        &self,
+        tenant: &TenantId,
+        entry: &Entry,
+        last: &mut Option<(RunId, bool)>,
+    ) -> Result<bool, ApiError> {
         let Some(run) = run_of(&entry.key) else { return Ok(!entry.key.as_str().starts_with("values/")) };
         if let Some((known, there)) = last
             && *known == run
         {
             return Ok(*there);
         }
-        let there = self.store.run(run).await?.is_some();
+        let there =
+            self.store.run(run).await?.is_some() || self.blobs.entry(tenant, &archive::key_of(run)?).await?.is_some();
         *last = Some((run, there));
         Ok(there)
     }

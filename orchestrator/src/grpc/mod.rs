@@ -5,6 +5,7 @@
 //! control plane's to decide, who may make it is [`crate::auth`]'s.
 
 mod admission;
+mod archive;
 mod blobs;
 mod convert;
 mod graphs;

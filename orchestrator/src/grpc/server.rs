@@ -10,6 +10,7 @@ use tonic::service::Routes;
 use tonic::{Request, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use v1::archive_server::ArchiveServer;
 use v1::blobs_server::BlobsServer;
 use v1::control_plane_server::ControlPlaneServer;
 use v1::graphs_server::GraphsServer;
@@ -98,7 +99,8 @@ pub(super) async fn serve_with(
         .add_service(limited!(SchedulesServer))
         .add_service(limited!(ControlPlaneServer))
         .add_service(limited!(TransferServer))
-        .add_service(limited!(BlobsServer));
+        .add_service(limited!(BlobsServer))
+        .add_service(limited!(ArchiveServer));
     let age_ms = services.orchestrator.settings().connection_age_ms;
     let mut server = tonic::transport::Server::builder();
     if age_ms > 0 {
@@ -144,6 +146,7 @@ async fn report_health(health: HealthReporter, orchestrator: Orchestrator, shutd
         "baton.v1.ControlPlane",
         "baton.v1.Transfer",
         "baton.v1.Blobs",
+        "baton.v1.Archive",
     ];
     let mut last = None;
     let look = async {

@@ -60,6 +60,7 @@ pub(super) const STATUSES: &[(u16, &[&str])] = &[
             "artifact_not_found",
             "schedule_not_found",
             "quota_not_found",
+            "archive_not_found",
         ],
     ),
     (

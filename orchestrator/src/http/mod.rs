@@ -5,6 +5,7 @@
 //! query and body hold and how it is described in `/openapi.json` stand there. What a call
 //! does is [`crate::api`]'s to decide, who may make it is [`crate::auth`]'s.
 
+mod archive;
 mod blobs;
 mod codes;
 mod dispatch;

@@ -4,7 +4,7 @@
 use axum::http::Method;
 
 use super::route::Route;
-use super::{blobs, graphs, history, jobs, keys, operate, operations, quotas, runs, schedules};
+use super::{archive, blobs, graphs, history, jobs, keys, operate, operations, quotas, runs, schedules};
 use crate::auth::Scope;
 
 /// Every call.
@@ -274,19 +274,9 @@ pub(super) const ROUTES: &[Route] = &[
         codes: &["run_not_found", "artifact_not_found", "invalid_path"],
         handler: |call| Box::pin(operate::artifact(call)),
     },
-    Route {
-        method: Method::POST,
-        path: "/v1/blobs/sweep",
-        operation: "sweepBlobs",
-        summary: "Deletes blobs that nothing refers to, or tells which it would.",
-        scope: Scope::Operate,
-        query: &["dry_run"],
-        headers: &[],
-        body: None,
-        answers: &[(200, "BlobSweep")],
-        codes: &[],
-        handler: |call| Box::pin(blobs::sweep(call)),
-    },
+    archive::LIST,
+    archive::GET,
+    blobs::SWEEP,
     Route {
         method: Method::GET,
         path: "/v1/questions",

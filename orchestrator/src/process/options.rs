@@ -25,6 +25,8 @@ const BROKER: &str = "amqp://127.0.0.1:5672/%2f";
 const BLOB_GRACE_MS_MIN: u64 = 2 * baton_blobs::content::REUSED_WITHIN_MS;
 /// How often blobs are swept unless said otherwise.
 const BLOB_SWEEP_MS: u64 = 6 * 3_600_000;
+/// 90 days.
+const ARCHIVE_MS: u64 = 90 * 24 * 3_600_000;
 const DATA_DIR: &str = ".baton";
 
 /// Flags. Each setting is also a variable (`BATON_STORE`) and a line of `baton.toml`
@@ -166,6 +168,7 @@ impl Options {
             backlog_max: sources.parse("BATON_BACKLOG_MAX")?.unwrap_or(defaults.backlog_max),
             lane_share: sources.parse("BATON_LANE_SHARE")?.unwrap_or(defaults.lane_share),
             blob_sweep_ms: sources.parse("BATON_BLOB_SWEEP_MS")?.unwrap_or(BLOB_SWEEP_MS),
+            archive_ms: sources.parse("BATON_ARCHIVE_MS")?.unwrap_or(ARCHIVE_MS),
             blob_grace_ms: sources
                 .parse("BATON_BLOB_GRACE_MS")?
                 .unwrap_or(defaults.blob_grace_ms)

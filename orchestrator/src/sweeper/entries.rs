@@ -32,7 +32,7 @@ impl Inner {
         evidence: Evidence,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let DueKey { kind, run, group, index } = key;
+        let DueKey { kind, run, group, index, thread } = key;
         match (kind, group, index) {
             (DueKind::Ready, ..) => self.advance_soon(run, Cue::Due(attempts)),
             (DueKind::Cancel, ..) => {
@@ -50,6 +50,11 @@ impl Inner {
             (DueKind::Lease, Some(group), Some(index)) => self.expire(run, group, index).await?,
             (DueKind::Timer, group, index) => self.fire(Fire { run, group, index }).await?,
             (DueKind::Gc, ..) => self.collect(run).await?,
+            (DueKind::Thread, ..) => {
+                if let Some(thread) = thread {
+                    self.prune(&thread).await?;
+                }
+            }
             (DueKind::Schedule, ..) => self.fire_schedule(ScheduleId(run), now).await?,
             (DueKind::Publish | DueKind::Check | DueKind::Lease, ..) => {
                 tracing::warn!(%run, kind = %kind.letter(), "due entry without its group");
@@ -115,13 +120,6 @@ impl Inner {
         if let FireAnswer::Fired(tail) = self.fire_op(fire).await? {
             tail.released.iter().for_each(|task| self.forget_opened(&task.job));
             self.follow(run, tail);
-        }
-        Ok(())
-    }
-
-    async fn collect(&self, run: RunId) -> Result<(), Error> {
-        if self.change_op(Op::Gc { run }).await? {
-            self.states.forget_run(run);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod dead;
 mod entries;
 mod reconcile;
 mod recover;
+mod retention;
 mod schedule;
 
 use std::sync::Arc;

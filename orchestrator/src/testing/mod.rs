@@ -1,6 +1,7 @@
 //! For tests of this crate: an orchestrator over memory adapters, a worker loop of a few
 //! lines, and graphs made by hand.
 
+mod archive;
 mod faults;
 mod graphs;
 mod inputs;

@@ -125,7 +125,10 @@ impl Machine<'_> {
         }
         match info.parent {
             Some(_) => self.rows.delete_thread(&info.thread)?,
-            None => self.rows.delete_listed(&info.thread.tenant, state.created_at, run)?,
+            None => {
+                self.rows.delete_listed(&info.thread.tenant, state.created_at, run)?;
+                self.let_go(&info.thread, run, state.ended_at)?;
+            }
         }
         self.rows.delete_run(run)?;
         self.rows.delete_due(&entry)?;

@@ -95,6 +95,7 @@ impl Machine<'_> {
                 state.status = RunStatus::Running;
             }
             state.base = thread.head;
+            self.hold_anew(thread, next)?;
             state.ready_at = self.now;
             self.rows.put_run_state(next, &state)?;
             self.rows.put_due(&DueKey::run(DueKind::Ready, next), self.now)?;

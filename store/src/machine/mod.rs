@@ -30,6 +30,7 @@ mod pause;
 mod record;
 mod release;
 mod repin;
+mod retention;
 mod retry;
 mod rows;
 mod schedule;
@@ -47,6 +48,7 @@ use baton_common::{GroupId, JobId, Partition, RunId};
 
 pub use guards::{Guard, Guards};
 pub use record::retry_at;
+pub use retention::RetentionRows;
 pub use rows::{Outcome, Rows};
 pub use schedule::ScheduleRows;
 use stop::stopped;
@@ -90,6 +92,7 @@ pub fn apply(rows: &mut dyn Rows, context: Context<'_>, op: &Op) -> Outcome<Repl
         Op::Republish(op) => Reply::Changed(machine.republish(op)?),
         Op::Recheck { run, group, ms } => Reply::Changed(machine.recheck(*run, group, *ms)?),
         Op::Gc { run } => Reply::Changed(machine.gc(*run)?),
+        Op::Prune(op) => Reply::Prune(machine.prune(op)?),
         Op::Signal(op) => Reply::Signal(machine.signal(op)?),
         Op::Deliver(op) => Reply::Deliver(machine.deliver(op)?),
         Op::Heard { run, signals, waits } => Reply::Changed(machine.heard(*run, *signals, *waits)?),

@@ -8,8 +8,9 @@ use baton_common::records::{
     TaskState, Terms, Thread,
 };
 use baton_common::transition::{Retry, RetryAnswer, Tail};
-use baton_common::{JobId, RunId, ThreadId};
+use baton_common::{JobId, RunId, Seq, ThreadId};
 
+use super::retention::Shares;
 use super::{Machine, Outcome};
 
 impl Machine<'_> {
@@ -30,9 +31,14 @@ impl Machine<'_> {
         if thread.active.is_some_and(|active| active != run) {
             return Ok(RetryAnswer::Busy);
         }
+        let back = op.from.as_ref().map_or(Seq(0), |back| back.seq);
+        let shares = if back == Seq(0) { Some(Shares::new()) } else { self.shares(&thread, back)? };
+        let Some(shares) = shares else { return Ok(RetryAnswer::Gone) };
         let before = state.ver;
         thread.active = Some(run);
+        self.hold_shares(&shares, back)?;
         if let Some(back) = &op.from {
+            self.hold_back(&thread.key, run, back)?;
             thread.go_back(back);
             state.head = back.seq;
         }

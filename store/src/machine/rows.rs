@@ -18,13 +18,11 @@ use crate::Error;
 pub type Outcome<T> = Result<T, Error>;
 
 /// The rows of one partition, inside one atomic write.
-pub trait Rows: super::ScheduleRows {
+pub trait Rows: super::ScheduleRows + super::RetentionRows {
     /// A thread.
     fn thread(&mut self, key: &ThreadKey) -> Outcome<Option<Thread>>;
     /// Writes a thread.
     fn put_thread(&mut self, thread: &Thread) -> Outcome<()>;
-    /// Removes a thread with its checkpoints, pieces and signals.
-    fn delete_thread(&mut self, key: &ThreadKey) -> Outcome<()>;
     /// A checkpoint.
     fn checkpoint(&mut self, key: &ThreadKey, seq: Seq) -> Outcome<Option<Checkpoint>>;
     /// Writes a checkpoint.

@@ -2,8 +2,9 @@
 
 use baton_common::records::{Audit, DueKey, DueKind, EventKind, RunState, RunStatus, Thread};
 use baton_common::transition::{Fork, OnBusy, Submit, SubmitAnswer};
-use baton_common::{RunId, Version};
+use baton_common::{RunId, Seq, Version};
 
+use super::retention::Shares;
 use super::{Machine, Outcome};
 
 impl Machine<'_> {
@@ -17,6 +18,8 @@ impl Machine<'_> {
         if known.is_some() && op.fork.is_some() {
             return Ok(SubmitAnswer::Conflict);
         }
+        let Some(shares) = self.fork_shares(op)? else { return Ok(SubmitAnswer::Gone) };
+        let there = known.is_some();
         let mut thread = known.unwrap_or_else(|| Thread::new(info.thread.clone()));
         let active = thread.active;
         if let Some(active) = active {
@@ -37,6 +40,8 @@ impl Machine<'_> {
             (state.head, state.resumed) = (thread.head, true);
         }
         state.base = thread.head;
+        self.hold_shares(&shares, op.fork.as_ref().map_or(Seq(0), |fork| fork.origin.seq))?;
+        self.hold_turn(&mut thread, info.id, there, op.lasting)?;
         self.run_event(info.id, &mut state, EventKind::Submitted, 0, status.name())?;
         self.rows.put_thread(&thread)?;
         self.rows.put_run_info(info)?;
@@ -71,6 +76,14 @@ impl Machine<'_> {
             thread.set_back = op.set_back.as_ref().map(|(_, back)| Box::new(back.clone()));
         }
         Ok(thread)
+    }
+
+    /// What a fork shares, and from whom; nothing where it was removed.
+    fn fork_shares(&mut self, op: &Submit) -> Outcome<Option<Shares>> {
+        let Some(fork) = &op.fork else { return Ok(Some(Shares::new())) };
+        let mut thread = Thread::new(op.info.thread.clone());
+        thread.origin = Some(Box::new(fork.origin.clone()));
+        self.shares(&thread, fork.origin.seq)
     }
 
     /// Begins the thread of a fork with what it shares, and the edit on top of it.

@@ -40,6 +40,9 @@ impl PartitionRows {
         for ((run, group, index), value) in &self.continued {
             row(format!("continued {run} {group} {index}"), value.clone());
         }
+        for ((key, holder), seq) in &self.held {
+            row(format!("held {key} {holder}"), seq.to_string());
+        }
         for ((key, number), value) in &self.signals {
             row(format!("signal {key} {number}"), text(value));
         }

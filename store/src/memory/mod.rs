@@ -9,6 +9,7 @@ mod faults;
 mod quotas;
 mod reader;
 mod registry;
+mod retention;
 mod rows;
 mod schedules;
 

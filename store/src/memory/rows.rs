@@ -34,6 +34,7 @@ pub(super) struct PartitionRows {
     pub(super) terms: BTreeMap<TaskKey, Terms>,
     pub(super) waiting: BTreeSet<TaskKey>,
     pub(super) unsettled: BTreeMap<TaskKey, u32>,
+    pub(super) held: BTreeMap<(ThreadKey, String), Seq>,
     pub(super) signals: BTreeMap<(ThreadKey, u64), Signal>,
     pub(super) keys: BTreeMap<KeyName, KeyRow>,
     pub(super) schedules: BTreeMap<ScheduleId, ScheduleRow>,
@@ -119,15 +120,6 @@ impl Rows for PartitionRows {
     fn put_thread(&mut self, thread: &Thread) -> Outcome<()> {
         self.wrote(None);
         self.threads.insert(thread.key.clone(), thread.clone());
-        Ok(())
-    }
-
-    fn delete_thread(&mut self, key: &ThreadKey) -> Outcome<()> {
-        self.wrote(None);
-        self.threads.remove(key);
-        self.checkpoints.retain(|(of, _), _| of != key);
-        self.segments.retain(|(of, _, _), _| of != key);
-        self.signals.retain(|(of, _), _| of != key);
         Ok(())
     }
 

@@ -7,8 +7,8 @@ use baton_common::ids::InterruptId;
 use baton_common::records::{RunInfo, trouble};
 use baton_common::settings::Timings;
 use baton_common::transition::{
-    Answer, Claim, Dead, Deliver, Expire, Fire, KeyName, Mark, OnBusy, Op, PopDue, Record, Recorded, Renew, Republish,
-    Reserve, Settle, Signal, Stage, Submit,
+    Answer, Claim, Dead, Deliver, Expire, Fire, KeyName, Mark, OnBusy, Op, PopDue, Prune, Record, Recorded, Renew,
+    Republish, Reserve, Settle, Signal, Stage, Submit,
 };
 use baton_common::{ErrorClass, Gen};
 
@@ -62,6 +62,7 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Scri
         Op::Republish(op) => (Script::Republish, republish(op)),
         Op::Recheck { run: id, group, ms } => (Script::Recheck, run(*id).bytes(group.to_string()).number(*ms).finish()),
         Op::Gc { run: id } => (Script::Gc, run(*id).finish()),
+        Op::Prune(op) => (Script::Prune, prune(op)),
         Op::Signal(op) => (Script::Signal, signal(op)),
         Op::Deliver(op) => (Script::Deliver, deliver(op)),
         Op::Heard { run: id, signals, waits } => (Script::Heard, run(*id).number(*signals).number(*waits).finish()),
@@ -102,7 +103,8 @@ fn submit(op: &Submit) -> Result<Vec<u8>, Error> {
             OnBusy::Interrupt => 2,
             OnBusy::Rollback => 3,
         })
-        .bytes(of.actor.as_str());
+        .bytes(of.actor.as_str())
+        .flag(op.lasting);
     let packer = match &op.set_back {
         Some((run, back)) => packer.list(2).bytes(run.uuid.simple().to_string()).bytes(history::set_back_row(back)),
         None => packer.flag(false),
@@ -140,6 +142,14 @@ fn reserve(op: &Reserve) -> Vec<u8> {
 fn settle(op: &Settle) -> Vec<u8> {
     let packer = Packer::default().bytes(key_name(&op.name)).bytes(op.job.to_string());
     packer.bytes_or_none(op.outcome.as_deref()).number(op.keep_ms).flag(op.name.cache).finish()
+}
+
+fn prune(op: &Prune) -> Vec<u8> {
+    let packer = Packer::default().bytes(op.thread.to_string());
+    match op.below {
+        Some(below) => packer.number(below.0).finish(),
+        None => packer.flag(false).finish(),
+    }
 }
 
 fn signal(op: &Signal) -> Vec<u8> {

@@ -36,6 +36,11 @@ pub(super) async fn dump(links: &Links, partition: Partition) -> Result<Dump, Er
             Some(("st", rest)) => dumper.staged(&key, rest).await?,
             Some(("l", tenant)) => dumper.listed(&key, tenant).await?,
             Some(("n", tenant)) => dumper.inbox(&key, tenant).await?,
+            Some(("o", thread)) => {
+                for (holder, seq) in dumper.scores(&keys::held(&thread_key(thread)?)).await? {
+                    dumper.row(format!("held {thread} {holder}"), seq.to_string());
+                }
+            }
             Some(("y", thread)) => dumper.signals(&thread_key(thread)?).await?,
             // What belongs to a run or to staged tasks is read with them.
             Some((name, _)) if name == "b" || name.starts_with(['w', 's']) => {}

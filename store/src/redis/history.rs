@@ -70,9 +70,10 @@ pub(super) fn fork(packer: Packer, fork: &Fork) -> Result<Packer, Error> {
         (checkpoints, segments) = (std::slice::from_ref(checkpoint), pieces.as_slice());
         written.extend(checkpoint.writes.keys().map(|channel| (channel, checkpoint.seq)));
     }
-    let packer = data(packer.list(5).bytes(origin_row(&fork.origin)).number(head.0), checkpoints, segments)?;
+    let packer = data(packer.list(7).bytes(origin_row(&fork.origin)).number(head.0), checkpoints, segments)?;
     let packer = channels(packer, written.into_iter());
-    Ok(packer.bytes(format!("{}#{}", fork.origin.thread.thread, fork.origin.seq)))
+    let packer = packer.bytes(format!("{}#{}", fork.origin.thread.thread, fork.origin.seq));
+    Ok(packer.bytes(fork.origin.thread.to_string()).number(fork.origin.seq.0))
 }
 
 pub(super) fn edit(op: &Edit) -> Result<Vec<u8>, Error> {

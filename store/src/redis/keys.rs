@@ -106,6 +106,11 @@ pub(super) fn signals(key: &ThreadKey) -> String {
     format!("{}y:{key}", tag(key.partition()))
 }
 
+/// Who holds which state of a thread.
+pub(super) fn held(key: &ThreadKey) -> String {
+    format!("{}o:{key}", tag(key.partition()))
+}
+
 /// A run: what is fixed, what changes, groups, tasks of narrow groups, questions.
 pub(super) fn run(run: RunId) -> String {
     format!("{}r:{}", tag(run.partition), run.uuid.simple())

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
-    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Run, Signal, Span, Task, Thread,
+    Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, Lasting, Run, Signal, Span, Task,
+    Thread,
 };
 use baton_common::transition::{ClosedGroup, Due};
 use baton_common::{JobId, Partition, TenantId, Timestamp};
@@ -251,6 +252,10 @@ pub(super) fn thread(key: &ThreadKey, fields: Vec<(String, Vec<u8>)>) -> Result<
             ("a", _) => thread.active = Some(replies::run_of(key.partition(), &text)?),
             ("w", _) => thread.awaiting = queue(key.partition(), &text)?,
             ("m", _) => thread.used = number()?,
+            ("l", _) => thread.pruned = number()?,
+            ("e", _) => thread.until = Some(Timestamp(text.parse().map_err(|_| broken("a moment"))?)),
+            ("k", _) if text.is_empty() => thread.lasting = Some(Lasting::Beyond),
+            ("k", _) => thread.lasting = Some(Lasting::WithRun(replies::run_of(key.partition(), &text)?)),
             ("n", _) => thread.signals = number()?.0,
             ("u", _) => thread.untaken = u32::try_from(number()?.0).map_err(|_| broken("a count"))?,
             ("q", _) => thread.queue = queue(key.partition(), &text)?,

@@ -5,8 +5,8 @@ use baton_common::job::RenewAnswer;
 use baton_common::records::DueKey;
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, CancelAnswer, Claim, ClaimVerdict, Closed, ClosedGroup, DeadAnswer, DeliverAnswer,
-    Due, DuePage, EditAnswer, ExpireAnswer, FireAnswer, Granted, KeepScheduleAnswer, Op, Publishable, RecordVerdict,
-    RepinAnswer, Reply, ReserveAnswer, RetryAnswer, SignalAnswer, SubmitAnswer, Tail,
+    Due, DuePage, EditAnswer, ExpireAnswer, FireAnswer, Granted, KeepScheduleAnswer, Op, PruneAnswer, Publishable,
+    RecordVerdict, RepinAnswer, Reply, ReserveAnswer, RetryAnswer, SignalAnswer, SubmitAnswer, Tail,
 };
 use baton_common::{Fence, Gen, JobId, Partition, RunId, Seq, Version};
 
@@ -46,6 +46,7 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
         | Op::Heard { .. }
         | Op::Force { .. }
         | Op::Gc { .. } => Reply::Changed(fields.flag()?),
+        Op::Prune(_) => Reply::Prune(prune(fields)?),
         Op::Signal(op) => Reply::Signal(signal(op.thread.partition(), fields)?),
         Op::Deliver(op) => Reply::Deliver(match fields.text()?.as_str() {
             "taken" => DeliverAnswer::Taken(tail(op.job.run, fields)?),
@@ -63,6 +64,7 @@ pub(super) fn reply(op: &Op, bytes: &[u8]) -> Result<Reply, Error> {
             "retried" => RetryAnswer::Retried(tail(op.run, fields)?),
             "already" => RetryAnswer::Already,
             "refused" => RetryAnswer::Refused,
+            "gone" => RetryAnswer::Gone,
             "busy" => RetryAnswer::Busy,
             "unknown" => RetryAnswer::Unknown,
             other => return Err(unknown(other)),
@@ -132,6 +134,16 @@ fn unknown(code: &str) -> Error {
     broken(&format!("an unknown answer {code:.20}"))
 }
 
+fn prune(fields: &mut Fields) -> Result<PruneAnswer, Error> {
+    Ok(match fields.text()?.as_str() {
+        "gone" => PruneAnswer::Gone,
+        "kept" => PruneAnswer::Kept,
+        "may" => PruneAnswer::May { from: Seq(fields.number()?), bound: Seq(fields.number()?) },
+        "pruned" => PruneAnswer::Pruned { more: fields.flag()? },
+        other => return Err(unknown(other)),
+    })
+}
+
 fn submit(fields: &mut Fields) -> Result<SubmitAnswer, Error> {
     Ok(match fields.text()?.as_str() {
         "accepted" => SubmitAnswer::Accepted,
@@ -139,6 +151,7 @@ fn submit(fields: &mut Fields) -> Result<SubmitAnswer, Error> {
         "exists" => SubmitAnswer::Exists,
         "conflict" => SubmitAnswer::Conflict,
         "busy" => SubmitAnswer::Busy,
+        "gone" => SubmitAnswer::Gone,
         other => return Err(unknown(other)),
     })
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use baton_common::records::SIGNALS_MAX;
 use baton_common::settings::Timings;
-use baton_common::transition::{CLOSED_BYTES_MAX, NARROW_TASKS_MAX};
+use baton_common::transition::{CLOSED_BYTES_MAX, NARROW_TASKS_MAX, PRUNED_MAX};
 use baton_common::{Partition, Timestamp};
 use futures_util::future::join_all;
 use redis::{Cmd, Pipeline, RedisError, cmd};
@@ -38,7 +38,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    Submit = "submit": "rows" "beside" "questions" "waits" "withdraw" "tail" "rest" "stopping" "audit";
+    Submit = "submit": "rows" "beside" "questions" "waits" "withdraw" "tail" "rest" "stopping" "audit" "retention";
     Stage = "stage": "rows" "staged";
     Advance = "advance": "rows" "order" "staged" "open";
     AdvanceMore = "advance": "rows" "order" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping"
@@ -65,7 +65,7 @@ scripts! {
     Heard = "heard": "rows";
     Edit = "edit": "rows" "audit";
     Retry = "retry": "rows" "beside" "questions" "asking" "waits" "withdraw" "tail" "rest" "stopping" "begin"
-        "release" "needs" "closing" "staged" "threads" "ending" "audit";
+        "release" "needs" "closing" "staged" "threads" "ending" "audit" "retention";
     Repin = "repin": "rows" "audit";
     Reserve = "reserve": "keys";
     Settle = "settle_key": "keys";
@@ -78,7 +78,8 @@ scripts! {
         "needs" "closing" "requeue" "audit";
     Republish = "republish": "rows";
     Recheck = "recheck": "rows";
-    Gc = "gc": "rows" "staged";
+    Gc = "gc": "rows" "staged" "retention";
+    Prune = "prune": "rows" "retention";
     Setback = "setback": "rows" "audit";
     Lease = "lease":;
     Meter = "meter":;
@@ -261,12 +262,14 @@ fn constants(timings: &Timings, options: &RedisOptions) -> String {
         ("CANCEL_AFTER_MS", timings.cancel_after_ms),
         ("HIDE_MS", timings.hide_ms),
         ("RETENTION_MS", timings.retention_ms),
+        ("THREAD_RETENTION_MS", timings.thread_retention_ms),
         ("INFRA_BACKOFF_MS", timings.infra_backoff_ms),
         ("INFRA_ATTEMPTS_MAX", u64::from(timings.infra_attempts_max)),
         ("EVENTS_MAX", u64::from(options.events_max)),
         ("AUDIT_RETENTION_MS", options.audit_retention_ms),
         ("NARROW_TASKS_MAX", u64::from(NARROW_TASKS_MAX)),
         ("KEYS_REMOVED_MAX", 32),
+        ("PRUNED_MAX", PRUNED_MAX),
         ("SHARE_MAX", u64::from(timings.share_max.max(1))),
         ("SIGNALS_MAX", u64::from(SIGNALS_MAX)),
         ("CLOSED_BYTES_MAX", u64::try_from(CLOSED_BYTES_MAX).unwrap_or(u64::MAX)),

@@ -36,10 +36,11 @@ const BY_PARTITION: [&str; 4] = [
      WHERE part = ?1",
 ];
 
-const BY_THREAD: [&str; 4] = [
+const BY_THREAD: [&str; 5] = [
     "SELECT 'thread ' || tenant || '/' || thread, row, tenant, thread FROM thread",
     "SELECT 'checkpoint ' || tenant || '/' || thread || ' ' || seq, row, tenant, thread FROM checkpoint",
     "SELECT 'segment ' || tenant || '/' || thread || ' ' || channel || '#' || number, body, tenant, thread FROM segment",
+    "SELECT 'held ' || tenant || '/' || thread || ' ' || holder, seq || '', tenant, thread FROM held",
     "SELECT 'signal ' || tenant || '/' || thread || ' ' || number, row, tenant, thread FROM signal",
 ];
 

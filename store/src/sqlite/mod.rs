@@ -11,6 +11,7 @@ mod looks;
 mod quotas;
 mod reader;
 mod registry;
+mod retention;
 mod rows;
 mod scan;
 mod schedules;
@@ -34,10 +35,13 @@ use rows::fault;
 use worker::Thread;
 
 /// The layout this program reads and writes.
-const LAYOUT: &str = "3";
+const LAYOUT: &str = "4";
 /// What brings a store of an earlier layout to the next.
-const MIGRATIONS: [(&str, &str, &str); 2] =
-    [("1", "2", include_str!("migrate_2.sql")), ("2", "3", include_str!("migrate_3.sql"))];
+const MIGRATIONS: [(&str, &str, &str); 3] = [
+    ("1", "2", include_str!("migrate_2.sql")),
+    ("2", "3", include_str!("migrate_3.sql")),
+    ("3", "4", include_str!("migrate_4.sql")),
+];
 
 /// How a SQLite store is opened.
 #[derive(Debug, Clone)]

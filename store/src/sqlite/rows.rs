@@ -101,7 +101,7 @@ impl SqlRows<'_> {
         self.write(sql, params![run.to_string(), group.to_string(), index, text])
     }
 
-    fn write(&self, sql: &str, params: impl Params) -> Outcome<()> {
+    pub(super) fn write(&self, sql: &str, params: impl Params) -> Outcome<()> {
         let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
         statement.execute(params).map_err(fault)?;
         Ok(())
@@ -121,14 +121,6 @@ impl Rows for SqlRows<'_> {
     fn put_thread(&mut self, thread: &Thread) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO thread (tenant, thread, row) VALUES (?1, ?2, ?3)";
         self.write(sql, params![thread.key.tenant.as_str(), thread.key.thread.as_str(), encode(thread)?])
-    }
-
-    fn delete_thread(&mut self, key: &ThreadKey) -> Outcome<()> {
-        for table in ["thread", "checkpoint", "segment", "signal"] {
-            let sql = format!("DELETE FROM {table} WHERE tenant = ?1 AND thread = ?2");
-            self.write(&sql, params![key.tenant.as_str(), key.thread.as_str()])?;
-        }
-        Ok(())
     }
 
     fn checkpoint(&mut self, key: &ThreadKey, seq: Seq) -> Outcome<Option<Checkpoint>> {

@@ -34,3 +34,5 @@ CREATE TABLE key (part INTEGER, tenant TEXT, tool TEXT, cache INTEGER, name TEXT
 CREATE INDEX key_until ON key (part, until);
 CREATE TABLE schedule (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, row TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX schedule_tenant ON schedule (tenant, name);
+CREATE TABLE held (tenant TEXT, thread TEXT, holder TEXT, seq INTEGER NOT NULL, PRIMARY KEY (tenant, thread, holder))
+    WITHOUT ROWID;

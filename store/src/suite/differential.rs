@@ -15,7 +15,7 @@ pub const PARTITION: Partition = Partition(17);
 /// The timings of a differential run: short, so that times run out within a sequence.
 #[must_use]
 pub fn timings() -> Timings {
-    Timings { retention_ms: 60_000, ..Timings::default().scaled(10) }
+    Timings { retention_ms: 60_000, thread_retention_ms: 10_000, ..Timings::default().scaled(10) }
 }
 
 /// The timings of one seed: every other one with shares so small that much is left for later.

@@ -3,10 +3,10 @@
 use baton_common::commit::RunEnd;
 use baton_common::ids::{Actor, ClaimRequest, InterruptId, JobId, RunId, Seq, Version, WorkerId};
 use baton_common::job::Outcome;
-use baton_common::records::RunStatus;
+use baton_common::records::{Origin, RunInfo, RunStatus, SetBack};
 use baton_common::transition::{
-    AdvanceAnswer, Answer, AnswerVerdict, Claim, ClaimVerdict, Deliver, DeliverAnswer, OnBusy, Op, Record, Recorded,
-    Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Settle, Signal, Submit,
+    AdvanceAnswer, Answer, AnswerVerdict, Claim, ClaimVerdict, Deliver, DeliverAnswer, Fork, OnBusy, Op, Prune,
+    PruneAnswer, Record, Recorded, Reply, Reserve, ReserveAnswer, Retry, RetryAnswer, Settle, Signal, Submit,
 };
 use baton_common::{Digest, Gen, Timestamp};
 
@@ -152,4 +152,60 @@ pub async fn go_on(subject: &dyn Subject) {
     };
     let retried = apply(Op::Retry(Box::new(retry))).await;
     assert!(matches!(&retried, Reply::Retry(RetryAnswer::Retried(tail)) if tail.released.len() == 1), "{retried:?}");
+}
+
+/// What the fourth layout added: a thread that outlives its runs, of which one is removed, and a
+/// fork that holds what it shares.
+pub async fn fill_held(subject: &dyn Subject) {
+    let mut now = Timestamp(1_790_000_000_000);
+    let mut apply = async |op: Op| {
+        now = now.plus_ms(1);
+        subject.apply_when(&op, now).await.expect("a transition")
+    };
+    let infos = held_runs();
+    let submit = Submit { lasting: true, ..Submit::new(infos[0].clone(), OnBusy::Reject) };
+    apply(Op::Submit(Box::new(submit))).await;
+    let (first, segment) = checkpoint(infos[0].id, Seq(0), 0, Timestamp(1_790_000_000_000));
+    let mut advance = commit(infos[0].id, Version(1), Vec::new(), "golden");
+    (advance.checkpoints, advance.segments) = (vec![first], vec![segment]);
+    advance.end = Some(RunEnd { status: RunStatus::Succeeded, output: None, failure: None, owed: None });
+    apply(Op::Advance(Box::new(advance))).await;
+    apply(Op::Submit(Box::new(Submit::new(infos[1].clone(), OnBusy::Reject)))).await;
+    let origin = Origin { thread: infos[0].thread.clone(), seq: Seq(1) };
+    let head = SetBack { seq: Seq(1), channels: Default::default() };
+    let fork = Some(Box::new(Fork { origin, head, edit: None }));
+    apply(Op::Submit(Box::new(Submit { fork, ..Submit::new(infos[2].clone(), OnBusy::Reject) }))).await;
+    apply(Op::Gc { run: infos[0].id }).await;
+}
+
+/// What a later program makes of it: the last run and the fork end and are removed, and both
+/// threads with them.
+///
+/// # Panics
+/// Where it does not.
+pub async fn let_go(subject: &dyn Subject) {
+    let mut now = Timestamp(1_800_000_000_000);
+    let mut apply = async |op: Op| {
+        now = now.plus_ms(100_000);
+        subject.apply_when(&op, now).await.expect("a transition")
+    };
+    let infos = held_runs();
+    for info in &infos[1..] {
+        let mut end = commit(info.id, Version(1), Vec::new(), "golden");
+        end.end = Some(RunEnd { status: RunStatus::Succeeded, output: None, failure: None, owed: None });
+        let ended = apply(Op::Advance(Box::new(end))).await;
+        assert!(matches!(ended, Reply::Advance(AdvanceAnswer::Advanced { .. })), "{ended:?}");
+    }
+    let prune = Op::Prune(Prune { thread: infos[0].thread.clone(), below: None });
+    for info in &infos[1..] {
+        assert_eq!(apply(prune.clone()).await, Reply::Prune(PruneAnswer::Kept), "somebody holds it");
+        assert_eq!(apply(Op::Gc { run: info.id }).await, Reply::Changed(true));
+    }
+    assert_eq!(apply(prune).await, Reply::Prune(PruneAnswer::Gone));
+}
+
+/// The two runs of one thread, and that of its fork.
+fn held_runs() -> [RunInfo; 3] {
+    let (held, fork) = (thread("golden-held"), thread("golden-held-fork"));
+    [run_info(&held, 11, None), run_info(&held, 12, None), run_info(&fork, 13, None)]
 }

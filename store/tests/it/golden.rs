@@ -1,7 +1,7 @@
 //! What earlier programs wrote, later ones must read: one store of each landing.
 //!
 //! `golden/v1` is a data folder with a run that waits in the middle of a group, `golden/v2` one
-//! with what the second layout added. They are never written again; a new layout adds a folder
+//! with what the second layout added, `golden/v4` one with what the fourth did. They are never written again; a new layout adds a folder
 //! beside them. `BATON_TEST_WRITE_GOLDEN=1` makes the newest.
 
 use std::path::{Path, PathBuf};
@@ -59,6 +59,18 @@ async fn a_store_of_the_second_landing_goes_on() {
     let kept = store.signals(&thread).await.unwrap();
     assert_eq!(kept.iter().map(|signal| signal.taken.is_some()).collect::<Vec<_>>(), [true, false]);
     golden::go_on(&store).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_knows_who_holds_what_goes_on() {
+    if std::env::var_os("BATON_TEST_WRITE_GOLDEN").is_some() {
+        let store = open(&folder("v4"));
+        golden::fill_held(&store).await;
+        store.close().await;
+    }
+    let (_folder, store) = copy("v4");
+    golden::let_go(&store).await;
     store.close().await;
 }
 

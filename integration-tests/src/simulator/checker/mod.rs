@@ -250,6 +250,7 @@ fn run_of(op: &Op) -> Option<RunId> {
         Op::PopDue(_)
         | Op::Renew(_)
         | Op::Signal(_)
+        | Op::Prune(_)
         | Op::Edit(_)
         | Op::Reserve(_)
         | Op::Settle(_)

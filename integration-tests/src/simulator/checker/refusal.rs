@@ -5,7 +5,8 @@ use baton_common::job::RenewAnswer;
 use baton_common::records::{Task, TaskState};
 use baton_common::transition::{
     AdvanceAnswer, AnswerVerdict, CancelAnswer, ClaimVerdict, DeadAnswer, DeliverAnswer, EditAnswer, ExpireAnswer,
-    FireAnswer, KeepScheduleAnswer, Op, RecordVerdict, RepinAnswer, Reply, RetryAnswer, SignalAnswer, SubmitAnswer,
+    FireAnswer, KeepScheduleAnswer, Op, PruneAnswer, RecordVerdict, RepinAnswer, Reply, RetryAnswer, SignalAnswer,
+    SubmitAnswer,
 };
 use baton_store::memory::Changes;
 
@@ -56,6 +57,7 @@ fn may(made: &Made<'_>) -> May {
         (_, Reply::Expire(ExpireAnswer::Kept) | Reply::Fire(FireAnswer::Kept)) => May::DueEntries,
         (_, Reply::PopDue(page)) if page.due.is_empty() => May::DueEntries,
         (Op::Recheck { .. }, Reply::Changed(_)) | (Op::Gc { .. }, Reply::Changed(false)) => May::DueEntries,
+        (_, Reply::Prune(PruneAnswer::Kept | PruneAnswer::May { .. })) => May::DueEntries,
         (_, Reply::Signal(answer)) => yes(matches!(answer, SignalAnswer::Kept { .. })),
         (_, Reply::Deliver(answer)) => yes(matches!(answer, DeliverAnswer::Taken(_))),
         (_, Reply::Edit(answer)) => yes(matches!(answer, EditAnswer::Edited { .. })),

@@ -114,7 +114,12 @@ impl Leader {
         let origin = Origin { thread: found.info.thread, seq: last.seq };
         let head = SetBack { seq: last.seq, channels: [("log".to_owned(), last.seq)].into() };
         let fork = Some(Box::new(Fork { origin, head, edit: None }));
-        self.apply(Op::Submit(Box::new(Submit { fork, ..Submit::new(info, OnBusy::Reject) }))).await
+        self.apply(Op::Submit(Box::new(Submit {
+            fork,
+            lasting: self.chaos.below(2) == 0,
+            ..Submit::new(info, OnBusy::Reject)
+        })))
+        .await
     }
 
     /// Pins a run to another version, as it was seen or not.

@@ -19,6 +19,7 @@ use baton_orchestrator::api::{
     Answered, ApiError, Caller, GraphRef, GraphSource, RunView, Status, SubmitRequest, Submitted, Watched, Which,
 };
 use baton_orchestrator::wiring;
+use baton_store::MemoryStore;
 use baton_testbed::{Redis, RedisOptions};
 use baton_worker::config::ToolSwitches;
 use futures_util::StreamExt as _;
@@ -48,6 +49,7 @@ pub(crate) struct Rig {
     pub(crate) cluster: Embedded,
     pub(crate) meter: Arc<Meter>,
     pub(crate) redis: Option<Redis>,
+    pub(crate) memory: Option<MemoryStore>,
     pub(crate) folder: TempDir,
 }
 
@@ -76,7 +78,11 @@ impl Rig {
             (_, Some(redis)) => redis.url(),
             _ => "memory:".to_owned(),
         };
-        let meter = Meter::new(wiring::store(&url, &timings).await.unwrap());
+        let memory = (kind == Kind::Memory).then(|| MemoryStore::new(timings.clone()));
+        let meter = Meter::new(match &memory {
+            Some(memory) => Arc::new(memory.clone()),
+            None => wiring::store(&url, &timings).await.unwrap(),
+        });
         let options = Options {
             store: Some(meter.clone()),
             switches: ToolSwitches {
@@ -87,7 +93,7 @@ impl Rig {
             timings,
             ..Options::default()
         };
-        Self { cluster: Embedded::start(options).await.unwrap(), meter, redis, folder }
+        Self { cluster: Embedded::start(options).await.unwrap(), meter, redis, memory, folder }
     }
 
     pub(crate) async fn stop(self) {

@@ -41,6 +41,8 @@ local function next_turn(TK, queue, head)
       due['r|' .. uuid] = now
     end
   end
+  local beyond = active ~= '' and call('HGET', TK, 'k') == ''
+  if beyond then call('ZADD', P .. 'o:' .. string.sub(TK, #P + 3), head, active) end
   call('HSET', TK, 'a', active, 'q', queue)
   return active ~= '' and active
 end

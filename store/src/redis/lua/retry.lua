@@ -9,8 +9,18 @@ if s.gen == gen + 1 then return pack('already') end
 local ended = may_be_retried(s.status) and not fixed().parent
 if not (s.status == STUCK or ended) or s.gen ~= gen then return pack('refused') end
 local TK = P .. 't:' .. fixed().thread
-local row = call('HMGET', TK, 'a', 'h')
+local row = call('HMGET', TK, 'a', 'h', 'l', 'o')
 if row[1] and row[1] ~= '' and row[1] ~= U then return pack('busy') end
+local back, shared = from and from[1] or 0, {}
+if back > 0 then
+  local origin, at = false, 0
+  if row[4] then
+    local of, name, last = unrow(row[4])
+    origin, at = of .. '/' .. name, last
+  end
+  shared = shares(fixed().thread, tonumber(row[3] or 0), origin, at, back)
+  if not shared then return pack('gone') end
+end
 
 -- What is opened again needs ids of the new generation: of questions and of children.
 local given, wanted = {}, {}
@@ -116,7 +126,13 @@ end
 
 local before = s.ver
 call('HSET', TK, 'a', U, 'h', row[2] or 0)
-if from then s.head = go_back(TK, from) end
+hold_shares(shared, back)
+if from then
+  local key = held_key(fixed().thread)
+  local held = call('ZSCORE', key, U)
+  if held and back < tonumber(held) then call('ZADD', key, back, U) end
+  s.head = go_back(TK, from)
+end
 stop_all_left(s)
 if s.status == STUCK then
   call('HDEL', P .. 'k', U)
@@ -124,7 +140,6 @@ if s.status == STUCK then
     local g = read_group(id)
     if g and not g.detached then freeze_group(s, g) end
   end
-  stop_all_left(s)
 end
 R.e = false
 due[due_run('g')], due[due_run('c')] = false, false
@@ -141,6 +156,7 @@ if deadline and deadline > now then due[due_run('t')] = deadline end
 s.status, s.undoing, s.gen, s.ver, s.ended = RUNNING, false, s.gen + 1, s.ver + 1, false
 s.attempts, s.closed, s.ready = 0, 0, now
 event(s, RETRIED, '', false, s.gen, '')
+stop_all_left(s)
 local tail, reopened = { s.gen, {}, false, {} }, false
 for _, id in ipairs({ unpack(s.groups) }) do
   local g = read_group(id)

@@ -1,5 +1,6 @@
 -- SUBMIT: accepts a run, once per id.
-local uuid, thread, digest, deadline, info, fixed_row, on_busy, actor, set_back, fork = unrow(ARGV[1])
+local uuid, thread, digest, deadline, info, fixed_row, on_busy, actor, lasting, set_back, fork =
+  unrow(ARGV[1])
 enter(uuid)
 local known = call('HGET', RK, 'f')
 if known then
@@ -7,8 +8,10 @@ if known then
   return pack(same and 'exists' or 'conflict')
 end
 local TK = P .. 't:' .. thread
-local row = call('HMGET', TK, 'h', 'a', 'q')
+local row = call('HMGET', TK, 'h', 'a', 'q', 'k')
 if row[1] and fork then return pack('conflict') end
+local shared = fork and shares(thread, 0, fork[6], fork[7], fork[7]) or not fork and {}
+if not shared then return pack('gone') end
 local active = row[2] and row[2] ~= '' and row[2]
 local takes_back = set_back and set_back[1] == active
 if active and (on_busy == REJECT or on_busy == ROLLBACK and not takes_back) then return pack('busy') end
@@ -43,6 +46,19 @@ if fork then
   if #channels > 0 then send('HSET', TK, channels) end
   if #data > 0 then send('HSET', P .. 'x:' .. thread, data) end
 end
+hold_shares(shared, fork and fork[7])
+-- Who needs what of the thread from now on.
+local keeps = row[4]
+if not row[1] then
+  keeps = lasting and '' or uuid
+  call('HSET', TK, 'k', keeps)
+elseif keeps and keeps ~= '' then
+  local first = call('HGET', P .. 'r:' .. keeps, 's')
+  if first then call('ZADD', held_key(thread), read_state(first).base, keeps) end
+  keeps = ''
+  call('HSET', TK, 'k', keeps)
+end
+if keeps == '' then call('ZADD', held_key(thread), head, uuid) end
 local name = active and 'queued' or 'running'
 local s = new_state(active and QUEUED or RUNNING, head)
 if fork then s.head, s.resumed = head, true end

@@ -73,7 +73,7 @@ impl Story<'_> {
         assert_eq!(self.repin(nobody, seen, second).await, RepinAnswer::Unknown);
     }
 
-    async fn submit(&mut self, key: &ThreadKey, change: impl FnOnce(&mut Submit)) -> (RunId, SubmitAnswer) {
+    pub(super) async fn submit(&mut self, key: &ThreadKey, change: impl FnOnce(&mut Submit)) -> (RunId, SubmitAnswer) {
         self.next += 1;
         let mut submit = Submit::new(run_info(key, self.next, None), OnBusy::Enqueue);
         change(&mut submit);

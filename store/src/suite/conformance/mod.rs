@@ -5,6 +5,7 @@ mod held;
 mod history;
 mod keys;
 mod pauses;
+mod retention;
 mod retries;
 mod scan;
 mod schedules;
@@ -55,6 +56,7 @@ pub async fn all(subject: &dyn Subject) {
     story.edits().await;
     story.versions().await;
     story.retries().await;
+    story.retention().await;
     story.keys().await;
     story.schedules().await;
     story.a_scan_shows_every_body().await;

@@ -3,7 +3,7 @@
 use baton_common::ids::{Actor, Gen, GraphHash, JobId, RunId, Seq, ThreadKey, Version};
 use baton_common::job::Outcome;
 use baton_common::records::{Origin, RunStatus, SetBack, Thread};
-use baton_common::transition::{Edit, Fork, OnBusy, Op, PopDue, Repin, Reserve, Retry, Settle, Submit};
+use baton_common::transition::{Edit, Fork, OnBusy, Op, PopDue, Prune, Repin, Reserve, Retry, Settle, Submit};
 use baton_common::{Digest, Timestamp};
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -36,8 +36,10 @@ impl Generator {
                 if self.rng.random_bool(0.9) {
                     submit.info.thread = fresh;
                 }
-                if let Some(source) = known {
-                    submit.fork = Some(Box::new(self.fork(&submit, &key, &source, now)));
+                let again = thread(&format!("fork{}", self.rng.random_range(0..30)));
+                let forked = store.thread(&again).await.ok().flatten().filter(|_| self.rng.random_bool(0.5));
+                if let Some(source) = forked.or(known) {
+                    submit.fork = Some(Box::new(self.fork(&submit, &source.key, &source, now)));
                 }
             }
         }
@@ -94,6 +96,20 @@ impl Generator {
         let deadline =
             self.rng.random_bool(0.3).then(|| found.state.created_at.plus_ms(self.rng.random_range(1..60_000)));
         Op::Retry(Box::new(Retry { run, seen, from, deadline, actor: Actor::local(), operation: String::new() }))
+    }
+
+    /// Of the thread of a run, or of one of a few.
+    pub(super) async fn prune(&mut self, store: &MemoryStore, run: RunId) -> Op {
+        let found = store.run(run).await.ok().flatten().filter(|_| self.rng.random_bool(0.5));
+        let key = match found {
+            Some(found) => found.info.thread,
+            None if self.rng.random_bool(0.5) => thread(["a", "b", "c"][self.rng.random_range(0..3)]),
+            None => thread(&format!("fork{}", self.rng.random_range(0..30))),
+        };
+        let known = store.thread(&key).await.ok().flatten();
+        let head = known.map_or(0, |thread| thread.head.0);
+        let below = self.rng.random_bool(0.8).then(|| Seq(self.rng.random_range(0..=head + 1)));
+        Op::Prune(Prune { thread: key, below })
     }
 
     /// To one of few versions, so that now and then it is the one it has.

@@ -119,6 +119,7 @@ impl Generator {
             }
             (37..38, _) => Op::Force { run },
             (38..40, _) => Op::Gc { run },
+            (27..28, _) => self.prune(store, run).await,
             (40..41, _) => Op::Park { run, reason: "test".to_owned() },
             (41..44, _) => Op::Unpark { run, actor: Actor::local(), operation: String::new() },
             (44..46, _) => Op::Extend { run, ms: self.rng.random_range(1..2_000), untried: self.rng.random() },
@@ -144,7 +145,7 @@ impl Generator {
             info.body_digest = Digest::of("another body");
         }
         let on_busy = if self.rng.random_bool(0.7) { OnBusy::Enqueue } else { OnBusy::Reject };
-        let submit = Submit::new(info, on_busy);
+        let submit = Submit { lasting: self.rng.random_bool(0.5), ..Submit::new(info, on_busy) };
         if self.rng.random_bool(0.35) {
             return self.turn(store, submit, now).await;
         }
