@@ -81,7 +81,7 @@ impl Default for Settings {
             watches_max: 1_000,
             admission_fill_percent: 80,
             backlog_max: 0,
-            lane_share: 16,
+            lane_share: 4,
             grace_ms: 25_000,
             connection_age_ms: 30 * 60_000,
             announce_ms: 10_000,

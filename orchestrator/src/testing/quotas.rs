@@ -180,7 +180,7 @@ async fn a_flood_lets_another_tenants_jobs_pass() {
     let ran = rig.ran.lock().clone();
     let last = ran.iter().rposition(|grant| grant.job.run == passing).unwrap();
     assert_eq!(ran.iter().filter(|grant| grant.job.run == passing).count(), 3);
-    assert!(last < share * 2, "they came after {last} of 503 jobs");
+    assert!(last < share * 2 + 2, "they came after {last} of 503 jobs");
     assert_eq!(ran.len(), 503, "all of the flood ran");
     rig.stop().await;
 }
@@ -194,7 +194,7 @@ async fn high_passes_a_backlog_and_low_is_not_starved_by_it() {
         graph(name, vec![node])
     };
     let graphs = vec![of("high", Priority::High), of("normal", Priority::Normal), of("low", Priority::Low)];
-    let rig = Rig::new(graphs, Settings::default()).await;
+    let rig = Rig::new(graphs, Settings { lane_share: 16, ..Settings::default() }).await;
     let list: Vec<u32> = (0..300).collect();
     let backlog = rig.as_tenant("local", "normal", &list, "backlog").await.unwrap();
     rig.holds("io.normal", rig.orchestrator.inner.settings.lane_share).await;
