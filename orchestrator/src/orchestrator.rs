@@ -86,6 +86,8 @@ pub(crate) struct Inner {
     pub(crate) announced: Notify,
     pub(crate) quotas: crate::quotas::Known,
     pub(crate) lanes: crate::lanes::Lanes,
+    /// Turns of those that publish many messages.
+    pub(crate) parts: Semaphore,
     pub(crate) tracker: TaskTracker,
     pub(crate) shutdown: CancellationToken,
     rng: Mutex<StdRng>,
@@ -119,6 +121,7 @@ impl Orchestrator {
             announced: Notify::new(),
             quotas: crate::quotas::Known::default(),
             lanes: crate::lanes::Lanes::new(parts.settings.lane_share),
+            parts: Semaphore::new(crate::publisher::PARTS_MAX),
             tracker: TaskTracker::new(),
             shutdown,
             rng: Mutex::new(StdRng::seed_from_u64(parts.settings.seed)),

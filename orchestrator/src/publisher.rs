@@ -19,7 +19,11 @@ use crate::fail::{self, Passed};
 use crate::orchestrator::Inner;
 
 /// Messages handed to the broker at a time.
-const PUBLISH_MAX: usize = 500;
+const PUBLISH_MAX: usize = 250;
+/// More messages than that are many: they go one part after the other, through all runs.
+const FEW: usize = 128;
+/// Parts of many messages that are under way at once: what waits before a few messages.
+pub(crate) const PARTS_MAX: usize = 2;
 
 /// A group as it was opened: what a message about its tasks needs.
 #[derive(Debug)]
@@ -152,7 +156,10 @@ impl Inner {
                 }
             }
         }
+        let many = messages.len() > FEW;
         while !messages.is_empty() {
+            // So that a flood stands before nobody's few messages with more than a part or two.
+            let _turn = if many { self.parts.acquire().await.ok() } else { None };
             let rest = messages.split_off(messages.len().min(PUBLISH_MAX));
             let later = sent.split_off(messages.len());
             self.publish_some(std::mem::replace(&mut messages, rest), std::mem::replace(&mut sent, later)).await;

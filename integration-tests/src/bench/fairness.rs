@@ -76,6 +76,8 @@ pub struct FairnessFigures {
     pub ratio: f64,
     /// Runs that were measured beside the flood.
     pub measured: usize,
+    /// When those of them began that took longest, one in a hundred: seconds after the flood did.
+    pub slowest_began_s: Vec<f64>,
     /// Jobs of the flood per second meanwhile.
     pub flood_per_second: f64,
 }
@@ -120,20 +122,30 @@ pub async fn measure_fairness(plan: &FairnessPlan) -> anyhow::Result<FairnessFig
     let flood_per_second = plan.jobs as f64 / began.elapsed().as_secs_f64();
     planes.stop().await?;
     let (alone_ms, flooded_ms) = (quantiles(&alone), quantiles(&flooded));
-    let ratio = flooded_ms.1 / alone_ms.1;
-    let measured = flooded.len();
-    Ok(FairnessFigures { jobs: plan.jobs, ms: plan.ms, alone_ms, flooded_ms, ratio, measured, flood_per_second })
+    Ok(FairnessFigures {
+        jobs: plan.jobs,
+        ms: plan.ms,
+        alone_ms,
+        flooded_ms,
+        ratio: flooded_ms.1 / alone_ms.1,
+        measured: flooded.len(),
+        slowest_began_s: slowest_began(&flooded),
+        flood_per_second,
+    })
 }
 
 /// The figures for people.
 #[must_use]
 pub fn fairness_table(figures: &FairnessFigures) -> String {
-    let FairnessFigures { jobs, ms, alone_ms, flooded_ms, ratio, measured, flood_per_second } = figures;
+    let FairnessFigures { jobs, ms, alone_ms, flooded_ms, ratio, measured, slowest_began_s, flood_per_second } =
+        figures;
     let mut text = format!("one tenant's jobs of {ms} ms beside another's flood of {jobs}\n\n");
     let _ = writeln!(text, "{:<10}{:>12}{:>12}", "ms", "p50", "p99");
     let _ = writeln!(text, "{:<10}{:>12.1}{:>12.1}", "alone", alone_ms.0, alone_ms.1);
     let _ = writeln!(text, "{:<10}{:>12.1}{:>12.1}", "flooded", flooded_ms.0, flooded_ms.1);
     let _ = writeln!(text, "\np99 ratio {ratio:.2} over {measured} runs; the flood made {flood_per_second:.0} jobs/s");
+    let slowest: Vec<String> = slowest_began_s.iter().map(|second| format!("{second:.1}")).collect();
+    let _ = writeln!(text, "the slowest began {} s after the flood", slowest.join(", "));
     text
 }
 
@@ -177,13 +189,15 @@ async fn timed(orchestrator: &Orchestrator, caller: &Caller, ms: u64) -> anyhow:
     Ok(began.elapsed())
 }
 
-/// One run after another begins, at a steady pace, whatever becomes of those before.
+/// One run after another begins, at a steady pace, whatever becomes of those before: how long
+/// each took, the quickest first, and when it began.
 async fn measured(
     orchestrator: &Orchestrator,
     caller: &Caller,
     ms: u64,
     until: Until,
-) -> anyhow::Result<Vec<Duration>> {
+) -> anyhow::Result<Vec<(Duration, Duration)>> {
+    let beginning = Instant::now();
     let mut runs = JoinSet::new();
     let mut ticks = tokio::time::interval(EVERY);
     let over = async {
@@ -198,7 +212,8 @@ async fn measured(
             () = &mut over => break,
             _ = ticks.tick() => {
                 let (orchestrator, caller) = (orchestrator.clone(), caller.clone());
-                runs.spawn(async move { timed(&orchestrator, &caller, ms).await });
+                let began = beginning.elapsed();
+                runs.spawn(async move { anyhow::Ok((timed(&orchestrator, &caller, ms).await?, began)) });
             }
         }
     }
@@ -211,10 +226,18 @@ async fn measured(
 }
 
 /// The middle, and all but one in a hundred, in milliseconds.
-fn quantiles(sorted: &[Duration]) -> (f64, f64) {
+fn quantiles(sorted: &[(Duration, Duration)]) -> (f64, f64) {
     let at = |part: usize| {
         let place = (sorted.len() * part / 100).min(sorted.len().saturating_sub(1));
-        sorted.get(place).map_or(0.0, |time| time.as_secs_f64() * 1_000.0)
+        sorted.get(place).map_or(0.0, |(time, _)| time.as_secs_f64() * 1_000.0)
     };
     (at(50), at(99))
+}
+
+/// When the slowest hundredth began, in seconds.
+fn slowest_began(sorted: &[(Duration, Duration)]) -> Vec<f64> {
+    let mut began: Vec<Duration> =
+        sorted.iter().rev().take(sorted.len().div_ceil(100)).map(|(_, began)| *began).collect();
+    began.sort();
+    began.iter().map(Duration::as_secs_f64).collect()
 }
