@@ -83,7 +83,7 @@ pub(crate) struct Options {
     /// The longest pause before a call is repeated, in milliseconds [BATON_BACKOFF_MS_MAX]
     #[arg(long, global = true)]
     backoff_ms_max: Option<u64>,
-    /// Where metrics are served; empty for nowhere [BATON_METRICS_ADDR]
+    /// Where metrics are served, or off [BATON_METRICS_ADDR]
     #[arg(long, global = true)]
     metrics_addr: Option<String>,
     /// The settings file; baton.toml in this folder where there is one [BATON_CONFIG]
@@ -160,12 +160,12 @@ impl Options {
         let name = "BATON_METRICS_ADDR";
         let said = self.metrics_addr.clone().or_else(|| sources.get(name));
         let text = said.as_deref().unwrap_or(METRICS_ADDR).trim();
-        if text.is_empty() {
+        if text == "off" {
             return Ok(None);
         }
         let address = text.parse().map_err(|_| sources::Error::Value {
             name: name.to_owned(),
-            cause: "it is an address and a port, such as 0.0.0.0:7422, or empty".to_owned(),
+            cause: "it is an address and a port, such as 0.0.0.0:7422, or off".to_owned(),
         })?;
         Ok(Some((address, said.is_some())))
     }
@@ -255,7 +255,7 @@ mod tests {
         let said = |value: &str| resolve(&[], "", &[("BATON_METRICS_ADDR", value)]).metrics;
         assert_eq!(resolve(&[], "", &[]).metrics, Some(([0, 0, 0, 0], 7422)).map(|at| (at.into(), false)));
         assert_eq!(said("127.0.0.1:1"), Some(([127, 0, 0, 1], 1)).map(|at| (at.into(), true)));
-        assert_eq!(said(""), None);
+        assert_eq!(said("off"), None);
     }
 
     #[test]

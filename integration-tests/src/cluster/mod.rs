@@ -114,7 +114,7 @@ impl Cluster {
                 process.env("BATON_BROKER", &broker);
                 process.env("BATON_ORCHESTRATOR", &addresses.join(","));
                 process.env("BATON_DATA_DIR", &folder.path().join(&name).display().to_string());
-                process.env("BATON_METRICS_ADDR", "");
+                process.env("BATON_METRICS_ADDR", "off");
                 process.env("BATON_DEBUG_TOOLS", "1");
                 process.env("BATON_DEBUG_DIR", &folder.path().join("ledger").display().to_string());
                 if !roots.is_empty() {
