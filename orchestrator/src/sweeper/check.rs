@@ -26,9 +26,9 @@ impl Evidence {
         Self { incarnation, lost_before: None }
     }
 
-    /// Everything dispatched so far is lost.
-    pub(super) fn all_lost(now: Timestamp) -> Self {
-        Self { incarnation: 0, lost_before: Some(now) }
+    /// Everything dispatched until then is lost.
+    pub(super) fn all_lost(until: Timestamp) -> Self {
+        Self { incarnation: 0, lost_before: Some(until) }
     }
 
     /// Notes a broker that began anew.

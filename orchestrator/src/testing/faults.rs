@@ -26,6 +26,20 @@ impl Faults for Now {
     }
 }
 
+/// So many republications are refused, as by a store that is full.
+struct Full(Arc<AtomicU64>);
+
+impl Faults for Full {
+    fn fault(&self, op: &Op) -> Fault {
+        let left = self.0.load(Ordering::Relaxed);
+        if left == 0 || !matches!(op, Op::Republish(_)) {
+            return Fault::None;
+        }
+        self.0.store(left - 1, Ordering::Relaxed);
+        Fault::Lost
+    }
+}
+
 fn fan() -> Compiled {
     let args = json!({"n": "{{ item }}"});
     let fan = each(tool("fan", &args, &[("out", "output.map(o, o.n)")], &["last"]), "input.list", 3);
@@ -79,4 +93,25 @@ async fn lost_calls_lost_answers_and_lost_messages_cost_time_only() {
 async fn equal_seeds_give_equal_histories() {
     let (first, second) = (history(3).await, history(3).await);
     assert_eq!(first.1, second.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_full_store_did_not_let_be_taken_up_is_taken_up_soon_after() {
+    let refusals = Arc::new(AtomicU64::new(0));
+    let hello = || graph("hello", vec![tool("a", &json!({"text": "hi"}), &[("out", "output.text")], &[])]);
+    let memory = MemoryStore::with(Timings::default(), Guards::default(), Box::new(Full(refusals.clone())), "memory");
+    let first = Rig::over(Counting::new(memory), Memory::default(), vec![hello()], Settings::default()).await;
+    let run = first.submit("hello", json!({})).await;
+    first.until(run, |_| first.store.take(&[]).contains_key("Mark")).await;
+    let store = first.store.clone();
+    first.stop().await;
+    // Of what the first broker had nothing is left.
+    refusals.store(5, Ordering::Relaxed);
+    let (settings, began) = (Settings { broker_forgets: true, seed: 2, ..Settings::default() }, store.now_ms());
+    let second = Rig::over(store, Memory::default(), vec![hello()], settings).await;
+    second.work(echo);
+    assert_eq!(second.end(run).await.output, Some(json!({"out": "hi"})));
+    let (took, check) = (second.store.now_ms() - began, Timings::default().check_after_ms);
+    assert!(took < 10_000, "{took} ms: it did not wait for the check after {check} ms");
+    second.stop().await;
 }
