@@ -114,8 +114,11 @@ impl Client {
             let (place, carrier) = self.endpoints.current();
             last = match tokio::time::timeout(CALL, call(carrier)).await {
                 Ok(Ok(answer)) => return Ok(answer),
-                // A connection that ended before an answer: nobody was reached.
-                Ok(Err(status)) if status.code() == Code::Cancelled && cause(&status).is_some() => {
+                // A connection that ended before an answer: nobody was reached. A proxy before a
+                // server that is just starting ends them so.
+                Ok(Err(status))
+                    if matches!(status.code(), Code::Cancelled | Code::Unknown) && cause(&status).is_some() =>
+                {
                     why = cause(&status);
                     Status::unavailable("")
                 }

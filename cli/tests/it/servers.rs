@@ -125,6 +125,17 @@ fn what_is_not_there_ends_with_four_and_nobody_with_five() {
 }
 
 #[test]
+fn a_connection_that_is_taken_and_cut_off_reaches_nobody() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    // It ends with the test's process.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let baton = Baton::new();
+    let value = baton.run(&["list", "--json", "--orchestrator", &address]).json(5);
+    assert_eq!(value["error"]["code"], "server_unreachable");
+}
+
+#[test]
 fn the_first_key_closes_the_door_and_scopes_hold() {
     let baton = Baton::new();
     let mut asking = Asking::new(&baton);
