@@ -1,6 +1,7 @@
 //! Telemetry as a process sees it: set up once, sent to a collector, taken down in time.
 
 mod collector;
+mod shipped;
 
 use baton_telemetry::{Error, Options, SpanExt, init};
 use collector::Collector;
