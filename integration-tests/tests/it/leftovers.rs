@@ -194,8 +194,9 @@ async fn gone(rig: &Rig, run: RunId) {
 fn own_retention(kind: Kind) -> &'static [&'static str] {
     match kind {
         // The partitions' clocks and who sweeps them; the audit and its end; events, which a cap
-        // removes; how many runs and questions are open; business keys and their index, which go when others are used; and what lies
-        // outside partitions: the store's name, graphs and workers.
+        // removes; how many runs and questions are open; business keys and their index, which go
+        // when others are used; and what lies outside partitions: the store's name, graphs and
+        // workers.
         Kind::Redis => &["c", "s", "a", "h", "e", "o", "u", "v", "other"],
         Kind::Sqlite => &["meta", "audit", "key", "graph", "graph_name", "worker"],
         Kind::Memory => &["audit", "key"],

@@ -36,7 +36,7 @@ pub(super) async fn dump(links: &Links, partition: Partition) -> Result<Dump, Er
             Some(("st", rest)) => dumper.staged(&key, rest).await?,
             Some(("l", tenant)) => dumper.listed(&key, tenant).await?,
             Some(("n", tenant)) => dumper.inbox(&key, tenant).await?,
-            Some(("o", thread)) => {
+            Some(("i", thread)) => {
                 for (holder, seq) in dumper.scores(&keys::held(&thread_key(thread)?)).await? {
                     dumper.row(format!("held {thread} {holder}"), seq.to_string());
                 }

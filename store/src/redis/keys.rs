@@ -108,7 +108,7 @@ pub(super) fn signals(key: &ThreadKey) -> String {
 
 /// Who holds which state of a thread.
 pub(super) fn held(key: &ThreadKey) -> String {
-    format!("{}o:{key}", tag(key.partition()))
+    format!("{}i:{key}", tag(key.partition()))
 }
 
 /// A run: what is fixed, what changes, groups, tasks of narrow groups, questions.

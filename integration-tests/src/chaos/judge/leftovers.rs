@@ -95,7 +95,7 @@ repeat
   for _, key in ipairs(page[2]) do
     local tag, kind, name = string.match(key, '^({[^}]*})(%a+):(.*)$')
     local of = nil
-    if kind == 'x' or kind == 'y' or kind == 'o' then of = 't:' .. name end
+    if kind == 'x' or kind == 'y' or kind == 'i' then of = 't:' .. name end
     if kind == 'b' or kind and #kind == 2 then of = 'r:' .. string.sub(name, 1, 32) end
     if of and redis.call('EXISTS', tag .. of) == 0 then orphans[#orphans + 1] = key end
   end

@@ -42,7 +42,7 @@ local function next_turn(TK, queue, head)
     end
   end
   local beyond = active ~= '' and call('HGET', TK, 'k') == ''
-  if beyond then call('ZADD', P .. 'o:' .. string.sub(TK, #P + 3), head, active) end
+  if beyond then call('ZADD', P .. 'i:' .. string.sub(TK, #P + 3), head, active) end
   call('HSET', TK, 'a', active, 'q', queue)
   return active ~= '' and active
 end

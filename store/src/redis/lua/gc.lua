@@ -33,7 +33,7 @@ if not s or not terminal(s) then
 end
 if fixed().parent then
   local thread = fixed().thread
-  for _, what in ipairs({ 't:', 'x:', 'y:', 'o:' }) do unlink[#unlink + 1] = P .. what .. thread end
+  for _, what in ipairs({ 't:', 'x:', 'y:', 'i:' }) do unlink[#unlink + 1] = P .. what .. thread end
 else
   call('ZREM', P .. 'l:' .. tenant(), U)
   let_go(fixed().thread)

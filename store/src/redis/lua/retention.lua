@@ -1,7 +1,7 @@
 -- How long threads live. Of a thread's row: whether it goes with its run ('k', that run) or
 -- outlives its runs ('k', empty), before which seq nothing is left ('l'), and when it may go
--- ('e'). Who holds which state of it lies in a set of its own ('o:'), by runs and by threads.
-local function held_key(thread) return P .. 'o:' .. thread end
+-- ('e'). Who holds which state of it lies in a set of its own ('i:'), by runs and by threads.
+local function held_key(thread) return P .. 'i:' .. thread end
 
 local function first_held(thread)
   local first = call('ZRANGE', held_key(thread), 0, 0, 'WITHSCORES')
@@ -34,7 +34,7 @@ local function hold_shares(list, seq)
 end
 
 local function remove_thread(thread, origin)
-  for _, what in ipairs({ 't:', 'x:', 'y:', 'o:' }) do unlink[#unlink + 1] = P .. what .. thread end
+  for _, what in ipairs({ 't:', 'x:', 'y:', 'i:' }) do unlink[#unlink + 1] = P .. what .. thread end
   due['x|' .. thread] = false
   if origin then
     local tenant, name = unrow(origin)
