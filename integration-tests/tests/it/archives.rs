@@ -20,8 +20,18 @@ nodes:
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `baton dev` on that folder, with short retention.
-fn dev(folder: &Path, fail: Option<&str>) -> (Child, String) {
+/// A program that ends with the test.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `baton dev` on that folder, with short retention, and where it serves.
+fn dev(folder: &Path, fail: Option<&str>) -> (Serving, String) {
     let address = folder.join("address");
     let _ = std::fs::remove_file(&address);
     let mut command = Command::new(program("baton").unwrap());
@@ -42,13 +52,13 @@ fn dev(folder: &Path, fail: Option<&str>) -> (Child, String) {
     if let Some(fail) = fail {
         command.env("BATON_FAIL", fail);
     }
-    let child = command.spawn().unwrap();
+    let serving = Serving(command.spawn().unwrap());
     let started = Instant::now();
     loop {
         if let Ok(bound) = std::fs::read_to_string(&address)
             && let Some(first) = bound.lines().next()
         {
-            return (child, format!("http://{}", first.trim()));
+            return (serving, format!("http://{}", first.trim()));
         }
         assert!(started.elapsed() < PATIENCE, "it does not serve");
         std::thread::sleep(Duration::from_millis(5));
@@ -76,7 +86,7 @@ fn a_run_whose_removal_was_cut_off_is_written_down_and_removed_after_all() {
     let run = json(&submitted)["run"].as_str().expect("its id").to_owned();
     let began = Instant::now();
     let ended = loop {
-        if let Some(ended) = dies.try_wait().unwrap() {
+        if let Some(ended) = dies.0.try_wait().unwrap() {
             break ended;
         }
         assert!(began.elapsed() < PATIENCE, "it was to die");
@@ -84,7 +94,7 @@ fn a_run_whose_removal_was_cut_off_is_written_down_and_removed_after_all() {
     };
     assert_eq!(ended.code(), None, "it should have aborted");
 
-    let (mut lives, at) = dev(folder.path(), None);
+    let (_lives, at) = dev(folder.path(), None);
     let began = Instant::now();
     while baton(folder.path(), &at, &["get", &run]).status.code() != Some(4) {
         assert!(began.elapsed() < PATIENCE, "the run stays");
@@ -102,6 +112,4 @@ fn a_run_whose_removal_was_cut_off_is_written_down_and_removed_after_all() {
     assert!(of("checkpoint") > 1 && of("event") > 3, "{text}");
     let unknown = baton(folder.path(), &at, &["archive", "show", "017-00000000-0000-0007-0000-000000000001"]);
     assert_eq!(unknown.status.code(), Some(4), "{unknown:?}");
-    lives.kill().unwrap();
-    lives.wait().unwrap();
 }

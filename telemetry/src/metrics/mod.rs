@@ -1,5 +1,5 @@
 //! What a process measures of itself, for Prometheus: which metrics there are is in [`words`],
-//! handles to them are made once for each plane, and [`text`] is the page that is scraped.
+//! handles to them are made once for each plane, and [`text()`] is the page that is scraped.
 //!
 //! Measures belong to the process: two orchestrators within one share them. A label whose
 //! values come from outside has a bound.

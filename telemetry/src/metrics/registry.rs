@@ -16,7 +16,7 @@ use prometheus_client::registry::{Metric as Registered, Registry};
 use super::process::Process;
 use super::words::{Kind, Metric};
 
-/// The media type of [`text`].
+/// The media type of [`text()`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What stands for labels beyond a bound.
