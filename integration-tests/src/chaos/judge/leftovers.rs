@@ -100,7 +100,7 @@ repeat
     if of and redis.call('EXISTS', tag .. of) == 0 then orphans[#orphans + 1] = key end
   end
 until cursor == '0'
-return table.concat(orphans, '\n')";
+return table.concat(orphans, '\\n')";
 
 fn orphans(bed: &Bed) -> anyhow::Result<Vec<String>> {
     let text = bed.redis.cli(&["--raw", "EVAL", ORPHANS, "0"])?;
