@@ -210,13 +210,17 @@ async fn pump(
         let now = state.borrow();
         now.way == Way::Silent || now.silences != born
     };
+    // Bytes after a hole would be taken for others, which no network does: nothing follows one, and
+    // the connection ends when the way opens.
+    let mut holed = false;
     loop {
         let read = match from.read(&mut buffer).await {
             Ok(0) | Err(_) => break,
             Ok(read) => read,
         };
         let way = state.borrow().way;
-        if is_silent() || answers && way == Way::Unanswered {
+        holed |= is_silent() || answers && way == Way::Unanswered;
+        if holed {
             continue;
         }
         if let Way::Slow(pause) = way {
@@ -294,7 +298,9 @@ mod tests {
         let began = Instant::now();
         assert_eq!(say(&mut stream), Ok(true));
         assert!(began.elapsed() >= Duration::from_millis(120), "late both ways");
-        assert_eq!((proxy.connections(), proxy.bytes()), (1, 16));
+        assert_eq!(proxy.connections(), 1);
+        // They are counted once they are on their way, so the word may be back first.
+        crate::wait_until("every byte is counted", Duration::from_secs(5), || Ok(proxy.bytes() == 16)).unwrap();
     }
 
     #[test]
@@ -317,7 +323,11 @@ mod tests {
             proxy.set(way);
             assert_eq!(say(&mut stream), Ok(false), "{way:?}: nothing comes, and nothing breaks");
             proxy.set(Way::Open);
-            let over = || Ok(say(&mut stream).is_err());
+            let over = || {
+                let said = say(&mut stream);
+                assert_ne!(said, Ok(true), "{way:?}: nothing comes after what was lost");
+                Ok(said.is_err())
+            };
             crate::wait_until("the connection is over", Duration::from_secs(5), over).unwrap();
         }
     }
