@@ -20,7 +20,7 @@ pub use self::cluster::RedisCluster;
 pub use self::port::free as free_port;
 pub use self::proxy::{Proxy, Way};
 pub use self::rabbit::{Rabbit, RabbitOptions};
-pub use self::redis::{Redis, RedisOptions};
+pub use self::redis::{Redis, RedisOptions, aof_len};
 pub use self::s3::S3;
 pub use self::sentinel::{SentinelOptions, Sentinels};
 pub use self::wait::wait_until;

@@ -1,7 +1,8 @@
 //! A private Redis server.
 //!
-//! `kill` loses nothing that was acknowledged, because the page cache keeps it; to see what
-//! a power failure costs, kill it, cut the tail of its log and start it again.
+//! `kill` loses nothing that was written, because the page cache keeps it; to see what a power
+//! failure costs, kill it, cut the tail of its log and start it again. With `everysec` it may
+//! lose what was acknowledged and not written: see [`Redis::may_write_late`].
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -188,7 +189,7 @@ impl Redis {
     /// # Errors
     /// When there is no log.
     pub fn aof_len(&self) -> anyhow::Result<u64> {
-        Ok(fs::metadata(self.aof()?)?.len())
+        aof_len(self.folder.path())
     }
 
     /// Lets no file of the server grow any more: a write then fails as on a full disk.
@@ -256,13 +257,15 @@ impl Redis {
         Ok(())
     }
 
+    /// Whether the server may acknowledge before it writes its log: with `everysec` it puts a
+    /// write off, for up to two seconds, while the sync before it goes on.
+    #[must_use]
+    pub fn may_write_late(&self) -> bool {
+        self.options.appendfsync == "everysec"
+    }
+
     fn aof(&self) -> anyhow::Result<PathBuf> {
-        let folder = self.folder.path().join("appendonlydir");
-        let entries = fs::read_dir(&folder).with_context(|| format!("no log in {}", folder.display()))?;
-        let mut logs: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-        logs.retain(|path| path.to_string_lossy().ends_with(".incr.aof"));
-        logs.sort();
-        logs.pop().context("no incremental log")
+        newest_log(self.folder.path())
     }
 
     /// Lets it follow another server as its replica, and waits until it has all of its data.
@@ -322,6 +325,26 @@ impl Redis {
 }
 
 /// Whether it serves commands: while loading its data it answers with an error instead.
+/// Bytes in the append-only log of the server that keeps its files in that folder, now.
+///
+/// # Errors
+/// When there is no log.
+pub fn aof_len(folder: &Path) -> anyhow::Result<u64> {
+    Ok(fs::metadata(newest_log(folder)?)?.len())
+}
+
+/// A log has a number; while it is written anew there are two of them.
+fn newest_log(folder: &Path) -> anyhow::Result<PathBuf> {
+    let folder = folder.join("appendonlydir");
+    let entries = fs::read_dir(&folder).with_context(|| format!("no log in {}", folder.display()))?;
+    let numbered = entries.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let number: u64 = path.to_str()?.strip_suffix(".incr.aof")?.rsplit('.').next()?.parse().ok()?;
+        Some((number, path))
+    });
+    Ok(numbered.max().context("no incremental log")?.1)
+}
+
 fn answers(port: u16) -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;

@@ -1,7 +1,8 @@
-//! How long the store's log was when: so that a cut of its tail is known as a span of time.
+//! How long the store's log was when: so that what a cut of its tail lost, or a kill while the
+//! log could not be written, is known as a span of time.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -14,25 +15,37 @@ use super::clock::now_ms;
 /// Samples are kept this long, in milliseconds.
 const KEPT_MS: i64 = 10_000;
 
+/// A log that stood still for so long, in milliseconds, while it was looked at each ten of them,
+/// may not have been written: see [`AofWatch::unwritten`].
+const STILL_MS: i64 = 60;
+
 /// Looks at the log while it lives.
 pub(super) struct AofWatch {
-    samples: Arc<Mutex<VecDeque<(i64, u64)>>>,
+    samples: Arc<Mutex<VecDeque<Sample>>>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What was acknowledged before `at_ms` lies in the first `length` bytes of the log, where its
+/// server writes what it acknowledges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sample {
+    at_ms: i64,
+    length: u64,
 }
 
 impl AofWatch {
     /// Watches the log beneath the folder of a server.
     pub(super) fn start(folder: &Path) -> anyhow::Result<Self> {
         let (samples, over) = (Arc::new(Mutex::new(VecDeque::new())), Arc::new(AtomicBool::new(false)));
-        let (shared, ended, folder) = (samples.clone(), over.clone(), folder.join("appendonlydir"));
+        let (shared, ended, folder) = (samples.clone(), over.clone(), folder.to_owned());
         let thread = std::thread::Builder::new().name("aof".to_owned()).spawn(move || {
             while !ended.load(Ordering::Relaxed) {
-                if let Some(length) = newest(&folder).and_then(|log| Some(std::fs::metadata(log).ok()?.len())) {
-                    let now = now_ms();
-                    let mut samples: parking_lot::MutexGuard<'_, VecDeque<(i64, u64)>> = shared.lock();
-                    samples.push_back((now, length));
-                    while samples.front().is_some_and(|(at, _)| *at < now - KEPT_MS) {
+                let at_ms = now_ms();
+                if let Ok(length) = baton_testbed::aof_len(&folder) {
+                    let mut samples: parking_lot::MutexGuard<'_, VecDeque<Sample>> = shared.lock();
+                    samples.push_back(Sample { at_ms, length });
+                    while samples.front().is_some_and(|oldest| oldest.at_ms < at_ms - KEPT_MS) {
                         samples.pop_front();
                     }
                 }
@@ -42,18 +55,32 @@ impl AofWatch {
         Ok(Self { samples, over, thread: Some(thread) })
     }
 
-    /// How long the log was at most `ms` milliseconds ago, and when it became so long.
-    pub(super) fn before(&self, ms: i64) -> Option<(i64, u64)> {
-        since(&self.samples.lock(), ms)
+    /// How long the log was at most `ms` milliseconds ago.
+    pub(super) fn length_before(&self, ms: i64) -> Option<u64> {
+        let samples = self.samples.lock();
+        let last = samples.back()?.at_ms;
+        samples.iter().find(|sample| sample.at_ms >= last - ms).map(|sample| sample.length)
+    }
+
+    /// The moment up to which all that was acknowledged lies in the first `length` bytes. A log
+    /// that does not grow says nothing about what was acknowledged meanwhile: its server may be
+    /// unable to write, or wait for a disk that is busy.
+    pub(super) fn holds_until(&self, length: u64) -> Option<i64> {
+        until(&self.samples.lock(), length)
+    }
+
+    /// The moment from which on a server that ended at `killed_ms`, and left a log of that
+    /// length, may have acknowledged what it had not written. With `appendfsync everysec` it puts
+    /// a write off for up to two seconds while the sync before it takes that long, and answers all
+    /// the same; nothing where the log grew until the end.
+    pub(super) fn unwritten(&self, length: u64, killed_ms: i64) -> Option<i64> {
+        self.holds_until(length).filter(|from_ms| killed_ms - from_ms >= STILL_MS)
     }
 }
 
-/// A log that does not grow says nothing about what was acknowledged meanwhile: its server may be
-/// unable to write, or wait for a disk that is busy.
-fn since(samples: &VecDeque<(i64, u64)>, ms: i64) -> Option<(i64, u64)> {
-    let (last, _) = *samples.back()?;
-    let (_, length) = *samples.iter().find(|(at, _)| *at >= last - ms)?;
-    samples.iter().find(|(_, before)| *before == length).copied()
+fn until(samples: &VecDeque<Sample>, length: u64) -> Option<i64> {
+    let shorter = samples.iter().rev().find(|sample| sample.length < length);
+    shorter.or(samples.front()).map(|sample| sample.at_ms)
 }
 
 impl Drop for AofWatch {
@@ -65,21 +92,31 @@ impl Drop for AofWatch {
     }
 }
 
-fn newest(folder: &Path) -> Option<PathBuf> {
-    let logs = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    logs.filter(|path| path.to_string_lossy().ends_with(".incr.aof")).max()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn watch(samples: &[(i64, u64)]) -> AofWatch {
+        let samples = samples.iter().map(|(at_ms, length)| Sample { at_ms: *at_ms, length: *length }).collect();
+        AofWatch { samples: Arc::new(Mutex::new(samples)), over: Arc::default(), thread: None }
+    }
+
     #[test]
-    fn a_log_that_stood_still_is_as_old_as_its_last_byte() {
-        let samples = VecDeque::from([(100, 7), (110, 9), (120, 12), (130, 12), (140, 12), (150, 15)]);
-        assert_eq!(since(&samples, 40), Some((110, 9)));
-        assert_eq!(since(&samples, 10), Some((120, 12)), "nothing was written from 120 to 140");
-        assert_eq!(since(&samples, 0), Some((150, 15)));
-        assert_eq!(since(&VecDeque::new(), 10), None);
+    fn a_log_holds_what_was_acknowledged_before_it_was_last_shorter() {
+        let watch = watch(&[(100, 7), (110, 9), (120, 12), (130, 12), (140, 12), (150, 15)]);
+        assert_eq!(watch.length_before(40), Some(9));
+        assert_eq!(watch.length_before(10), Some(12));
+        assert_eq!(watch.holds_until(12), Some(110), "nothing was written from 120 to 140");
+        assert_eq!(watch.holds_until(10), Some(110), "cut off in the middle of what came after 110");
+        assert_eq!(watch.holds_until(5), Some(100), "older than what is known");
+    }
+
+    #[test]
+    fn a_log_that_grew_until_the_end_holds_all_that_was_acknowledged() {
+        let grew = watch(&[(100, 7), (110, 9), (120, 12)]);
+        assert_eq!(grew.unwritten(13, 128), None);
+        let stood = watch(&[(100, 7), (110, 9), (120, 9), (190, 9)]);
+        assert_eq!(stood.unwritten(9, 195), Some(100));
+        assert_eq!(watch(&[]).unwritten(9, 195), None);
     }
 }

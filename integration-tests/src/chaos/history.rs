@@ -11,6 +11,9 @@ use super::clock::now_ms;
 use super::events::Seen;
 use super::load::Wanted;
 
+/// How long word of an end may be on its way, in milliseconds: longer than anything is stopped.
+const WORD_MS: i64 = 15_000;
+
 /// A span of time the store forgot: its log was cut there, as a power failure would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forgotten {
@@ -21,15 +24,13 @@ pub struct Forgotten {
 }
 
 impl Forgotten {
-    /// Whether what was acknowledged then may be forgotten.
+    /// Whether what a call did may be forgotten: it did so at some moment between its begin and
+    /// its answer, which may have taken long on its way.
     #[must_use]
-    pub fn holds(&self, at_ms: i64) -> bool {
-        // A sample of the log's length is some milliseconds older than what it is a sample of.
-        (self.from_ms - 100..=self.to_ms + 100).contains(&at_ms)
+    pub fn holds(&self, call: &Call) -> bool {
+        call.asked_ms <= self.to_ms && self.from_ms <= call.told_ms
     }
-}
 
-impl Forgotten {
     /// Whether a run was under way then.
     #[must_use]
     pub fn meets(&self, ran: &Ran) -> bool {
@@ -38,11 +39,28 @@ impl Forgotten {
     }
 }
 
+/// From a call's begin to its answer, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// When it was sent.
+    pub asked_ms: i64,
+    /// When its answer came.
+    pub told_ms: i64,
+}
+
+impl Call {
+    /// A call that is answered now.
+    #[must_use]
+    pub fn since(asked_ms: i64) -> Self {
+        Self { asked_ms, told_ms: now_ms() }
+    }
+}
+
 /// What one client was told about a question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// When, in milliseconds since 1970.
-    pub at_ms: i64,
+    /// The call that brought it.
+    pub call: Call,
     /// The decision as it is said to be recorded; nothing where there was no word of it.
     pub recorded: Option<Value>,
     /// The code of a refusal.
@@ -54,8 +72,8 @@ pub struct Decision {
 pub struct Ran {
     /// What was asked for.
     pub wanted: Wanted,
-    /// Ids that clients were told, each with the moment.
-    pub accepted: Vec<(String, i64)>,
+    /// Ids that clients were told, each with the call.
+    pub accepted: Vec<(String, Call)>,
     /// The run when it was first seen as ended.
     pub ended: Option<Run>,
     /// Its events as a watcher saw them while it went on.
@@ -97,9 +115,9 @@ impl History {
     }
 
     /// A submit was accepted.
-    pub fn accepted(&self, request: &str, run: &str) {
+    pub fn accepted(&self, request: &str, run: &str, call: Call) {
         if let Some(ran) = self.inner.lock().runs.get_mut(request) {
-            ran.accepted.push((run.to_owned(), now_ms()));
+            ran.accepted.push((run.to_owned(), call));
         }
     }
 
@@ -107,11 +125,13 @@ impl History {
     /// accepted in, and then it is submitted again.
     pub fn vanished(&self, request: &str) {
         let mut inner = self.inner.lock();
-        let accepted = inner.runs.get(request).and_then(|ran| ran.accepted.last()).map_or(0, |(_, at)| *at);
-        if inner.forgotten.iter().any(|span| span.holds(accepted)) {
+        let accepted = inner.runs.get(request).and_then(|ran| ran.accepted.last()).map(|(_, call)| *call);
+        if accepted.is_some_and(|call| inner.forgotten.iter().any(|span| span.holds(&call))) {
             inner.resubmitted += 1;
         } else {
-            inner.violations.push(format!("I1: {request} was accepted and nobody knows it"));
+            let spans = &inner.forgotten;
+            let lost = format!("I1: {request} was accepted and nobody knows it: {accepted:?}, forgotten {spans:?}");
+            inner.violations.push(lost);
         }
     }
 
@@ -124,11 +144,15 @@ impl History {
         }
     }
 
-    /// Runs whose end somebody saw in a moment that the store forgot.
+    /// Runs whose end somebody saw in a moment that the store forgot, or soon after: word of it
+    /// may have been long on its way.
     #[must_use]
     pub fn ended_in_vain(&self) -> Vec<Wanted> {
         let inner = self.inner.lock();
-        let in_vain = |ran: &&Ran| ran.ended_ms.is_some_and(|at| inner.forgotten.iter().any(|span| span.holds(at)));
+        let in_vain = |ran: &&Ran| {
+            let seen = ran.ended_ms.map(|told_ms| Call { asked_ms: told_ms - WORD_MS, told_ms });
+            seen.is_some_and(|seen| inner.forgotten.iter().any(|span| span.holds(&seen)))
+        };
         inner.runs.values().filter(in_vain).map(|ran| ran.wanted.clone()).collect()
     }
 

@@ -305,20 +305,37 @@ impl<'a> Nemesis<'a> {
         let at_ms = now_ms();
         let cut = (fault == Fault::CutLog).then(|| self.rng.random_range(50..1_000));
         let down = Duration::from_millis(self.rng.random_range(20..600));
-        let kept = cut.and_then(|ms| self.aof.before(ms));
+        let kept = cut.and_then(|ms| self.aof.length_before(ms));
         let ragged = self.rng.random_range(0..40);
         block_in_place(|| -> anyhow::Result<()> {
-            self.bed.redis.kill();
-            let killed_ms = now_ms();
-            if let Some((from_ms, length)) = kept {
-                self.bed.redis.cut_aof_to(length.saturating_sub(ragged))?;
-                self.history.forgot(Forgotten { from_ms, to_ms: killed_ms });
+            self.end_store()?;
+            if let Some(length) = kept {
+                let length = length.saturating_sub(ragged);
+                self.bed.redis.cut_aof_to(length)?;
+                if let Some(from_ms) = self.aof.holds_until(length) {
+                    self.history.forgot(Forgotten { from_ms, to_ms: now_ms() });
+                }
             }
             std::thread::sleep(down);
             self.bed.redis.restart().context("the store does not come back")?;
             if kept.is_some() { self.bed.redis.rewrite_aof() } else { Ok(()) }
         })?;
         self.note(fault, "store", at_ms, now_ms());
+        Ok(())
+    }
+
+    /// Kills the store, and says what it may have forgotten with that.
+    ///
+    /// # Errors
+    /// When it has no log.
+    pub(super) fn end_store(&mut self) -> anyhow::Result<()> {
+        self.bed.redis.kill();
+        let killed_ms = now_ms();
+        if self.bed.redis.may_write_late()
+            && let Some(from_ms) = self.aof.unwritten(self.bed.redis.aof_len()?, killed_ms)
+        {
+            self.history.forgot(Forgotten { from_ms, to_ms: killed_ms });
+        }
         Ok(())
     }
 

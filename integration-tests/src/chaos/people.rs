@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::api::{Api, Told};
 use super::clock::now_ms;
-use super::history::{Decision, History};
+use super::history::{Call, Decision, History};
 use super::ledger;
 
 /// Somebody who said something looks at a question again after this long, should it still be open.
@@ -102,14 +102,15 @@ impl People {
     async fn say(&self, question: &Interrupt, decision: Value) {
         for _ in 0..100 {
             let place = self.below(self.api.places());
+            let asked_ms = now_ms();
             let said = self.api.answer(place, &question.run_id, &question.id, &decision).await;
-            let at_ms = now_ms();
+            let call = Call::since(asked_ms);
             let told = match said {
-                Told::Ok(_) => Decision { at_ms, recorded: Some(decision), refused: None },
+                Told::Ok(_) => Decision { call, recorded: Some(decision), refused: None },
                 Told::Refused { code, cause } => {
                     let recorded = cause.strip_prefix("the recorded answer is ");
                     let recorded = recorded.and_then(|text| serde_json::from_str(text).ok());
-                    Decision { at_ms, recorded, refused: Some(code) }
+                    Decision { call, recorded, refused: Some(code) }
                 }
                 Told::Unknown => {
                     tokio::time::sleep(Duration::from_millis(60)).await;

@@ -96,7 +96,7 @@ fn told(options: &SoakOptions, strikes: &[Strike], history: &History, verdict: V
     report.count("executions begun again", verdict.again);
     report
         .count("of jobs that may never run twice, after the store had forgotten them", verdict.again_after_forgetting);
-    report.count("times the store forgot its tail", history.forgotten().len());
+    report.count("times the store may have forgotten what it acknowledged", history.forgotten().len());
     report.count(
         "runs submitted again because the store forgot them",
         usize::try_from(history.resubmitted()).unwrap_or(0),

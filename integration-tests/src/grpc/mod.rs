@@ -1,6 +1,7 @@
 //! A client as a user's program would write it: over gRPC, against several orchestrators,
 //! repeating what may be repeated.
 
+use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -13,6 +14,7 @@ use baton_proto::v1::{
 };
 use serde_json::Value;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 
 /// How long a client repeats a call before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,9 +67,7 @@ macro_rules! until_answered {
             let request = tonic::Request::new($request);
             match tokio::time::timeout(Duration::from_secs(10), $client::new(channel).$call(request)).await {
                 Ok(Ok(answer)) => break Ok(answer.into_inner()),
-                Ok(Err(status))
-                    if status.code() != tonic::Code::Unavailable && status.code() != tonic::Code::Unknown =>
-                {
+                Ok(Err(status)) if !is_unanswered(&status) => {
                     break Err(anyhow::anyhow!("{}: {}", stringify!($call), status));
                 }
                 _ if started.elapsed() > PATIENCE => {
@@ -212,6 +212,16 @@ impl Client {
             }
         }
         Ok(false)
+    }
+}
+
+/// Whether nobody answered. `Cancelled` with a cause is the transport's: the connection ended
+/// while the call waited on it, as when the server dies between the two.
+fn is_unanswered(status: &Status) -> bool {
+    match status.code() {
+        Code::Unavailable | Code::Unknown => true,
+        Code::Cancelled => status.source().is_some(),
+        _ => false,
     }
 }
 

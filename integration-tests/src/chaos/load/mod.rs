@@ -18,8 +18,9 @@ use tokio_util::task::TaskTracker;
 pub use kind::{Kind, Wanted};
 
 use super::api::{Api, Told};
+use super::clock::now_ms;
 use super::events::Seen;
-use super::history::History;
+use super::history::{Call, History};
 
 /// Pause before a call is repeated.
 const PAUSE: Duration = Duration::from_millis(60);
@@ -116,9 +117,10 @@ impl Load {
     async fn submit(&self, wanted: &Wanted, rng: &mut StdRng) -> String {
         loop {
             let place = rng.random_range(0..self.api.places());
+            let asked_ms = now_ms();
             match self.api.submit(place, wanted.kind.graph(), &wanted.input(), &wanted.request).await {
                 Told::Ok(run) => {
-                    self.history.accepted(&wanted.request, &run);
+                    self.history.accepted(&wanted.request, &run, Call::since(asked_ms));
                     return run;
                 }
                 Told::Refused { code, cause } => {

@@ -74,9 +74,9 @@ pub(super) async fn play(given: Given) -> anyhow::Result<(Report, Option<Rabbit>
 /// With a log that is synced always, only what was not acknowledged can be half written.
 fn torn(nemesis: &mut Nemesis<'_>) -> anyhow::Result<()> {
     let at_ms = now_ms();
-    let redis = &mut nemesis.bed.redis;
     tokio::task::block_in_place(|| {
-        redis.kill();
+        nemesis.end_store()?;
+        let redis = &mut nemesis.bed.redis;
         redis.tear_aof()?;
         redis.restart()?;
         redis.rewrite_aof()
