@@ -7,7 +7,8 @@
 {{- else if $rabbit.hosts }}
 host: {{ printf "%s://%s/%s" (ternary "amqps" "amqp" $rabbit.tls.enabled) (first $rabbit.hosts) (urlquery $rabbit.vhost) | quote }}
 {{- else if $rabbit.url }}
-host: {{ first (splitList "?" $rabbit.url) | quote }}
+{{- $address := regexReplaceAll ",[^/?]*" (first (splitList "?" $rabbit.url)) "" }}
+host: {{ regexMatch "://[^/]*/" $address | ternary $address (printf "%s/" $address) | quote }}
 {{- end }}
 {{- end -}}
 
