@@ -19,6 +19,8 @@ const PACKAGES: &[&str] = &[
     "reportlab",                               // PDFs of a foreign writer
     "typst",                                   // and of another
     "moto[server]",                            // a server that speaks S3
+    "helm-python-sdk==0.2.2",                  // Helm, for the chart
+    "kubernetes-validate==1.37.0",             // and Kubernetes' own schemas
 ];
 
 /// What `bench engine --with-langgraph` measures beside Baton, in an environment of its own.

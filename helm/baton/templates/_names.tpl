@@ -26,7 +26,7 @@ app.kubernetes.io/name: {{ include "baton.chart" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- with .worker }}
-baton.dev/worker: {{ . }}
+baton/worker: {{ . }}
 {{- end }}
 {{- end -}}
 

@@ -6,6 +6,7 @@ mod archives;
 mod beyond;
 mod canaries;
 mod chaos;
+mod chart;
 mod counts;
 mod crash;
 mod crash_embedded;

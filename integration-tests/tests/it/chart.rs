@@ -1,0 +1,265 @@
+//! The chart in `helm/baton`: Helm itself renders and lints each of its values files, Kubernetes'
+//! own schemas are held against what comes of them, and the programs are started with it over
+//! private servers until every probe is green. What wants a cluster is left to those who have one.
+
+mod helm;
+mod kubelet;
+mod pod;
+mod readme;
+mod servers;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use baton_broker::JOB_QUEUES;
+use baton_common::tool::{Priority, QueueClass, queue_name};
+use baton_testbed::free_port;
+use serde_json::{Value, json};
+
+use helm::{list, text};
+use pod::{Pod, Surroundings};
+use servers::Servers;
+
+#[test]
+fn every_values_file_comes_to_objects_that_kubernetes_takes() {
+    let files = helm::values_files("ci");
+    let mut kinds = BTreeSet::new();
+    for (file, answer) in files.iter().zip(helm::checked(&files)) {
+        let objects = helm::objects(&answer);
+        assert_eq!(list(&answer["findings"]), [] as [Value; 0], "{}", file.display());
+        assert!(text(&answer["notes"]).contains("helm test"), "{}: {}", file.display(), answer["notes"]);
+        let mut names = BTreeSet::new();
+        for object in objects {
+            let (kind, name) = (text(&object["kind"]), text(&object["metadata"]["name"]));
+            assert!(names.insert((kind, name)), "{}: {kind} {name} is made twice", file.display());
+            kinds.insert(kind.to_owned());
+        }
+    }
+    let all: BTreeSet<String> = [
+        "ConfigMap",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "Pod",
+        "PodDisruptionBudget",
+        "ScaledObject",
+        "Service",
+        "ServiceAccount",
+        "ServiceMonitor",
+        "TriggerAuthentication",
+    ]
+    .map(str::to_owned)
+    .into();
+    assert_eq!(kinds, all, "a template that nothing tries is not known to work");
+}
+
+#[test]
+fn bad_values_are_refused_and_the_complaint_says_why() {
+    let files = helm::values_files("ci/bad");
+    for (file, answer) in files.iter().zip(helm::rendered(&files)) {
+        let values = std::fs::read_to_string(file).unwrap();
+        let expected = values.lines().next().and_then(|line| line.strip_prefix("# complaint: "));
+        let expected = expected.unwrap_or_else(|| panic!("{} begins with no complaint", file.display()));
+        let complaint = answer["complaint"].as_str();
+        let complaint = complaint.unwrap_or_else(|| panic!("{} is taken", file.display()));
+        assert!(complaint.contains(expected), "{}: {complaint}", file.display());
+    }
+}
+
+#[test]
+fn the_schema_knows_every_value_and_lets_no_other_in() {
+    let schema = std::fs::read_to_string(helm::chart().join("values.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let mut open = Vec::new();
+    closed(&schema, "", &mut open);
+    assert_eq!(open, [] as [String; 0], "objects that take unknown keys");
+}
+
+/// Names every object of the schema that lists its keys and takes others too.
+fn closed(schema: &Value, path: &str, open: &mut Vec<String>) {
+    if let Some(map) = schema.as_object() {
+        let lists = map.get("properties").is_some_and(Value::is_object) && map.contains_key("type");
+        if lists && map.get("additionalProperties") != Some(&Value::Bool(false)) {
+            open.push(path.to_owned());
+        }
+        map.iter().for_each(|(key, inner)| closed(inner, &format!("{path}/{key}"), open));
+    }
+}
+
+#[test]
+fn the_readme_says_what_the_values_say() {
+    let read = |name: &str| std::fs::read_to_string(helm::chart().join(name)).unwrap();
+    let expected = readme::of(&read("README.head.md"), &read("values.yaml"));
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(helm::chart().join("README.md"), &expected).unwrap();
+    }
+    assert!(read("README.md") == expected, "helm/baton/README.md is old: run this test with UPDATE_EXPECT=1");
+}
+
+#[test]
+fn workers_are_scaled_by_the_queues_that_they_consume() {
+    let mut named = BTreeSet::new();
+    let files = helm::values_files("ci");
+    for answer in helm::rendered(&files) {
+        let objects = helm::objects(&answer);
+        for scaled in objects.iter().filter(|object| object["kind"] == "ScaledObject") {
+            let target = text(&scaled["spec"]["scaleTargetRef"]["name"]);
+            let worker = objects.iter().find(|object| object["kind"] == "Deployment" && name_of(object) == target);
+            let queues = queues_of(scaled);
+            assert_eq!(queues, consumed(worker.unwrap_or_else(|| panic!("{target} is not there"))), "{target}");
+            named.extend(queues);
+        }
+    }
+    let declared: BTreeSet<String> = JOB_QUEUES.map(str::to_owned).into();
+    let (own, shipped): (BTreeSet<_>, BTreeSet<_>) = named.into_iter().partition(|queue| queue.starts_with("cap."));
+    assert_eq!(shipped, declared);
+    assert!(!own.is_empty(), "no values file scales by a queue of its own");
+}
+
+/// The queues that a worker with these variables consumes.
+fn consumed(deployment: &Value) -> BTreeSet<String> {
+    let container = &pod_of(deployment)["containers"][0];
+    let class = match text(&container["command"][0]) {
+        "baton-worker-io" => QueueClass::Io,
+        "baton-worker-cpu" => QueueClass::Cpu,
+        other => panic!("{other} is no worker"),
+    };
+    let extra = list(&container["env"]).iter().find(|variable| variable["name"] == "BATON_QUEUES");
+    let extra = extra.map(|variable| text(&variable["value"])).into_iter().flat_map(|names| names.split(','));
+    Priority::ALL.iter().map(|priority| queue_name(class, *priority)).chain(extra.map(str::to_owned)).collect()
+}
+
+/// The queues that a ScaledObject looks at.
+fn queues_of(scaled: &Value) -> BTreeSet<String> {
+    let triggers = list(&scaled["spec"]["triggers"]).iter().filter(|trigger| trigger["type"] == "rabbitmq");
+    triggers.map(|trigger| text(&trigger["metadata"]["queueName"]).to_owned()).collect()
+}
+
+#[test]
+fn no_pod_is_root_writes_its_image_or_is_told_of_services() {
+    let files = helm::values_files("ci");
+    for (file, answer) in files.iter().zip(helm::rendered(&files)) {
+        for object in helm::objects(&answer) {
+            let spec = match text(&object["kind"]) {
+                "Deployment" => pod_of(object),
+                "Pod" => &object["spec"],
+                _ => continue,
+            };
+            let place = format!("{}: {}", file.display(), name_of(object));
+            // A service named like the release would come as a BATON_ variable that no program knows.
+            assert_eq!(spec["enableServiceLinks"], false, "{place}");
+            assert_eq!(spec["automountServiceAccountToken"], false, "{place}");
+            assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{place}");
+            let security = &spec["containers"][0]["securityContext"];
+            assert_eq!(security["readOnlyRootFilesystem"], true, "{place}");
+            assert_eq!(security["allowPrivilegeEscalation"], false, "{place}");
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_the_chart_sets_cannot_be_set_beside_it() {
+    let checks = std::fs::read_to_string(helm::chart().join("templates/_checks.tpl")).unwrap();
+    let files = helm::values_files("ci");
+    for answer in helm::rendered(&files) {
+        for deployment in helm::objects(&answer).iter().filter(|object| object["kind"] == "Deployment") {
+            for variable in list(&pod_of(deployment)["containers"][0]["env"]) {
+                let name = text(&variable["name"]);
+                // These two are what a values file sets itself.
+                let extra = ["CRM_TOKEN", "BATON_TIMING_LEASE_MS"].contains(&name);
+                assert_ne!(checks.contains(&format!("\"{name}\"")), extra, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn programs_started_with_what_is_rendered_turn_every_probe_green() {
+    let servers = Servers::start();
+    for file in helm::values_files("ci") {
+        println!("{}", file.display());
+        turns_green(&servers, &file);
+    }
+}
+
+/// Starts each Deployment's program once, and then the pod of `helm test`.
+fn turns_green(servers: &Servers, file: &Path) {
+    let stores = servers.stores(&helm::stem(file));
+    let (grpc, http) = (free_port().unwrap(), free_port().unwrap());
+    let objects = helm::objects_over(file, &json!({ "orchestrator": { "ports": { "grpc": grpc, "http": http } } }));
+    let of_kind = |kind: &'static str| objects.iter().filter(move |object| object["kind"] == kind);
+    let mut around = Surroundings {
+        secrets: servers.secrets(),
+        maps: servers.maps(),
+        places: servers.places(),
+        roots: servers.authority.roots(),
+    };
+    around.places.extend(stores.places.iter().cloned());
+    around.places.extend(of_kind("Service").map(|service| {
+        let there = format!("{}.flows.svc", name_of(service));
+        (there, "127.0.0.1".to_owned())
+    }));
+    for map in of_kind("ConfigMap") {
+        let data = serde_json::from_value(map["data"].clone()).unwrap();
+        around.maps.insert(name_of(map).to_owned(), data);
+    }
+    let (orchestrators, workers): (Vec<_>, Vec<_>) =
+        of_kind("Deployment").partition(|deployment| component_of(deployment) == "orchestrator");
+    let test = of_kind("Pod").next().unwrap();
+
+    let mut running: Vec<Pod> = orchestrators.iter().map(|deployment| green(deployment, &around)).collect();
+    // The orchestrators serve, so that somebody can make the key that workers wait for.
+    let made = made_key(test, &around);
+    for worker in &workers {
+        let (secret, key) = key_of(worker);
+        around.secrets.entry(secret).or_default().insert(key, made.clone());
+    }
+    running.extend(workers.iter().map(|deployment| green(deployment, &around)));
+    for container in list(&test["spec"]["containers"]) {
+        let output = Pod::staged(&test["spec"], container, &around).run();
+        assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    let declared = servers.rabbit.queues("/").unwrap();
+    for queue in of_kind("ScaledObject").flat_map(queues_of) {
+        assert!(declared.iter().any(|(name, _)| *name == queue), "{queue} is not declared: {declared:?}");
+    }
+    drop((running, stores));
+}
+
+fn green(deployment: &Value, around: &Surroundings) -> Pod {
+    let spec = pod_of(deployment);
+    let mut pod = Pod::staged(spec, &spec["containers"][0], around);
+    pod.start();
+    pod.await_green();
+    pod
+}
+
+/// A key for workers, made by the command line's program with what the test's pod is told.
+fn made_key(test: &Value, around: &Surroundings) -> String {
+    let pod = Pod::staged(&test["spec"], &test["spec"]["containers"][0], around);
+    let output = pod.run_as(&["baton", "keys", "create", "--actor", "workers", "--scope", "work", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    text(&made["secret"]).to_owned()
+}
+
+/// The Secret and the key in it that a worker's `BATON_API_KEY` comes from.
+fn key_of(worker: &Value) -> (String, String) {
+    let variables = list(&pod_of(worker)["containers"][0]["env"]);
+    let variable = variables.iter().find(|variable| variable["name"] == "BATON_API_KEY").unwrap();
+    let of = &variable["valueFrom"]["secretKeyRef"];
+    (text(&of["name"]).to_owned(), text(&of["key"]).to_owned())
+}
+
+fn pod_of(deployment: &Value) -> &Value {
+    &deployment["spec"]["template"]["spec"]
+}
+
+fn name_of(object: &Value) -> &str {
+    text(&object["metadata"]["name"])
+}
+
+fn component_of(object: &Value) -> &str {
+    text(&object["metadata"]["labels"]["app.kubernetes.io/component"])
+}
