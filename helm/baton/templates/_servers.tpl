@@ -147,7 +147,7 @@
 {{- define "baton.trust.env" -}}
 {{- if include "baton.trusts" . }}
 - name: SSL_CERT_DIR
-  value: {{ printf "%s:/etc/baton/trust" .Values.trust.systemFolder | quote }}
+  value: {{ compact (list .Values.trust.systemFolder "/etc/baton/trust") | join ":" | quote }}
 {{- end }}
 {{- end -}}
 

@@ -163,15 +163,44 @@ fn a_variable_that_the_chart_sets_cannot_be_set_beside_it() {
     let checks = std::fs::read_to_string(helm::chart().join("templates/_checks.tpl")).unwrap();
     let files = helm::values_files("ci");
     for answer in helm::rendered(&files) {
+        let parts = sections(&answer["values"]);
+        let extra: BTreeSet<&str> = parts.iter().flat_map(|(_, of)| list(&of["extraEnv"])).map(name_in).collect();
         for deployment in helm::objects(&answer).iter().filter(|object| object["kind"] == "Deployment") {
-            for variable in list(&pod_of(deployment)["containers"][0]["env"]) {
-                let name = text(&variable["name"]);
-                // These two are what a values file sets itself.
-                let extra = ["CRM_TOKEN", "BATON_TIMING_LEASE_MS"].contains(&name);
-                assert_ne!(checks.contains(&format!("\"{name}\"")), extra, "{name}");
+            for name in list(&pod_of(deployment)["containers"][0]["env"]).iter().map(name_in) {
+                assert_ne!(checks.contains(&format!("\"{name}\"")), extra.contains(name), "{name}");
             }
         }
     }
+}
+
+#[test]
+fn every_value_is_said_in_some_values_file() {
+    let files = helm::values_files("ci");
+    let answers = helm::rendered(&files);
+    let said: Vec<(String, &Value)> = answers.iter().flat_map(|answer| sections(&answer["values"])).collect();
+    let is_said = |path: &str| {
+        said.iter().any(|(of, values)| {
+            let keys = path.strip_prefix(of.as_str()).into_iter().flat_map(|rest| rest.split('.'));
+            let mut keys = keys.filter(|key| !key.is_empty()).peekable();
+            keys.peek().is_some() && keys.try_fold(*values, |values, key| values.get(key)).is_some()
+        })
+    };
+    let readme = std::fs::read_to_string(helm::chart().join("README.md")).unwrap();
+    let described = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let never: Vec<&str> = described.filter(|path| !is_said(path)).collect();
+    assert_eq!(never, [] as [&str; 0], "values that no file in ci tries");
+}
+
+/// All values under no name, and those of each worker under the name of their defaults.
+fn sections(values: &Value) -> Vec<(String, &Value)> {
+    let workers = values["workers"].as_object().into_iter().flat_map(|workers| workers.values());
+    let workers = workers.map(|worker| ("workerDefaults".to_owned(), worker));
+    let own = ["orchestrator", "workerDefaults"].map(|name| (name.to_owned(), &values[name]));
+    workers.chain(own).chain([(String::new(), values)]).collect()
+}
+
+fn name_in(variable: &Value) -> &str {
+    text(&variable["name"])
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 Standard input holds a JSON list of {chart, values, over, check}: the chart's folder, a values file, what
 stands over it, and the versions of Kubernetes whose schemas its objects are checked against. Standard output
-gets a list of {documents, notes, findings}, or of {complaint} where Helm refuses.
+gets a list of {values, documents, notes, findings}, or of {complaint} where Helm refuses.
 """
 
 import json
@@ -57,7 +57,7 @@ def answer(request):
         if not document["apiVersion"].startswith(FOREIGN):
             for version in request["check"]:
                 findings += invalid(document, version)
-    return {"documents": documents, "notes": notes, "findings": findings}
+    return {"values": values, "documents": documents, "notes": notes, "findings": findings}
 
 
 json.dump([answer(request) for request in json.load(sys.stdin)], sys.stdout)

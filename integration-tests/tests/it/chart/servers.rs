@@ -66,7 +66,8 @@ impl Servers {
     pub(super) fn stores(&self, file: &str) -> Stores {
         match file {
             "passwords" => with_login(),
-            "servers-tls" => self.encrypted(),
+            "servers-tls" => self.encrypted("no"),
+            "certificates" => self.encrypted("yes"),
             "sentinel" => self.behind_sentinels(),
             "cluster" => cluster(),
             _ => {
@@ -76,9 +77,11 @@ impl Servers {
         }
     }
 
-    fn encrypted(&self) -> Stores {
+    /// `certified` says whether it wants to see a certificate.
+    fn encrypted(&self, certified: &str) -> Stores {
         let port = free_port().unwrap();
-        let args = self.authority.redis_args(port);
+        let mut args = self.authority.redis_args(port);
+        args.extend(owned(&["--tls-auth-clients", certified]));
         one("redis.data.svc:6380", port, Redis::start(RedisOptions { args, ..RedisOptions::default() }).unwrap())
     }
 
@@ -121,6 +124,7 @@ impl Servers {
         let (client, client_key) = (read(&certificate), read(&key));
         let (shown, shown_key) = (read(&self.authority.certificate()), read(&self.authority.key()));
         let rabbit = "amqp://guest:guest@rabbitmq.data.svc:5672/%2f";
+        let encrypted_rabbit = "amqps://guest:guest@rabbitmq.data.svc:5671/%2f";
         let redis = "rediss://redis.data.svc:6380/0?ca_file=/etc/baton/redis-ca/ca.crt";
         BTreeMap::from([
             secret("baton-keys", &[("api-key", "the-owners-key"), ("cluster-secret", "sealed")]),
@@ -128,12 +132,17 @@ impl Servers {
             secret("flows-redis", &[("password", PASSWORD)]),
             secret("flows-rabbitmq", &[("password", PASSWORD)]),
             secret("flows-crm", &[("token", "of the customers' system")]),
-            secret("redis-login", &[("password", PASSWORD), ("sentinel-password", SENTINEL_PASSWORD)]),
-            secret("redis-address", &[("url", redis)]),
+            secret("redis-login", &[("password", PASSWORD), ("watch", SENTINEL_PASSWORD)]),
+            secret("redis-address", &[("address", redis)]),
+            secret("redis-client", &[("tls.crt", client.as_str()), ("tls.key", client_key.as_str())]),
             secret("redis-tls", &[("ca.crt", roots.as_str())]),
             secret("rabbitmq-login", &[("password", "guest")]),
             secret("rabbitmq-address", &[("url", rabbit)]),
+            secret("rabbitmq-encrypted", &[("address", encrypted_rabbit)]),
             secret("private-authority", &[("ca.crt", roots.as_str())]),
+            secret("authorities", &["redis.pem", "orchestrators.pem", "clients.pem"].map(|key| (key, roots.as_str()))),
+            secret("models", &[("openai", "of a model")]),
+            secret("s3-account", &[("id", "test"), ("secret", "test")]),
             secret("s3-login", &[("access-key-id", "test"), ("secret-access-key", "test")]),
             secret(
                 "baton-tls",
