@@ -6,6 +6,7 @@ mod helm;
 mod kubelet;
 mod pod;
 mod readme;
+mod references;
 mod servers;
 
 use std::collections::BTreeSet;
@@ -95,6 +96,13 @@ fn the_readme_says_what_the_values_say() {
         std::fs::write(helm::chart().join("README.md"), &expected).unwrap();
     }
     assert!(read("README.md") == expected, "helm/baton/README.md is old: run this test with UPDATE_EXPECT=1");
+}
+
+#[test]
+fn the_chart_brings_this_version() {
+    let chart = std::fs::read_to_string(helm::chart().join("Chart.yaml")).unwrap();
+    let version = concat!("appVersion: ", env!("CARGO_PKG_VERSION"));
+    assert!(chart.lines().any(|line| line == version), "{version} does not stand in Chart.yaml");
 }
 
 #[test]
