@@ -18,7 +18,7 @@ use baton_testbed::free_port;
 use serde_json::{Value, json};
 
 use helm::{list, text};
-use pod::{Pod, Surroundings};
+use pod::{Program, Surroundings};
 use servers::Servers;
 
 #[test]
@@ -245,7 +245,7 @@ fn turns_green(servers: &Servers, file: &Path) {
         of_kind("Deployment").partition(|deployment| component_of(deployment) == "orchestrator");
     let test = of_kind("Pod").next().unwrap();
 
-    let mut running: Vec<Pod> = orchestrators.iter().map(|deployment| green(deployment, &around)).collect();
+    let mut running: Vec<Program> = orchestrators.iter().map(|deployment| green(deployment, &around)).collect();
     // The orchestrators serve, so that somebody can make the key that workers wait for.
     let made = made_key(test, &around);
     for worker in &workers {
@@ -254,19 +254,19 @@ fn turns_green(servers: &Servers, file: &Path) {
     }
     running.extend(workers.iter().map(|deployment| green(deployment, &around)));
     for container in list(&test["spec"]["containers"]) {
-        let output = Pod::staged(&test["spec"], container, &around).run();
+        let output = Program::staged(&test["spec"], container, &around).run();
         assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
     }
     let declared = servers.rabbit.queues("/").unwrap();
     for queue in of_kind("ScaledObject").flat_map(queues_of) {
         assert!(declared.iter().any(|(name, _)| *name == queue), "{queue} is not declared: {declared:?}");
     }
-    drop((running, stores));
+    running.iter_mut().rev().for_each(Program::end);
 }
 
-fn green(deployment: &Value, around: &Surroundings) -> Pod {
+fn green(deployment: &Value, around: &Surroundings) -> Program {
     let spec = pod_of(deployment);
-    let mut pod = Pod::staged(spec, &spec["containers"][0], around);
+    let mut pod = Program::staged(spec, &spec["containers"][0], around);
     pod.start();
     pod.await_green();
     pod
@@ -274,7 +274,7 @@ fn green(deployment: &Value, around: &Surroundings) -> Pod {
 
 /// A key for workers, made by the command line's program with what the test's pod is told.
 fn made_key(test: &Value, around: &Surroundings) -> String {
-    let pod = Pod::staged(&test["spec"], &test["spec"]["containers"][0], around);
+    let pod = Program::staged(&test["spec"], &test["spec"]["containers"][0], around);
     let output = pod.run_as(&["baton", "keys", "create", "--actor", "workers", "--scope", "work", "--json"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let made: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use baton_integration_tests::cluster::program;
 use baton_testbed::wait_until;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -31,15 +32,17 @@ pub(super) struct Surroundings {
 }
 
 /// One container of a pod. It ends when this is dropped.
-pub(super) struct Pod {
+pub(super) struct Program {
     container: Value,
     variables: BTreeMap<String, String>,
     roots: PathBuf,
+    /// How long it may take to end once it is told to.
+    grace: Duration,
     folder: TempDir,
     child: Option<Child>,
 }
 
-impl Pod {
+impl Program {
     /// Makes everything ready for a container of that pod.
     pub(super) fn staged(spec: &Value, container: &Value, around: &Surroundings) -> Self {
         let folder = tempfile::Builder::new().prefix("baton-pod-").tempdir().unwrap();
@@ -48,6 +51,7 @@ impl Pod {
             container: container.clone(),
             variables: variables(container, around, &mounts),
             roots: around.roots.clone(),
+            grace: grace(spec, container),
             folder,
             child: None,
         }
@@ -58,6 +62,16 @@ impl Pod {
         let log = OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
         let mut command = self.command(&self.words());
         self.child = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+    }
+
+    /// Tells its program to end, which it does well and within its grace period.
+    pub(super) fn end(&mut self) {
+        let child = self.child.as_mut().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        wait_until("it ends", self.grace, || Ok(child.try_wait()?.is_some())).unwrap();
+        let status = child.wait().unwrap();
+        assert!(status.success(), "{}: {status}", self.container["image"]);
     }
 
     /// Runs its program to the end.
@@ -107,13 +121,19 @@ impl Pod {
     }
 }
 
-impl Drop for Pod {
+impl Drop for Program {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
+}
+
+/// What is left of the pod's grace period behind the sleep before its end.
+fn grace(spec: &Value, container: &Value) -> Duration {
+    let slept = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap_or_default();
+    Duration::from_secs(spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30) - slept)
 }
 
 /// The variables, as the kubelet makes them: a name in `$(…)` stands for one before.
