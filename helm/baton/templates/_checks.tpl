@@ -12,6 +12,7 @@
 {{- if regexMatch "://[^/?]*:[^/?]*@" $server.url }}{{ fail (printf "%s.url holds a password: put the address into a Secret and name it in %s.existingSecret" $of $of) }}{{ end -}}
 {{- if and $server.username (not $server.passwordSecret.name) }}{{ fail (printf "%s.username needs %s.passwordSecret.name" $of $of) }}{{ end -}}
 {{- end -}}
+{{- if and $v.rabbitmq.passwordSecret.name (not $v.rabbitmq.username) }}{{ fail "rabbitmq.passwordSecret needs rabbitmq.username" }}{{ end -}}
 {{- if and $v.redis.hosts (eq $v.redis.mode "standalone") (gt (len $v.redis.hosts) 1) }}{{ fail "redis.hosts names several servers: redis.mode says sentinel or cluster" }}{{ end -}}
 {{- if and $v.redis.hosts (eq $v.redis.mode "sentinel") (not $v.redis.sentinelName) }}{{ fail "redis.sentinelName is missing: the name under which the sentinels know the primary" }}{{ end -}}
 {{- if and $v.redis.hosts (eq $v.redis.mode "cluster") $v.redis.database }}{{ fail "redis.database: a cluster has database 0 alone" }}{{ end -}}
