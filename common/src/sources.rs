@@ -16,9 +16,11 @@ use crate::settings::Timings;
 /// Every setting of every program, so that programs can share an environment and a file.
 pub const KNOWN: &[&str] = &[
     "BATON_ADDR_FILE",
+    "BATON_ADMISSION_FILL_PERCENT",
     "BATON_ADVANCES_MAX",
     "BATON_API_KEY",
     "BATON_ARCHIVE_MS",
+    "BATON_BACKLOG_MAX",
     "BATON_BACKOFF_MS_MAX",
     "BATON_BLOBS",
     "BATON_BLOB_BYTES_MAX",
@@ -39,6 +41,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_GRACE_MS",
     "BATON_GRPC_ADDR",
     "BATON_HTTP_ADDR",
+    "BATON_LANE_SHARE",
     "BATON_LOG",
     "BATON_METRICS_ADDR",
     "BATON_ORCHESTRATOR",
@@ -350,6 +353,23 @@ mod tests {
         let defaults = Timings { hide_ms: 7, lease_ms: 7, ..Timings::default() };
         let timings = sources.timings_over(&defaults).expect("numbers");
         assert_eq!((timings.lease_ms, timings.hide_ms), (700, 7));
+    }
+
+    /// A name that a program asks for and nobody knows is refused where an operator says it.
+    #[test]
+    fn whatever_a_program_asks_for_is_known() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let planes = ["orchestrator/src/process/options.rs", "worker/src/options.rs", "control/src/grpc/trust.rs"];
+        let mut asked = 0;
+        for file in planes {
+            let text = std::fs::read_to_string(root.join(file)).expect("a file of this workspace");
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for name in text.split('"').filter(|word| word.starts_with(PREFIX)) {
+                assert!(KNOWN.contains(&name), "{file} asks for {name}");
+                asked += 1;
+            }
+        }
+        assert!(asked > 20, "only {asked} are asked for");
     }
 
     #[test]

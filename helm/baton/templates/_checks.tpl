@@ -23,6 +23,8 @@
 {{- if and $v.blobs.sharedVolume.create (eq $v.blobs.sharedVolume.accessMode "ReadWriteOnce") $many }}{{ fail "blobs.sharedVolume.accessMode: several orchestrators need ReadWriteMany, or blobs.s3" }}{{ end -}}
 {{- if and $v.trust.existingSecret $v.trust.configMap }}{{ fail "trust: give existingSecret or configMap, not both" }}{{ end -}}
 {{- if and $v.keda.rabbitmq.caKey (not (include "baton.trusts" .)) }}{{ fail "keda.rabbitmq.caKey is a key of trust.existingSecret or trust.configMap: name one" }}{{ end -}}
+{{- $scraped := or $v.metrics.serviceMonitor.enabled $v.metrics.podMonitor.enabled -}}
+{{- if and $scraped $v.networkPolicy.enabled (not $v.networkPolicy.monitoring) }}{{ fail "networkPolicy.monitoring is missing: who may ask for /metrics" }}{{ end -}}
 {{- include "baton.checks.tls" . -}}
 {{- include "baton.checks.scaling" (dict "at" "orchestrator.autoscaling" "scaling" $v.orchestrator.autoscaling) -}}
 {{- include "baton.checks.env" (dict "at" "orchestrator.extraEnv" "env" $v.orchestrator.extraEnv) -}}
@@ -32,7 +34,8 @@
 {{- include "baton.checks.scaling" (dict "at" (printf "workers.%s.autoscaling" $name) "scaling" $worker.autoscaling) -}}
 {{- include "baton.checks.env" (dict "at" (printf "workers.%s.extraEnv" $name) "env" $worker.extraEnv) -}}
 {{- if and (eq $worker.autoscaling.kind "hpa") (lt (int $worker.autoscaling.minReplicas) 1) }}{{ fail (printf "workers.%s.autoscaling.minReplicas: only kind keda goes down to 0" $name) }}{{ end -}}
-{{- if and $worker.autoscaling.inFlight.serverAddress (not $worker.autoscaling.inFlight.query) }}{{ fail (printf "workers.%s.autoscaling.inFlight.query is missing: what Prometheus is asked" $name) }}{{ end -}}
+{{- if and $worker.queuesOnly (not $worker.queues) }}{{ fail (printf "workers.%s.queuesOnly leaves no queue to take from: name some in workers.%s.queues" $name $name) }}{{ end -}}
+{{- if and $worker.autoscaling.inFlight.serverAddress (not $worker.perPod) }}{{ fail (printf "workers.%s.autoscaling.inFlight: how many jobs a pod takes is not known; say it in concurrency or inFlight.threshold" $name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -62,7 +65,7 @@
 
 {{/* Variables that the chart sets itself would stand there twice. */}}
 {{- define "baton.checks.env" -}}
-{{- $own := list "BATON_STORE" "BATON_BROKER" "BATON_BLOBS" "BATON_GRPC_ADDR" "BATON_HTTP_ADDR" "BATON_API_KEY" "BATON_CLUSTER_SECRET" "BATON_ORCHESTRATOR" "BATON_DATA_DIR" "BATON_CONFIG" "BATON_LOG" "BATON_GRACE_MS" "BATON_DRAIN_MS" "BATON_SLOTS" "BATON_QUEUES" "BATON_FILE_ROOTS" "BATON_ADVANCES_MAX" "BATON_WATCHES_MAX" "BATON_TLS_CERT" "BATON_TLS_KEY" "BATON_TLS_CLIENT_CA" "BATON_TLS_CA" "BATON_TLS_CLIENT_CERT" "BATON_TLS_CLIENT_KEY" "BATON_TLS_NAME" "SSL_CERT_DIR" "OTEL_EXPORTER_OTLP_ENDPOINT" "REDIS_PASSWORD" "REDIS_SENTINEL_PASSWORD" "RABBITMQ_PASSWORD" "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" -}}
+{{- $own := list "BATON_STORE" "BATON_BROKER" "BATON_BLOBS" "BATON_GRPC_ADDR" "BATON_HTTP_ADDR" "BATON_API_KEY" "BATON_WORKER_KEY" "BATON_CLUSTER_SECRET" "BATON_ORCHESTRATOR" "BATON_DATA_DIR" "BATON_CONFIG" "BATON_LOG" "BATON_GRACE_MS" "BATON_DRAIN_MS" "BATON_SLOTS" "BATON_QUEUES" "BATON_QUEUES_ONLY" "BATON_METRICS_ADDR" "BATON_FILE_ROOTS" "BATON_ADVANCES_MAX" "BATON_WATCHES_MAX" "BATON_BACKLOG_MAX" "BATON_CONNECTION_AGE_MS" "BATON_ARCHIVE_MS" "BATON_TLS_CERT" "BATON_TLS_KEY" "BATON_TLS_CLIENT_CA" "BATON_TLS_CA" "BATON_TLS_CLIENT_CERT" "BATON_TLS_CLIENT_KEY" "BATON_TLS_NAME" "SSL_CERT_DIR" "OTEL_EXPORTER_OTLP_ENDPOINT" "REDIS_PASSWORD" "REDIS_SENTINEL_PASSWORD" "RABBITMQ_PASSWORD" "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" -}}
 {{- $at := .at -}}
 {{- range .env -}}
 {{- if has .name $own }}{{ fail (printf "%s: the chart sets %s itself; look for its value" $at .name) }}{{ end -}}

@@ -67,5 +67,18 @@ default
 {{- $worker := mustMergeOverwrite (deepCopy .root.Values.workerDefaults) (deepCopy $own) -}}
 {{- $_ := set $worker "program" (printf "baton-worker-%s" $own.class) -}}
 {{- $_ := set $worker "object" (printf "%s-worker-%s" (include "baton.fullname" .root) .name) -}}
+{{- $_ := set $worker "perPod" ($worker.autoscaling.inFlight.threshold | default $worker.concurrency | default (ternary 64 0 (eq $own.class "io"))) -}}
+{{- $queues := list -}}
+{{- if not $worker.queuesOnly }}{{ range list "high" "normal" "low" }}{{ $queues = append $queues (printf "%s.%s" $own.class .) }}{{ end }}{{ end -}}
+{{- $_ := set $worker "consumes" (concat $queues ($worker.queues | default list) | uniq) -}}
 {{- toJson $worker -}}
+{{- end -}}
+
+{{/* What lies beside a queue for tenants that have much waiting. Takes the queue's name. */}}
+{{- define "baton.with-lanes" -}}
+{{- if regexMatch "^(io|cpu)[.](high|normal|low)$" . -}}
+{{- toJson (list . (printf "%s.t00" .) (printf "%s.t01" .)) -}}
+{{- else -}}
+{{- toJson (list .) -}}
+{{- end -}}
 {{- end -}}

@@ -7,26 +7,23 @@ mod kubelet;
 mod pod;
 mod readme;
 mod references;
+mod running;
 mod servers;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use baton_broker::JOB_QUEUES;
+use baton_broker::{JOB_QUEUES, lanes_of};
 use baton_common::tool::{Priority, QueueClass, queue_name};
-use baton_testbed::free_port;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use helm::{list, text};
-use pod::{Program, Surroundings};
-use servers::Servers;
 
 #[test]
 fn every_values_file_comes_to_objects_that_kubernetes_takes() {
-    let files = helm::values_files("ci");
     let mut kinds = BTreeSet::new();
-    for (file, answer) in files.iter().zip(helm::checked(&files)) {
-        let objects = helm::objects(&answer);
+    for (file, answer) in helm::shipped() {
+        let objects = helm::objects(answer);
         assert_eq!(list(&answer["findings"]), [] as [Value; 0], "{}", file.display());
         assert!(text(&answer["notes"]).contains("helm test"), "{}: {}", file.display(), answer["notes"]);
         let mut names = BTreeSet::new();
@@ -44,6 +41,8 @@ fn every_values_file_comes_to_objects_that_kubernetes_takes() {
         "PersistentVolumeClaim",
         "Pod",
         "PodDisruptionBudget",
+        "PodMonitor",
+        "PrometheusRule",
         "ScaledObject",
         "Service",
         "ServiceAccount",
@@ -108,9 +107,8 @@ fn the_chart_brings_this_version() {
 #[test]
 fn workers_are_scaled_by_the_queues_that_they_consume() {
     let mut named = BTreeSet::new();
-    let files = helm::values_files("ci");
-    for answer in helm::rendered(&files) {
-        let objects = helm::objects(&answer);
+    for (_, answer) in helm::shipped() {
+        let objects = helm::objects(answer);
         for scaled in objects.iter().filter(|object| object["kind"] == "ScaledObject") {
             let target = text(&scaled["spec"]["scaleTargetRef"]["name"]);
             let worker = objects.iter().find(|object| object["kind"] == "Deployment" && name_of(object) == target);
@@ -119,7 +117,7 @@ fn workers_are_scaled_by_the_queues_that_they_consume() {
             named.extend(queues);
         }
     }
-    let declared: BTreeSet<String> = JOB_QUEUES.map(str::to_owned).into();
+    let declared: BTreeSet<String> = JOB_QUEUES.into_iter().flat_map(with_lanes).collect();
     let (own, shipped): (BTreeSet<_>, BTreeSet<_>) = named.into_iter().partition(|queue| queue.starts_with("cap."));
     assert_eq!(shipped, declared);
     assert!(!own.is_empty(), "no values file scales by a queue of its own");
@@ -133,9 +131,21 @@ fn consumed(deployment: &Value) -> BTreeSet<String> {
         "baton-worker-cpu" => QueueClass::Cpu,
         other => panic!("{other} is no worker"),
     };
-    let extra = list(&container["env"]).iter().find(|variable| variable["name"] == "BATON_QUEUES");
-    let extra = extra.map(|variable| text(&variable["value"])).into_iter().flat_map(|names| names.split(','));
-    Priority::ALL.iter().map(|priority| queue_name(class, *priority)).chain(extra.map(str::to_owned)).collect()
+    let said = |name: &str| {
+        let variable = list(&container["env"]).iter().find(|variable| variable["name"] == name);
+        variable.map(|variable| text(&variable["value"]))
+    };
+    let extra = said("BATON_QUEUES").into_iter().flat_map(|names| names.split(',')).map(str::to_owned);
+    let own = Priority::ALL.iter().filter(|_| said("BATON_QUEUES_ONLY").is_none());
+    let own = own.map(|priority| queue_name(class, *priority));
+    own.chain(extra).flat_map(|queue| with_lanes(&queue)).collect()
+}
+
+/// A queue and the lanes beside it.
+fn with_lanes(queue: &str) -> Vec<String> {
+    let mut all = lanes_of(queue);
+    all.push(queue.to_owned());
+    all
 }
 
 /// The queues that a ScaledObject looks at.
@@ -146,9 +156,8 @@ fn queues_of(scaled: &Value) -> BTreeSet<String> {
 
 #[test]
 fn no_pod_is_root_writes_its_image_or_is_told_of_services() {
-    let files = helm::values_files("ci");
-    for (file, answer) in files.iter().zip(helm::rendered(&files)) {
-        for object in helm::objects(&answer) {
+    for (file, answer) in helm::shipped() {
+        for object in helm::objects(answer) {
             let spec = match text(&object["kind"]) {
                 "Deployment" => pod_of(object),
                 "Pod" => &object["spec"],
@@ -169,11 +178,10 @@ fn no_pod_is_root_writes_its_image_or_is_told_of_services() {
 #[test]
 fn a_variable_that_the_chart_sets_cannot_be_set_beside_it() {
     let checks = std::fs::read_to_string(helm::chart().join("templates/_checks.tpl")).unwrap();
-    let files = helm::values_files("ci");
-    for answer in helm::rendered(&files) {
+    for (_, answer) in helm::shipped() {
         let parts = sections(&answer["values"]);
         let extra: BTreeSet<&str> = parts.iter().flat_map(|(_, of)| list(&of["extraEnv"])).map(name_in).collect();
-        for deployment in helm::objects(&answer).iter().filter(|object| object["kind"] == "Deployment") {
+        for deployment in helm::objects(answer).iter().filter(|object| object["kind"] == "Deployment") {
             for name in list(&pod_of(deployment)["containers"][0]["env"]).iter().map(name_in) {
                 assert_ne!(checks.contains(&format!("\"{name}\"")), extra.contains(name), "{name}");
             }
@@ -183,9 +191,7 @@ fn a_variable_that_the_chart_sets_cannot_be_set_beside_it() {
 
 #[test]
 fn every_value_is_said_in_some_values_file() {
-    let files = helm::values_files("ci");
-    let answers = helm::rendered(&files);
-    let said: Vec<(String, &Value)> = answers.iter().flat_map(|answer| sections(&answer["values"])).collect();
+    let said: Vec<(String, &Value)> = helm::shipped().iter().flat_map(|(_, answer)| sections(&answer["values"])).collect();
     let is_said = |path: &str| {
         said.iter().any(|(of, values)| {
             let keys = path.strip_prefix(of.as_str()).into_iter().flat_map(|rest| rest.split('.'));
@@ -211,82 +217,50 @@ fn name_in(variable: &Value) -> &str {
     text(&variable["name"])
 }
 
+/// What is copied from `deploy`, since Helm reads nothing beside its chart.
+const COPIES: [(&str, &str); 3] = [
+    ("prometheus/rules.yml", "rules.yml"),
+    ("grafana/dashboards/cluster.json", "dashboards/cluster.json"),
+    ("grafana/dashboards/models.json", "dashboards/models.json"),
+];
+
 #[test]
-fn programs_started_with_what_is_rendered_turn_every_probe_green() {
-    let servers = Servers::start();
-    for file in helm::values_files("ci") {
-        println!("{}", file.display());
-        turns_green(&servers, &file);
+fn alerts_and_dashboards_are_those_of_the_compose_file() {
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    for (from, to) in COPIES {
+        let (from, to) = (helm::chart().join("../../deploy").join(from), helm::chart().join("files").join(to));
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::copy(&from, &to).unwrap();
+        }
+        assert!(read(&from) == read(&to), "{} is old: run this test with UPDATE_EXPECT=1", to.display());
     }
-}
-
-/// Starts each Deployment's program once, and then the pod of `helm test`.
-fn turns_green(servers: &Servers, file: &Path) {
-    let stores = servers.stores(&helm::stem(file));
-    let (grpc, http) = (free_port().unwrap(), free_port().unwrap());
-    let objects = helm::objects_over(file, &json!({ "orchestrator": { "ports": { "grpc": grpc, "http": http } } }));
-    let of_kind = |kind: &'static str| objects.iter().filter(move |object| object["kind"] == kind);
-    let mut around = Surroundings {
-        secrets: servers.secrets(),
-        maps: servers.maps(),
-        places: servers.places(),
-        roots: servers.authority.roots(),
+    let names = |folder: PathBuf| -> BTreeSet<_> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     };
-    around.places.extend(stores.places.iter().cloned());
-    around.places.extend(of_kind("Service").map(|service| {
-        let there = format!("{}.flows.svc", name_of(service));
-        (there, "127.0.0.1".to_owned())
-    }));
-    for map in of_kind("ConfigMap") {
-        let data = serde_json::from_value(map["data"].clone()).unwrap();
-        around.maps.insert(name_of(map).to_owned(), data);
-    }
-    let (orchestrators, workers): (Vec<_>, Vec<_>) =
-        of_kind("Deployment").partition(|deployment| component_of(deployment) == "orchestrator");
-    let test = of_kind("Pod").next().unwrap();
-
-    let mut running: Vec<Program> = orchestrators.iter().map(|deployment| green(deployment, &around)).collect();
-    // The orchestrators serve, so that somebody can make the key that workers wait for.
-    let made = made_key(test, &around);
-    for worker in &workers {
-        let (secret, key) = key_of(worker);
-        around.secrets.entry(secret).or_default().insert(key, made.clone());
-    }
-    running.extend(workers.iter().map(|deployment| green(deployment, &around)));
-    for container in list(&test["spec"]["containers"]) {
-        let output = Program::staged(&test["spec"], container, &around).run();
-        assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
-    }
-    let declared = servers.rabbit.queues("/").unwrap();
-    for queue in of_kind("ScaledObject").flat_map(queues_of) {
-        assert!(declared.iter().any(|(name, _)| *name == queue), "{queue} is not declared: {declared:?}");
-    }
-    running.iter_mut().rev().for_each(Program::end);
+    let boards = helm::chart().join("files/dashboards");
+    assert_eq!(names(boards), names(helm::chart().join("../../deploy/grafana/dashboards")), "COPIES lacks one");
 }
 
-fn green(deployment: &Value, around: &Surroundings) -> Program {
-    let spec = pod_of(deployment);
-    let mut pod = Program::staged(spec, &spec["containers"][0], around);
-    pod.start();
-    pod.await_green();
-    pod
-}
-
-/// A key for workers, made by the command line's program with what the test's pod is told.
-fn made_key(test: &Value, around: &Surroundings) -> String {
-    let pod = Program::staged(&test["spec"], &test["spec"]["containers"][0], around);
-    let output = pod.run_as(&["baton", "keys", "create", "--actor", "workers", "--scope", "work", "--json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
-    text(&made["secret"]).to_owned()
-}
-
-/// The Secret and the key in it that a worker's `BATON_API_KEY` comes from.
-fn key_of(worker: &Value) -> (String, String) {
-    let variables = list(&pod_of(worker)["containers"][0]["env"]);
-    let variable = variables.iter().find(|variable| variable["name"] == "BATON_API_KEY").unwrap();
-    let of = &variable["valueFrom"]["secretKeyRef"];
-    (text(&of["name"]).to_owned(), text(&of["key"]).to_owned())
+#[test]
+fn alerts_and_dashboards_reach_the_cluster_as_they_are() {
+    let read = |path: &str| std::fs::read_to_string(helm::chart().join("files").join(path)).unwrap();
+    let (_, answer) = helm::shipped().iter().find(|(file, _)| helm::stem(file) == "tls").unwrap();
+    let of_kind = |kind: &'static str| helm::objects(answer).iter().filter(move |object| object["kind"] == kind);
+    let groups = list(&of_kind("PrometheusRule").next().unwrap()["spec"]["groups"]);
+    let made: Vec<&Value> = groups.iter().flat_map(|group| list(&group["rules"])).collect();
+    let rules = read("rules.yml");
+    let written: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert_eq!(made.iter().map(|rule| text(&rule["alert"])).collect::<Vec<_>>(), written);
+    for rule in made {
+        let runbook = text(&rule["annotations"]["runbook"]);
+        assert!(runbook.starts_with("https://git.example.com/baton/-/blob/main/docs/operations/"), "{runbook}");
+    }
+    for (path, key) in [("dashboards/cluster.json", "baton-cluster.json"), ("dashboards/models.json", "baton-models.json")] {
+        let made = of_kind("ConfigMap").find_map(|map| map["data"][key].as_str()).unwrap();
+        let made: Value = serde_json::from_str(made).unwrap();
+        let written = read(path).replace("\"uid\": \"prometheus\"", "\"uid\": \"metrics\"");
+        assert_eq!(made, serde_json::from_str::<Value>(&written).unwrap(), "{path}");
+    }
 }
 
 fn pod_of(deployment: &Value) -> &Value {

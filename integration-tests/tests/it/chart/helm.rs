@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -39,14 +40,21 @@ pub(super) fn rendered(files: &[PathBuf]) -> Vec<Value> {
     ask(files.iter().map(|file| request(file, &json!({}), &[])).collect())
 }
 
-/// The same, linted and checked: `findings` names everything that is wrong.
-pub(super) fn checked(files: &[PathBuf]) -> Vec<Value> {
-    ask(files.iter().map(|file| request(file, &json!({}), &KUBERNETES)).collect())
+/// What it makes of each file in `ci`, linted and checked: `findings` names everything that is
+/// wrong. It is asked once for all tests.
+pub(super) fn shipped() -> &'static [(PathBuf, Value)] {
+    static SHIPPED: OnceLock<Vec<(PathBuf, Value)>> = OnceLock::new();
+    SHIPPED.get_or_init(|| {
+        let files = values_files("ci");
+        let answers = ask(files.iter().map(|file| request(file, &json!({}), &KUBERNETES)).collect());
+        files.into_iter().zip(answers).collect()
+    })
 }
 
-/// The objects that a file comes to with other values over its own.
-pub(super) fn objects_over(file: &Path, over: &Value) -> Vec<Value> {
-    objects(&ask(vec![request(file, over, &[])])[0]).to_vec()
+/// The objects that each file comes to with other values over its own.
+pub(super) fn objects_over(files: &[(PathBuf, Value)]) -> Vec<Vec<Value>> {
+    let answers = ask(files.iter().map(|(file, over)| request(file, over, &[])).collect());
+    answers.iter().map(|answer| objects(answer).to_vec()).collect()
 }
 
 /// The objects of an answer.

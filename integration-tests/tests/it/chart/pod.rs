@@ -99,6 +99,22 @@ impl Program {
         }
     }
 
+    /// Waits until it tells Prometheus something, at the port that a monitor names.
+    pub(super) fn await_metrics(&self) {
+        let said = |name: &str| self.variables.get(name).map(String::as_str);
+        let is_worker = said("BATON_METRICS_ADDR").is_some();
+        let tls = said("BATON_TLS_CERT").is_some() && !is_worker;
+        let shown = said("BATON_TLS_CLIENT_CERT").zip(said("BATON_TLS_CLIENT_KEY"));
+        let caller = tls.then_some(kubelet::Caller { roots: &self.roots, shown });
+        let mut last = String::new();
+        let told = wait_until("metrics", PATIENCE, || {
+            let page = kubelet::page(&self.container, if is_worker { "metrics" } else { "http" }, "/metrics", caller);
+            last = page.unwrap_or_else(|error| format!("{error:#}"));
+            Ok(last.contains("\nbaton_pool_size{"))
+        });
+        assert!(told.is_ok(), "{}: {last}", self.container["image"]);
+    }
+
     fn probe(&self, probe: &Value) -> anyhow::Result<()> {
         let Some(command) = probe["exec"].get("command") else {
             return kubelet::ask(probe, &self.container, &self.roots);

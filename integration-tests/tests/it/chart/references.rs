@@ -10,22 +10,31 @@ use super::{name_of, queues_of};
 
 #[test]
 fn whatever_names_another_object_finds_it() {
-    let files = helm::values_files("ci");
-    for (file, answer) in files.iter().zip(helm::rendered(&files)) {
-        let objects = helm::objects(&answer);
+    for (file, answer) in helm::shipped() {
+        let objects = helm::objects(answer);
         for object in objects {
             let place = format!("{}: {} {}", file.display(), object["kind"], name_of(object));
             let spec = &object["spec"];
             match text(&object["kind"]) {
                 "Service" => finds_pods(objects, &spec["selector"], &place),
                 "PodDisruptionBudget" => finds_pods(objects, &spec["selector"]["matchLabels"], &place),
-                "NetworkPolicy" => finds_pods(objects, &spec["podSelector"]["matchLabels"], &place),
+                "NetworkPolicy" => {
+                    let labels = &spec["podSelector"]["matchLabels"];
+                    finds_pods(objects, labels, &place);
+                    let rules = list(&spec["ingress"]).iter().flat_map(|rule| list(&rule["ports"]));
+                    rules.for_each(|rule| have_port(objects, labels, text(&rule["port"]), &place));
+                }
                 "HorizontalPodAutoscaler" => {
                     assert!(names(objects, "Deployment").contains(text(&spec["scaleTargetRef"]["name"])), "{place}");
                 }
                 "ScaledObject" => triggers(objects, object, &place),
                 "TriggerAuthentication" => words(objects, spec, &place),
                 "ServiceMonitor" => monitored(objects, spec, &place),
+                "PodMonitor" => {
+                    let labels = &spec["selector"]["matchLabels"];
+                    let endpoints = list(&spec["podMetricsEndpoints"]).iter();
+                    endpoints.for_each(|endpoint| have_port(objects, labels, text(&endpoint["port"]), &place));
+                }
                 _ => {}
             }
         }
@@ -75,6 +84,17 @@ fn monitored(objects: &[Value], spec: &Value, place: &str) {
     let ports = list(&service.unwrap_or_else(|| panic!("{place}"))["spec"]["ports"]);
     for endpoint in list(&spec["endpoints"]) {
         assert!(ports.iter().any(|port| port["name"] == endpoint["port"]), "{place}: {endpoint}");
+    }
+}
+
+/// Pods are selected, and each of them has a port of that name.
+fn have_port(objects: &[Value], labels: &Value, port: &str, place: &str) {
+    let pods = of_kind(objects, "Deployment").map(|deployment| &deployment["spec"]["template"]);
+    let selected: Vec<_> = pods.filter(|pod| is_within(labels, &pod["metadata"]["labels"])).collect();
+    assert!(!selected.is_empty(), "{place}");
+    for pod in selected {
+        let ports = list(&pod["spec"]["containers"][0]["ports"]);
+        assert!(ports.iter().any(|known| known["name"] == port), "{place}: nobody has {port}");
     }
 }
 

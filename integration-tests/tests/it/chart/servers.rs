@@ -2,7 +2,7 @@
 //! such a cluster would hold. What is started over them is left to the test.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use baton_testbed::{
     Authority, Rabbit, RabbitOptions, Redis, RedisCluster, RedisOptions, S3, SentinelOptions, Sentinels, Validity,
@@ -15,6 +15,9 @@ pub(super) type Content = BTreeMap<String, String>;
 /// The password of every login in the values files, and the one of the sentinels.
 const PASSWORD: &str = "hush";
 const SENTINEL_PASSWORD: &str = "watch";
+/// Keys of the owner and of workers.
+const OWNER: &str = "the-owners-key-of-32-random-signs";
+const WORKERS: &str = "the-workers-key-of-32-random-signs";
 
 /// What all values files share.
 pub(super) struct Servers {
@@ -22,6 +25,8 @@ pub(super) struct Servers {
     pub(super) rabbit: Rabbit,
     encrypted_rabbit: u16,
     s3: S3,
+    /// The files of a client's certificate and key.
+    client: (PathBuf, PathBuf),
 }
 
 /// The Redis of one values file; it runs as long as this is kept.
@@ -43,7 +48,8 @@ impl Servers {
         rabbit.ctl(&["add_vhost", "flows"]).unwrap();
         rabbit.ctl(&["add_user", "baton", PASSWORD]).unwrap();
         rabbit.ctl(&["set_permissions", "-p", "flows", "baton", ".*", ".*", ".*"]).unwrap();
-        Self { authority, rabbit, encrypted_rabbit, s3: S3::start("blobs").unwrap() }
+        let client = authority.client(Validity::Now).unwrap();
+        Self { authority, rabbit, encrypted_rabbit, s3: S3::start("blobs").unwrap(), client }
     }
 
     /// Where values files say servers are, and where they are.
@@ -116,19 +122,18 @@ impl Servers {
         }
     }
 
-    /// Every Secret that values files name, but for the workers' key, which is yet to be made.
+    /// Every Secret that values files name.
     pub(super) fn secrets(&self) -> BTreeMap<String, Content> {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap();
         let roots = read(&self.authority.roots());
-        let (certificate, key) = self.authority.client(Validity::Now).unwrap();
-        let (client, client_key) = (read(&certificate), read(&key));
+        let (client, client_key) = (read(&self.client.0), read(&self.client.1));
         let (shown, shown_key) = (read(&self.authority.certificate()), read(&self.authority.key()));
         let rabbit = "amqp://guest:guest@rabbitmq.data.svc:5672/%2f";
         let encrypted_rabbit = "amqps://guest:guest@rabbitmq.data.svc:5671/%2f";
         let redis = "rediss://redis.data.svc:6380/0?ca_file=/etc/baton/redis-ca/ca.crt";
         BTreeMap::from([
-            secret("baton-keys", &[("api-key", "the-owners-key"), ("cluster-secret", "sealed")]),
-            secret("flows-keys", &[("owner", "the-owners-key"), ("seal", "sealed")]),
+            secret("baton-keys", &[("api-key", OWNER), ("cluster-secret", "sealed"), ("worker-api-key", WORKERS)]),
+            secret("flows-keys", &[("owner", OWNER), ("seal", "sealed"), ("worker", WORKERS)]),
             secret("flows-redis", &[("password", PASSWORD)]),
             secret("flows-rabbitmq", &[("password", PASSWORD)]),
             secret("flows-crm", &[("token", "of the customers' system")]),
