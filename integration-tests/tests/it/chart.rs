@@ -191,7 +191,8 @@ fn a_variable_that_the_chart_sets_cannot_be_set_beside_it() {
 
 #[test]
 fn every_value_is_said_in_some_values_file() {
-    let said: Vec<(String, &Value)> = helm::shipped().iter().flat_map(|(_, answer)| sections(&answer["values"])).collect();
+    let said: Vec<(String, &Value)> =
+        helm::shipped().iter().flat_map(|(_, answer)| sections(&answer["values"])).collect();
     let is_said = |path: &str| {
         said.iter().any(|(of, values)| {
             let keys = path.strip_prefix(of.as_str()).into_iter().flat_map(|rest| rest.split('.'));
@@ -255,7 +256,9 @@ fn alerts_and_dashboards_reach_the_cluster_as_they_are() {
         let runbook = text(&rule["annotations"]["runbook"]);
         assert!(runbook.starts_with("https://git.example.com/baton/-/blob/main/docs/operations/"), "{runbook}");
     }
-    for (path, key) in [("dashboards/cluster.json", "baton-cluster.json"), ("dashboards/models.json", "baton-models.json")] {
+    for (path, key) in
+        [("dashboards/cluster.json", "baton-cluster.json"), ("dashboards/models.json", "baton-models.json")]
+    {
         let made = of_kind("ConfigMap").find_map(|map| map["data"][key].as_str()).unwrap();
         let made: Value = serde_json::from_str(made).unwrap();
         let written = read(path).replace("\"uid\": \"prometheus\"", "\"uid\": \"metrics\"");

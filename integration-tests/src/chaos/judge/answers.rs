@@ -33,7 +33,8 @@ mod tests {
     #[test]
     fn two_answers_are_found_unless_one_was_forgotten() {
         let call = |at_ms| Call { asked_ms: at_ms - 10, told_ms: at_ms };
-        let said = |at_ms, action| Decision { call: call(at_ms), recorded: Some(json!({"action": action})), refused: None };
+        let said =
+            |at_ms, action| Decision { call: call(at_ms), recorded: Some(json!({"action": action})), refused: None };
         let both = [said(1_000, "approve"), said(9_000, "reject")];
         assert!(wrong(&both, &[]).is_some());
         assert!(wrong(&both[..1], &[]).is_none());
