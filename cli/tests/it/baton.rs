@@ -71,9 +71,16 @@ impl Baton {
 
     /// A cluster that stays up, and a program that knows its address.
     pub(crate) fn dev(&self) -> Server {
+        self.dev_with(&[])
+    }
+
+    /// One that is told more than the program is. The one before it has ended.
+    pub(crate) fn dev_with(&self, variables: &[(&str, &str)]) -> Server {
         let file = self.path("address");
+        let _ = std::fs::remove_file(&file);
         let child = self
             .command(&["dev"])
+            .envs(variables.iter().copied())
             .env("BATON_GRPC_ADDR", "127.0.0.1:0")
             .env("BATON_ADDR_FILE", &file)
             .stdout(Stdio::null())

@@ -2,6 +2,7 @@
 //! a killed run goes on.
 
 mod agents;
+mod archives;
 mod baton;
 mod examples;
 mod graphs;

@@ -11,7 +11,7 @@ use baton_common::{RequestId, RunId, ThreadId, ThreadKey};
 use baton_orchestrator::api::{Caller, ForkRequest, Status, Target, Which};
 use serde_json::{Map, Value, json};
 
-use crate::rig::{Asks, Kind, PATIENCE, Rig, stored};
+use crate::rig::{Asks, CHAT, Kind, PATIENCE, Rig, stored};
 
 const MIXED: &str = "
 baton: 1
@@ -57,31 +57,13 @@ nodes:
       - { fail: as it should }
 ";
 
-const CHAT: &str = "
-baton: 1
-graph: chat
-input: { text: string }
-output: { reply: state.reply }
-on_busy: enqueue
-state:
-  messages: { type: array, reduce: messages, keep: true }
-  reply: string
-start: hear
-nodes:
-  hear: { save: { messages: \"{'role': 'user', 'content': input.text}\" }, then: answer }
-  answer:
-    tool: { name: debug.echo, args: { text: 'That was {{ state.messages | length }}' } }
-    save: { reply: output.text, messages: \"{'role': 'assistant', 'content': output.text}\" }
-    then: end
-";
-
 /// Long enough to look at a run that is over, short enough to see it go.
 fn timings() -> Timings {
     let lease_ms = Timings::default().lease_ms;
     Timings {
         lease_ms,
-        retention_ms: 2_500,
-        thread_retention_ms: 4_000,
+        retention_ms: 4_000,
+        thread_retention_ms: 10_000,
         key_retention_ms: 1_000,
         ..Timings::default().scaled(20)
     }

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod apart;
-mod archives;
 mod beyond;
 mod canaries;
 mod chaos;

@@ -6,25 +6,7 @@ use baton_common::settings::Timings;
 use serde_json::json;
 
 use super::within;
-use crate::rig::{Asks, Kind, Rig, Work, stored, writes};
-
-const CHAT: &str = "
-baton: 1
-graph: chat
-input: { text: string }
-output: { reply: state.reply }
-on_busy: enqueue
-state:
-  messages: { type: array, reduce: messages, keep: true }
-  reply: string
-start: hear
-nodes:
-  hear: { save: { messages: \"{'role': 'user', 'content': input.text}\" }, then: answer }
-  answer:
-    tool: { name: debug.echo, args: { text: 'That was {{ state.messages | length }}' } }
-    save: { reply: output.text, messages: \"{'role': 'assistant', 'content': output.text}\" }
-    then: end
-";
+use crate::rig::{Asks, CHAT, Kind, Rig, Work, stored, writes};
 
 const TURNS: usize = 200;
 /// Bytes of a message.

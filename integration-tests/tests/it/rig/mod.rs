@@ -32,6 +32,25 @@ pub(crate) use stored::{stored, writes};
 /// Nothing here takes longer unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A thread that keeps its messages.
+pub(crate) const CHAT: &str = "
+baton: 1
+graph: chat
+input: { text: string }
+output: { reply: state.reply }
+on_busy: enqueue
+state:
+  messages: { type: array, reduce: messages, keep: true }
+  reply: string
+start: hear
+nodes:
+  hear: { save: { messages: \"{'role': 'user', 'content': input.text}\" }, then: answer }
+  answer:
+    tool: { name: debug.echo, args: { text: 'That was {{ state.messages | length }}' } }
+    save: { reply: output.text, messages: \"{'role': 'assistant', 'content': output.text}\" }
+    then: end
+";
+
 /// What the store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
