@@ -186,6 +186,7 @@ impl Bed {
         process.env("BATON_BROKER", &self.broker_through(&broker, options));
         process.env("BATON_ORCHESTRATOR", &self.addresses().join(","));
         process.env("BATON_DATA_DIR", &self.folder.path().join(name).display().to_string());
+        process.env("BATON_METRICS_ADDR", "off");
         process.env("BATON_DEBUG_TOOLS", "1");
         process.env("BATON_DEBUG_DIR", &self.ledger_folder().display().to_string());
         process.env("BATON_CALL_TIMEOUT_MS", "2000");
