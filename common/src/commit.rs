@@ -208,6 +208,6 @@ impl Commit {
     #[must_use]
     pub fn op(run: RunId, seen: Version, consumed: &[GroupId], reason: &str) -> Digest {
         let hasher = Hasher::new().field("advance").field(run.to_string()).number(seen.0).field(reason);
-        consumed.iter().fold(hasher, |hasher, group| hasher.field(group.to_string())).finish()
+        consumed.iter().fold(hasher, |hasher, group| hasher.field(group.text())).finish()
     }
 }

@@ -374,7 +374,7 @@ impl RunState {
 
 impl Control {
     fn read(checkpoint: &Checkpoint) -> Result<Self, Error> {
-        Self::deserialize(&checkpoint.control)
+        Self::deserialize(&*checkpoint.control)
             .map_err(|error| Error::Control { seq: checkpoint.seq, why: error.to_string() })
     }
 }

@@ -42,6 +42,6 @@ impl Inner {
             body = serde_json::to_vec(&envelope).ok()?;
         }
         let fits = body.len() <= ENVELOPE_BYTES_MAX;
-        fits.then(|| Message { queue: group.queue.clone(), id: task.job.to_string(), body })
+        fits.then(|| Message { queue: group.queue.clone(), id: task.job.text(), body })
     }
 }

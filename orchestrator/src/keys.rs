@@ -44,7 +44,7 @@ impl Keys {
 
     /// Lets an authenticated worker of the class claim that job.
     pub(crate) fn permit(&self, job: &JobId, digest: Digest, class: QueueClass, tenant: &TenantId) -> String {
-        self.seal(&["permit", &job.to_string(), &digest.to_string(), class.name(), tenant.as_str()])
+        self.seal(&["permit", &job.text(), &digest.to_string(), class.name(), tenant.as_str()])
     }
 
     pub(crate) fn permits(
@@ -61,7 +61,7 @@ impl Keys {
     /// Proves that its bearer holds that attempt at the job.
     pub(crate) fn token(&self, job: &JobId, fence: Fence, holder: &Holder) -> String {
         let says = holder.to_string();
-        let seal = self.seal(&["token", &job.to_string(), &fence.to_string(), &says]);
+        let seal = self.seal(&["token", &job.text(), &fence.to_string(), &says]);
         format!("{seal}.{says}")
     }
 

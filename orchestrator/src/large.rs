@@ -40,7 +40,9 @@ impl Inner {
     ) -> Result<(), Error> {
         for checkpoint in checkpoints {
             if heavier_than(&checkpoint.control, &mut { INLINE_BYTES_MAX }) {
-                let blob = self.put_text(tenant, std::mem::take(&mut checkpoint.control).to_string()).await?;
+                let blob = self
+                    .put_text(tenant, std::mem::replace(&mut checkpoint.control, Value::Null.into()).to_string())
+                    .await?;
                 checkpoint.large.insert(CONTROL.to_owned(), blob);
             }
             for (channel, value) in &mut checkpoint.writes {
@@ -100,7 +102,7 @@ impl Inner {
 
     async fn with_control(&self, tenant: &TenantId, checkpoint: &mut Checkpoint) -> Result<(), Error> {
         if let Some(blob) = checkpoint.large.remove(CONTROL) {
-            checkpoint.control = (*self.value_at(tenant, &blob).await?).clone();
+            checkpoint.control = self.value_at(tenant, &blob).await?;
         }
         Ok(())
     }

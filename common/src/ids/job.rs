@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Error, Gen, NodePath, RunId};
+use super::{Error, Gen, NUMBER_BYTES, NodePath, RunId, add_number};
 use crate::Digest;
 
 /// One activation of one node: `node#activation`. The activation counts from 1 and is
@@ -16,9 +16,26 @@ pub struct GroupId {
     pub activation: u32,
 }
 
+impl GroupId {
+    /// Its text, as `to_string` has it and in one piece.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(self.node.as_str().len() + NUMBER_BYTES);
+        self.add_to(&mut text);
+        text
+    }
+
+    /// Adds its text.
+    pub(crate) fn add_to(&self, text: &mut String) {
+        text.push_str(self.node.as_str());
+        text.push('#');
+        add_number(u64::from(self.activation), text);
+    }
+}
+
 impl fmt::Display for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.node, self.activation)
+        f.write_str(&self.text())
     }
 }
 
@@ -49,13 +66,27 @@ impl JobId {
     /// H of the id, the seed of its jitter.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(self.to_string())
+        Digest::of(self.text())
+    }
+
+    /// Its text, as `to_string` has it and in one piece.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(RunId::BYTES + self.group.node.as_str().len() + 3 * NUMBER_BYTES);
+        self.run.add_to(&mut text);
+        text.push('/');
+        add_number(u64::from(self.r#gen.0), &mut text);
+        text.push('/');
+        self.group.add_to(&mut text);
+        text.push('/');
+        add_number(u64::from(self.index), &mut text);
+        text
     }
 }
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}/{}", self.run, self.r#gen.0, self.group, self.index)
+        f.write_str(&self.text())
     }
 }
 

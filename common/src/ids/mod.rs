@@ -16,12 +16,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::Hasher;
 
 pub use digest::{GraphHash, IdempotencyKey, InterruptId};
 pub use job::{GroupId, JobId};
 pub use number::{DispatchSeq, Fence, Gen, Seq, Version};
+pub(crate) use number::{NUMBER_BYTES, add_number};
 pub use process::{ClaimRequest, WorkerId};
 
 /// Why a text is no id of the kind it was meant to be.
@@ -236,13 +238,32 @@ impl RunId {
     /// The run of a child: H(parent run, generation, group, index), in the parent's partition.
     #[must_use]
     pub fn for_child(job: &JobId) -> Self {
-        Self { partition: job.run.partition, uuid: name_uuid(&["child", &job.to_string()]) }
+        Self { partition: job.run.partition, uuid: name_uuid(&["child", &job.text()]) }
+    }
+}
+
+impl RunId {
+    /// Bytes of its text.
+    pub(crate) const BYTES: usize = 4 + Hyphenated::LENGTH;
+
+    fn text_in(self, text: &mut [u8; Self::BYTES]) -> &str {
+        let number = self.partition.0;
+        let digits = [number / 100, number / 10 % 10, number % 10].map(|digit| b'0' + digit);
+        text[..3].copy_from_slice(&digits);
+        text[3] = b'-';
+        self.uuid.hyphenated().encode_lower(&mut text[4..]);
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Adds its text.
+    pub(crate) fn add_to(self, text: &mut String) {
+        text.push_str(self.text_in(&mut [0; Self::BYTES]));
     }
 }
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.partition, self.uuid)
+        f.write_str(self.text_in(&mut [0; Self::BYTES]))
     }
 }
 

@@ -2,6 +2,24 @@
 
 use std::fmt;
 
+/// Bytes of the mark before a number of 32 bits and of its longest text.
+pub(crate) const NUMBER_BYTES: usize = 11;
+
+/// Adds a number's text.
+pub(crate) fn add_number(mut number: u64, text: &mut String) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b"0123456789"[(number % 10) as usize];
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text.extend(digits[first..].iter().map(|digit| char::from(*digit)));
+}
+
 use serde::{Deserialize, Serialize};
 
 macro_rules! numbers {

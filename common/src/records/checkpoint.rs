@@ -34,7 +34,7 @@ pub struct Checkpoint {
     /// Which node wrote which channel.
     pub wrote: BTreeMap<String, NodePath>,
     /// What the engine needs beside the channels to decide again.
-    pub control: serde_json::Value,
+    pub control: Shared,
     /// H of the content, free of generation.
     pub hash: Digest,
 }

@@ -1,8 +1,9 @@
 //! Due entries: what is to be looked at, and when.
 
 use serde::{Deserialize, Serialize};
+use uuid::fmt::Simple;
 
-use crate::ids::{GroupId, JobId, RunId, TenantId, ThreadId, ThreadKey};
+use crate::ids::{GroupId, JobId, NUMBER_BYTES, RunId, TenantId, ThreadId, ThreadKey, add_number};
 
 /// Kinds of due entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -110,16 +111,21 @@ impl DueKey {
     /// The member's text.
     #[must_use]
     pub fn member(&self) -> String {
-        use std::fmt::Write as _;
         if let Some(thread) = &self.thread {
             return format!("{}|{thread}", self.kind.letter());
         }
-        let mut text = format!("{}|{}", self.kind.letter(), self.run.uuid.simple());
+        let group_bytes = self.group.as_ref().map_or(0, |group| group.node.as_str().len() + 2 * NUMBER_BYTES);
+        let mut text = String::with_capacity(2 + Simple::LENGTH + group_bytes);
+        text.push(self.kind.letter());
+        text.push('|');
+        text.push_str(self.run.uuid.simple().encode_lower(&mut [0; Simple::LENGTH]));
         if let Some(group) = &self.group {
-            let _ = write!(text, "|{group}");
+            text.push('|');
+            group.add_to(&mut text);
         }
         if let Some(index) = self.index {
-            let _ = write!(text, "|{index}");
+            text.push('|');
+            add_number(u64::from(index), &mut text);
         }
         text
     }

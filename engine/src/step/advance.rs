@@ -364,7 +364,7 @@ impl<'a> Advance<'a> {
         if let (true, Some(last)) = (changed, self.effects.checkpoints.last_mut())
             && let Ok(control) = serde_json::to_value(&self.state.control)
         {
-            last.control = control;
+            last.control = control.into();
         }
     }
 

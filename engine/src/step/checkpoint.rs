@@ -113,7 +113,7 @@ impl Draft {
             large: BTreeMap::new(),
             segments: state.segments.clone(),
             wrote: self.wrote,
-            control,
+            control: control.into(),
             hash: state.hash,
         })
     }

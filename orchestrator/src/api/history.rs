@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use baton_common::records::{Checkpoint, Run};
 use baton_common::{RunId, Seq, Shared};
 use baton_engine::state::Control;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{ApiError, Caller, ErrorKind};
@@ -183,7 +184,7 @@ impl From<load::Error> for ApiError {
 }
 
 fn view(checkpoint: Checkpoint) -> CheckpointView {
-    let control = serde_json::from_value::<Control>(checkpoint.control.clone()).unwrap_or_default();
+    let control = Control::deserialize(&*checkpoint.control).unwrap_or_default();
     let elsewhere: u64 = checkpoint.large.values().map(|blob| blob.bytes).sum();
     let bytes = serde_json::to_string(&checkpoint).map_or(0, |text| text.len() as u64) + elsewhere;
     CheckpointView {

@@ -10,7 +10,7 @@ use baton_common::{Digest, RunId};
 use baton_engine::step::Step;
 use baton_telemetry::metrics;
 
-use super::{Begun, Cue, Trouble};
+use super::{Begun, Trouble};
 use crate::fail::{self, Passed};
 use crate::orchestrator::Inner;
 use crate::remembered::Known;
@@ -65,9 +65,7 @@ impl Inner {
                 count_end(work, ended);
                 self.committed(work, state, op, ends);
                 self.publish_soon(work.info.clone(), batches);
-                for ready in next.into_iter().chain(children) {
-                    self.advance_soon(ready, Cue::Look);
-                }
+                self.advance_ready(next.into_iter().chain(children).collect());
                 if let Some(parent) = parent {
                     let (caller, tail) = *parent;
                     self.follow(caller, tail);

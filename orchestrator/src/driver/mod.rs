@@ -89,6 +89,19 @@ impl Inner {
         }
     }
 
+    /// Advances runs that became ready: a lone one where it stands, as far as it comes.
+    pub(crate) fn advance_ready(self: &Arc<Self>, ready: Vec<RunId>) {
+        if let [run] = ready[..] {
+            if let Some(advancing) = self.advancing(run, Cue::Look) {
+                self.start(advancing);
+            }
+            return;
+        }
+        for run in ready {
+            self.advance_soon(run, Cue::Look);
+        }
+    }
+
     fn advancing(self: &Arc<Self>, run: RunId, cue: Cue) -> Option<impl Future<Output = ()> + Send + 'static> {
         if self.shutdown.is_cancelled() {
             return None;
@@ -103,9 +116,7 @@ impl Inner {
     pub(crate) fn follow(self: &Arc<Self>, run: RunId, tail: Tail) {
         self.watchers.changed(run);
         self.publish_released(tail.released);
-        for ready in tail.ready {
-            self.advance_soon(ready, Cue::Look);
-        }
+        self.advance_ready(tail.ready);
         if let Some(closed) = tail.closed {
             if let Some(advancing) = self.advancing(run, Cue::Closed(closed)) {
                 self.start(advancing);

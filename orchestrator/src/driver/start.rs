@@ -2,20 +2,35 @@
 //! for something becomes a task of its own. A task costs a thread's wake-up, which is more
 //! than most of what follows a record takes while nothing lies on the way.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
 
 use crate::orchestrator::Inner;
 
+/// Work that is begun within work that was begun within work: beyond that it has a task.
+const WITHIN_MAX: u32 = 6;
+
+thread_local! {
+    /// How much of it this thread is within.
+    static WITHIN: Cell<u32> = const { Cell::new(0) };
+}
+
 impl Inner {
     /// Does as much of `work` as can be done now; a task that this orchestrator owns does
-    /// the rest. For work whose caller may wait as long as a quick step takes, and which
-    /// begins no other work this way without end.
+    /// the rest. For work whose caller may wait as long as a quick step takes.
     pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let within = WITHIN.get();
+        if within >= WITHIN_MAX {
+            return self.spawn(work);
+        }
         let mut work = Box::pin(self.tracker.track_future(work));
         // Whatever it waits for hears of the task's own waker when that polls it.
         let mut nobody = Context::from_waker(Waker::noop());
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut nobody))) {
+        WITHIN.set(within + 1);
+        let begun = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut nobody)));
+        WITHIN.set(within);
+        match begun {
             Ok(Poll::Ready(())) => {}
             Ok(Poll::Pending) => drop(tokio::spawn(work)),
             // As in a task of its own: it ends, and nobody else does. The hook has seen it.

@@ -152,7 +152,7 @@ async fn a_large_control_lies_elsewhere_and_comes_back() {
     let checkpoint = rig.orchestrator.inner.checkpoint_at(&thread, seen.head).await.unwrap().unwrap();
     for (size, elsewhere) in [(10, false), (300_000, true)] {
         let mut stored = checkpoint.clone();
-        stored.control["more"] = json!("x".repeat(size));
+        stored.control.make_mut()["more"] = json!("x".repeat(size));
         let whole = stored.clone();
         let own = TenantId::local();
         let put = rig.orchestrator.inner.put_large(&own, std::slice::from_mut(&mut stored), &mut []);

@@ -25,7 +25,7 @@ impl Machine<'_> {
             return Ok(refusal);
         }
         self.keep_checkpoints(op, &info, &mut state, &mut thread)?;
-        self.rows.put_thread(&thread)?;
+        self.rows.put_thread(thread)?;
         for group in &op.consumed {
             if !op.end.as_ref().is_some_and(|end| ending::may_be_retried(end.status)) {
                 self.consume_group(&info, &state, group)?;
@@ -117,7 +117,10 @@ impl Machine<'_> {
     pub(super) fn keep_checkpoint(&mut self, thread: &mut Thread, checkpoint: &Checkpoint) -> Outcome<()> {
         self.rows.put_checkpoint(&thread.key, checkpoint)?;
         for channel in checkpoint.writes.keys() {
-            thread.channels.insert(channel.clone(), checkpoint.seq);
+            match thread.channels.get_mut(channel) {
+                Some(last) => *last = checkpoint.seq,
+                None => _ = thread.channels.insert(channel.clone(), checkpoint.seq),
+            }
         }
         thread.head = checkpoint.seq;
         Ok(())

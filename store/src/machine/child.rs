@@ -32,7 +32,7 @@ impl Machine<'_> {
         thread.active = Some(info.id);
         let mut child = RunState { base: thread.head, ..RunState::new(RunStatus::Running, self.now) };
         self.run_event(info.id, &mut child, EventKind::Submitted, 0, RunStatus::Running.name())?;
-        self.rows.put_thread(&thread)?;
+        self.rows.put_thread(thread)?;
         self.rows.put_run_info(&info)?;
         self.rows.put_run_state(info.id, &child)?;
         self.rows.put_due(&DueKey::run(DueKind::Ready, info.id), self.now)?;

@@ -22,7 +22,7 @@ impl Machine<'_> {
         for segment in &op.segments {
             self.rows.put_segment(&op.thread, segment)?;
         }
-        self.rows.put_thread(&thread)?;
+        self.rows.put_thread(thread.clone())?;
         let run = thread.active.unwrap_or_else(|| nobody(op.thread.partition()));
         let (mut before, mut after) = (Version(0), Version(0));
         let state = self.rows.run_state(run)?;

@@ -77,7 +77,7 @@ impl Machine<'_> {
             thread.queue.retain(|queued| *queued != info.id);
             None
         };
-        self.rows.put_thread(&thread)?;
+        self.rows.put_thread(thread)?;
         Ok(next)
     }
 

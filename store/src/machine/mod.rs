@@ -140,7 +140,7 @@ impl Machine<'_> {
     /// Appends an event of the run itself.
     fn run_event(&mut self, run: RunId, state: &mut RunState, kind: EventKind, number: u64, text: &str) -> Outcome<()> {
         state.events += 1;
-        self.rows.append_event(&Event {
+        self.rows.append_event(Event {
             run,
             seq: state.events,
             at: self.now,
@@ -163,12 +163,12 @@ impl Machine<'_> {
         text: &str,
     ) -> Outcome<()> {
         state.events += 1;
-        self.rows.append_event(&Event {
+        self.rows.append_event(Event {
             run,
             seq: state.events,
             at: self.now,
             kind,
-            group: group.to_string(),
+            group: group.text(),
             index: None,
             number,
             text: text.to_owned(),
@@ -185,12 +185,12 @@ impl Machine<'_> {
         text: &str,
     ) -> Outcome<()> {
         state.events += 1;
-        self.rows.append_event(&Event {
+        self.rows.append_event(Event {
             run: job.run,
             seq: state.events,
             at: self.now,
             kind,
-            group: job.group.to_string(),
+            group: job.group.text(),
             index: Some(job.index),
             number,
             text: text.to_owned(),

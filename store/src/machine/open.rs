@@ -112,12 +112,12 @@ impl Machine<'_> {
 
     fn opened_event(&mut self, info: &RunInfo, state: &mut RunState, group: &GroupInfo) -> Outcome<()> {
         state.events += 1;
-        self.rows.append_event(&Event {
+        self.rows.append_event(Event {
             run: info.id,
             seq: state.events,
             at: self.now,
             kind: EventKind::Opened,
-            group: group.id.to_string(),
+            group: group.id.text(),
             index: None,
             number: u64::from(group.count),
             text: group.tool.clone(),

@@ -114,7 +114,7 @@ impl Machine<'_> {
             return self.remove_thread(&thread);
         }
         thread.until = Some(until);
-        self.rows.put_thread(&thread)?;
+        self.rows.put_thread(thread.clone())?;
         if free || beyond {
             self.rows.put_due(&DueKey::thread(key), if free { until } else { self.now })?;
         }
@@ -163,7 +163,7 @@ impl Machine<'_> {
         if from < end {
             self.rows.delete_checkpoints(&op.thread, from, end)?;
             thread.pruned = end;
-            self.rows.put_thread(&thread)?;
+            self.rows.put_thread(thread.clone())?;
         }
         let more = end < below;
         if more {

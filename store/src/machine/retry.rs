@@ -42,7 +42,7 @@ impl Machine<'_> {
             thread.go_back(back);
             state.head = back.seq;
         }
-        self.rows.put_thread(&thread)?;
+        self.rows.put_thread(thread)?;
         if op.deadline.is_some() {
             info.deadline = op.deadline;
             self.rows.put_run_info(&info)?;

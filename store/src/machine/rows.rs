@@ -22,7 +22,7 @@ pub trait Rows: super::ScheduleRows + super::RetentionRows {
     /// A thread.
     fn thread(&mut self, key: &ThreadKey) -> Outcome<Option<Thread>>;
     /// Writes a thread.
-    fn put_thread(&mut self, thread: &Thread) -> Outcome<()>;
+    fn put_thread(&mut self, thread: Thread) -> Outcome<()>;
     /// A checkpoint.
     fn checkpoint(&mut self, key: &ThreadKey, seq: Seq) -> Outcome<Option<Checkpoint>>;
     /// Writes a checkpoint.
@@ -153,7 +153,7 @@ pub trait Rows: super::ScheduleRows + super::RetentionRows {
     fn delete_parked(&mut self, run: RunId) -> Outcome<()>;
 
     /// Appends an event.
-    fn append_event(&mut self, event: &Event) -> Outcome<()>;
+    fn append_event(&mut self, event: Event) -> Outcome<()>;
     /// Where the audit log ends; nothing before it has an entry with a link.
     fn audit_head(&mut self) -> Outcome<Option<AuditHead>>;
     /// Appends an audit entry, and says where the log ends then.

@@ -38,7 +38,7 @@ impl Machine<'_> {
         if self.rows.signal(&op.thread, old)?.is_some_and(|signal| signal.taken.is_some()) {
             self.rows.delete_signal(&op.thread, old)?;
         }
-        self.rows.put_thread(&thread)?;
+        self.rows.put_thread(thread.clone())?;
         for run in &thread.awaiting {
             self.rows.put_due(&DueKey::run(DueKind::Signal, *run), self.now)?;
         }
@@ -103,7 +103,7 @@ impl Machine<'_> {
     fn take(&mut self, info: &RunInfo, signal: &Kept) -> Outcome<()> {
         let mut thread = self.root_thread(info)?;
         thread.untaken = thread.untaken.saturating_sub(1);
-        self.rows.put_thread(&thread)?;
+        self.rows.put_thread(thread.clone())?;
         if signal.number + u64::from(SIGNALS_MAX) <= thread.signals {
             return self.rows.delete_signal(&thread.key, signal.number);
         }

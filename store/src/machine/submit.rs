@@ -43,7 +43,7 @@ impl Machine<'_> {
         self.hold_shares(&shares, op.fork.as_ref().map_or(Seq(0), |fork| fork.origin.seq))?;
         self.hold_turn(&mut thread, info.id, there, op.lasting)?;
         self.run_event(info.id, &mut state, EventKind::Submitted, 0, status.name())?;
-        self.rows.put_thread(&thread)?;
+        self.rows.put_thread(thread)?;
         self.rows.put_run_info(info)?;
         self.rows.put_run_state(info.id, &state)?;
         if active.is_none() {

@@ -29,7 +29,7 @@ impl Machine<'_> {
         }
         if state.awaiting == 1 {
             thread.awaiting.push(info.id);
-            self.rows.put_thread(&thread)?;
+            self.rows.put_thread(thread)?;
         }
         Ok(())
     }
@@ -46,7 +46,7 @@ impl Machine<'_> {
             self.rows.delete_due(&DueKey::run(DueKind::Signal, info.id))?;
             let mut thread = self.root_thread(info)?;
             thread.awaiting.retain(|run| *run != info.id);
-            self.rows.put_thread(&thread)?;
+            self.rows.put_thread(thread)?;
         }
         Ok(())
     }

@@ -117,9 +117,9 @@ impl Rows for PartitionRows {
         Ok(self.threads.get(key).cloned())
     }
 
-    fn put_thread(&mut self, thread: &Thread) -> Outcome<()> {
+    fn put_thread(&mut self, thread: Thread) -> Outcome<()> {
         self.wrote(None);
-        self.threads.insert(thread.key.clone(), thread.clone());
+        self.threads.insert(thread.key.clone(), thread);
         Ok(())
     }
 
@@ -473,9 +473,9 @@ impl Rows for PartitionRows {
         Ok(())
     }
 
-    fn append_event(&mut self, event: &Event) -> Outcome<()> {
+    fn append_event(&mut self, event: Event) -> Outcome<()> {
         self.wrote(event.run);
-        self.events.insert((event.run, event.seq), event.clone());
+        self.events.insert((event.run, event.seq), event);
         Ok(())
     }
 

@@ -60,7 +60,7 @@ pub(super) fn command(op: &Op, timings: &Timings, guess: &Guess) -> Result<(Scri
         }
         Op::Dead(op) => (Script::Dead, dead(op)),
         Op::Republish(op) => (Script::Republish, republish(op)),
-        Op::Recheck { run: id, group, ms } => (Script::Recheck, run(*id).bytes(group.to_string()).number(*ms).finish()),
+        Op::Recheck { run: id, group, ms } => (Script::Recheck, run(*id).bytes(group.text()).number(*ms).finish()),
         Op::Gc { run: id } => (Script::Gc, run(*id).finish()),
         Op::Prune(op) => (Script::Prune, prune(op)),
         Op::Signal(op) => (Script::Signal, signal(op)),
@@ -82,11 +82,11 @@ pub(super) fn run(run: baton_common::RunId) -> Packer {
 }
 
 fn task(job: &JobId) -> Packer {
-    run(job.run).bytes(job.group.to_string()).number(job.index)
+    run(job.run).bytes(job.group.text()).number(job.index)
 }
 
 fn job(job: &JobId) -> Packer {
-    run(job.run).number(job.r#gen.0).bytes(job.group.to_string()).number(job.index)
+    run(job.run).number(job.r#gen.0).bytes(job.group.text()).number(job.index)
 }
 
 fn submit(op: &Submit) -> Result<Vec<u8>, Error> {
@@ -135,12 +135,12 @@ pub(super) fn key_name(name: &KeyName) -> String {
 }
 
 fn reserve(op: &Reserve) -> Vec<u8> {
-    let packer = Packer::default().bytes(key_name(&op.name)).bytes(op.job.to_string());
+    let packer = Packer::default().bytes(key_name(&op.name)).bytes(op.job.text());
     packer.number(op.lease_ms).flag(op.name.cache).finish()
 }
 
 fn settle(op: &Settle) -> Vec<u8> {
-    let packer = Packer::default().bytes(key_name(&op.name)).bytes(op.job.to_string());
+    let packer = Packer::default().bytes(key_name(&op.name)).bytes(op.job.text());
     packer.bytes_or_none(op.outcome.as_deref()).number(op.keep_ms).flag(op.name.cache).finish()
 }
 
@@ -164,7 +164,7 @@ fn signal(op: &Signal) -> Vec<u8> {
 }
 
 fn deliver(op: &Deliver) -> Vec<u8> {
-    job(&op.job).number(op.number).bytes(&op.outcome).bytes(op.job.to_string()).finish()
+    job(&op.job).number(op.number).bytes(&op.outcome).bytes(op.job.text()).finish()
 }
 
 /// The ids of questions of a job's phases from `first` on, and that phase.
@@ -178,7 +178,7 @@ fn mark(op: &Mark) -> Vec<u8> {
     let list = op
         .tasks
         .iter()
-        .fold(list, |packer, (group, index, seq)| packer.list(3).bytes(group.to_string()).number(*index).number(seq.0));
+        .fold(list, |packer, (group, index, seq)| packer.list(3).bytes(group.text()).number(*index).number(seq.0));
     list.finish()
 }
 
@@ -206,7 +206,7 @@ fn renew(op: &Renew) -> Vec<u8> {
     let list = Packer::default().bytes(op.worker.0.to_be_bytes()).number(op.lease_ms).list(op.leases.len());
     let list = op.leases.iter().fold(list, |packer, (job, fence)| {
         let packer = packer.list(5).bytes(job.run.uuid.simple().to_string()).number(job.r#gen.0);
-        packer.bytes(job.group.to_string()).number(job.index).number(fence.0)
+        packer.bytes(job.group.text()).number(job.index).number(fence.0)
     });
     list.finish()
 }

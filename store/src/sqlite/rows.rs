@@ -118,9 +118,9 @@ impl Rows for SqlRows<'_> {
         value(self.connection, sql, params![key.tenant.as_str(), key.thread.as_str()])
     }
 
-    fn put_thread(&mut self, thread: &Thread) -> Outcome<()> {
+    fn put_thread(&mut self, thread: Thread) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO thread (tenant, thread, row) VALUES (?1, ?2, ?3)";
-        self.write(sql, params![thread.key.tenant.as_str(), thread.key.thread.as_str(), encode(thread)?])
+        self.write(sql, params![thread.key.tenant.as_str(), thread.key.thread.as_str(), encode(&thread)?])
     }
 
     fn checkpoint(&mut self, key: &ThreadKey, seq: Seq) -> Outcome<Option<Checkpoint>> {
@@ -452,9 +452,9 @@ impl Rows for SqlRows<'_> {
         self.write("DELETE FROM parked WHERE run = ?1", [run.to_string()])
     }
 
-    fn append_event(&mut self, event: &Event) -> Outcome<()> {
+    fn append_event(&mut self, event: Event) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO event (run, seq, row) VALUES (?1, ?2, ?3)";
-        self.write(sql, params![event.run.to_string(), number(event.seq), encode(&EventRow::of(event))?])
+        self.write(sql, params![event.run.to_string(), number(event.seq), encode(&EventRow::of(&event))?])
     }
 
     fn audit_head(&mut self) -> Outcome<Option<AuditHead>> {

@@ -199,7 +199,7 @@ pub(super) fn checkpoint(run: RunId, parent: Seq, superstep: u64, at: Timestamp)
         large: BTreeMap::new(),
         segments: BTreeMap::from([("log".to_owned(), Span { base: 0, end: seq.0 })]),
         wrote: BTreeMap::from([(channel, NodePath::parse("node").expect("a node path"))]),
-        control: json!({"steps": superstep}),
+        control: json!({"steps": superstep}).into(),
         hash: Digest::of(seq.0.to_le_bytes()),
     };
     let segment = Segment { channel: "log".to_owned(), number: seq.0 - 1, body: format!("[\"piece {}\"]", seq.0) };

@@ -78,7 +78,7 @@ pub(in crate::simulator) fn step(loaded: &Loaded, head: Option<&Checkpoint>) -> 
         RunStatus::Running if !loaded.closed.is_empty() => ("closed", None),
         _ => return None,
     };
-    let control = head.and_then(|head| Control::deserialize(&head.control).ok()).unwrap_or_default();
+    let control = head.and_then(|head| Control::deserialize(&*head.control).ok()).unwrap_or_default();
     // What ends a run folds nothing.
     let control = if status.is_none() { control.of(loaded) } else { control };
     let mut next = Next::new(loaded, control, head.map_or(Digest::default(), |head| head.hash));
@@ -225,7 +225,7 @@ impl<'a> Next<'a> {
             large: BTreeMap::new(),
             segments: BTreeMap::new(),
             wrote: BTreeMap::new(),
-            control: serde_json::to_value(&self.control).unwrap_or_default(),
+            control: serde_json::to_value(&self.control).unwrap_or_default().into(),
             hash: self.hash,
         };
         Commit {

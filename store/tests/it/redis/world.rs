@@ -105,7 +105,7 @@ pub(super) fn commit(info: &RunInfo, step: u64, consumed: Vec<GroupId>, open: Ve
         large: BTreeMap::new(),
         segments: BTreeMap::from([("log".to_owned(), Span { base: 0, end: seq.0 })]),
         wrote: BTreeMap::from([("state".to_owned(), "node".parse().unwrap())]),
-        control: json!({"steps": step}),
+        control: json!({"steps": step}).into(),
         hash: Digest::of(seq.0.to_le_bytes()),
     };
     let segment = Segment { channel: "log".to_owned(), number: step, body: json!(["z".repeat(256)]).to_string() };
