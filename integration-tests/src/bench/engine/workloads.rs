@@ -30,11 +30,19 @@ pub enum Nodes {
 }
 
 impl Nodes {
-    /// The line of a node that says what it does; nothing where it only computes.
+    /// What a node says that it does, within braces; nothing where it only computes.
     fn work(self) -> &'static str {
         match self {
             Self::Local => "",
             Self::Jobs => "tool: { name: debug.echo, args: {} }, ",
+        }
+    }
+
+    /// The same as a line of its own.
+    fn work_line(self) -> &'static str {
+        match self {
+            Self::Local => "",
+            Self::Jobs => "tool: { name: debug.echo, args: {} }\n    ",
         }
     }
 }
@@ -46,7 +54,7 @@ pub enum Workload {
     Sequential,
     /// A map over items, each a graph that loops.
     FanOut,
-    /// A loop of model and tool whose messages grow.
+    /// A loop of model and tool whose messages, which have ids, grow.
     React,
     /// A loop over nodes that write many channels, with a join.
     WideState,
@@ -86,9 +94,8 @@ impl Workload {
     #[must_use]
     pub fn input(self) -> Value {
         match self {
-            Self::Sequential | Self::Nested => json!({}),
+            Self::Sequential | Self::React | Self::Nested => json!({}),
             Self::FanOut => json!({"subjects": (0..ITEMS).map(|n| format!("{n:03}").repeat(300)).collect::<Vec<_>>()}),
-            Self::React => json!({"question": "what is the weather"}),
             Self::WideState => {
                 let cell = json!(["hi ".repeat(10), true, 1, 6_327_816_386_138_u64, null]);
                 json!({"payload": (0..25).map(|n| (format!("key-{n:02}"), cell.clone())).collect::<serde_json::Map<_, _>>()})
@@ -153,22 +160,34 @@ graphs:
 }
 
 fn react(nodes: Nodes) -> String {
-    let work = nodes.work();
+    let work = nodes.work_line();
     format!(
         "baton: 1
 graph: react
-input: {{ question: string }}
 output: {{ turns: state.turns }}
 state:
-  messages: {{ type: array, reduce: append }}
+  messages:
+    type: array
+    reduce: messages
+    default: [ {{ id: question, role: user, content: what is the weather }} ]
   turns: {{ type: integer, reduce: sum, default: 0 }}
 start: model
 nodes:
   model:
-    {{ {work}save: {{ messages: \"{{'role': 'assistant', 'text': input.question, 'turn': state.turns}}\" }},
-      then: [ {{ when: state.turns < {CALLS}, to: tool }}, {{ to: end }} ] }}
+    {work}save:
+      messages: >-
+        state.turns < {CALLS}
+        ? {{'id': 'model-' + string(state.turns), 'role': 'assistant', 'content': '',
+        'tool_calls': [{{'id': 'call-' + string(state.turns), 'name': 'weather', 'args': {{'place': 'here'}}}}]}}
+        : {{'id': 'model-' + string(state.turns), 'role': 'assistant', 'content': 'it is sunny'}}
+    then: [ {{ when: state.turns < {CALLS}, to: tool }}, {{ to: end }} ]
   tool:
-    {{ {work}save: {{ messages: \"{{'role': 'tool', 'text': 'it is sunny', 'turn': state.turns}}\", turns: '1' }}, then: model }}
+    {work}save:
+      messages: >-
+        {{'id': 'tool-' + string(state.turns), 'role': 'tool', 'content': 'it is sunny',
+        'tool_call_id': 'call-' + string(state.turns)}}
+      turns: '1'
+    then: model
 "
     )
 }
