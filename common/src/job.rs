@@ -41,9 +41,13 @@ pub struct Envelope {
     /// Lets an authenticated worker of the class claim this job and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permit: Option<String>,
-    /// When it was published, by the store's clock; tells how long it waited and decides nothing.
+    /// When it was published, by the store's clock: tells how long it waited, and which messages
+    /// of its queue should have arrived before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_at: Option<Timestamp>,
+    /// The broker's queue it was published to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
 }
 
 /// A job handed to a worker: everything it needs to run one attempt.

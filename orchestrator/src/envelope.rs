@@ -1,5 +1,7 @@
 //! The message that hints at a job, and its bound.
 
+use std::sync::Arc;
+
 use baton_broker::Message;
 use baton_common::Digest;
 use baton_common::job::{ENVELOPE_BYTES_MAX, Envelope};
@@ -12,7 +14,7 @@ impl Inner {
     /// The message for one publication of a task; `None` if it cannot be kept small enough,
     /// which takes names far beyond any that validation lets through.
     pub(crate) fn message(
-        &self,
+        self: &Arc<Self>,
         run: &RunInfo,
         group: &GroupInfo,
         task: &Publishable,
@@ -20,6 +22,7 @@ impl Inner {
         traceparent: Option<&str>,
     ) -> Option<Message> {
         let tenant = run.thread.tenant.clone();
+        let queue = self.lane_of(&group.queue, &tenant, &task.job);
         let permit = self.keys.permit(&task.job, digest, group.class, &tenant);
         let mut envelope = Envelope {
             v: 1,
@@ -35,6 +38,7 @@ impl Inner {
             traceparent: traceparent.map(str::to_owned),
             permit: Some(permit),
             published_at: self.clock.now(),
+            queue: Some(queue.clone()),
         };
         let mut body = serde_json::to_vec(&envelope).ok()?;
         if body.len() > ENVELOPE_BYTES_MAX {
@@ -42,6 +46,6 @@ impl Inner {
             body = serde_json::to_vec(&envelope).ok()?;
         }
         let fits = body.len() <= ENVELOPE_BYTES_MAX;
-        fits.then(|| Message { queue: group.queue.clone(), id: task.job.text(), body })
+        fits.then(|| Message { queue, id: task.job.text(), body })
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod api;
 mod archive;
+mod arrivals;
 pub mod auth;
 mod clock;
 mod collector;

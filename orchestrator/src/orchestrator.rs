@@ -86,6 +86,7 @@ pub(crate) struct Inner {
     pub(crate) announced: Notify,
     pub(crate) quotas: crate::quotas::Known,
     pub(crate) lanes: crate::lanes::Lanes,
+    pub(crate) arrivals: crate::arrivals::Arrivals,
     /// Turns of those that publish many messages.
     pub(crate) parts: Semaphore,
     pub(crate) tracker: TaskTracker,
@@ -121,6 +122,7 @@ impl Orchestrator {
             announced: Notify::new(),
             quotas: crate::quotas::Known::default(),
             lanes: crate::lanes::Lanes::new(parts.settings.lane_share),
+            arrivals: crate::arrivals::Arrivals::new(Duration::from_millis(parts.settings.timings.unclaimed_after_ms)),
             parts: Semaphore::new(crate::publisher::PARTS_MAX),
             tracker: TaskTracker::new(),
             shutdown,

@@ -147,8 +147,7 @@ impl Inner {
                 let message = digest
                     .and_then(|digest| self.message(run, &batch.group.info, &task, digest, traceparent.as_deref()));
                 match message {
-                    Some(mut message) => {
-                        message.queue = self.lane_of(&message.queue, &run.thread.tenant, &task.job);
+                    Some(message) => {
                         messages.push(message);
                         sent.push((task, batch.since));
                     }

@@ -295,6 +295,7 @@ impl Bench {
             traceparent: None,
             permit: None,
             published_at: None,
+            queue: None,
         }
     }
 

@@ -186,6 +186,7 @@ pub fn claim_to_wire(call: &ClaimCall) -> v1::ClaimCall {
             traceparent: envelope.traceparent.clone(),
             permit: envelope.permit.clone(),
             published_at: envelope.published_at.map(|at| at.0),
+            queue: envelope.queue.clone(),
         }),
         request: call.request.to_string(),
     }
@@ -212,6 +213,7 @@ pub fn claim_from_wire(wire: v1::ClaimCall) -> Result<ClaimCall, Malformed> {
             traceparent: envelope.traceparent,
             permit: envelope.permit,
             published_at: envelope.published_at.map(Timestamp),
+            queue: envelope.queue,
         },
         request: parse("request", &wire.request)?,
     })

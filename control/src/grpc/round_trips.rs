@@ -37,6 +37,7 @@ fn envelope() -> Envelope {
         traceparent: Some("00-a-b-01".into()),
         permit: None,
         published_at: Some(Timestamp(1_760_000_000_000)),
+        queue: Some("cpu.normal.t3".into()),
     }
 }
 

@@ -45,6 +45,9 @@ impl Inner {
             return Ok(ClaimAnswer::Drop(DropReason::Foreign));
         }
         self.lanes.arrived(&envelope.job);
+        if let (Some(queue), Some(published), Some(now)) = (&envelope.queue, envelope.published_at, self.clock.now()) {
+            self.arrivals.saw(queue, published.min(now));
+        }
         let (job, digest) = (envelope.job.clone(), envelope.digest);
         let lease_ms = self.settings.timings.lease_ms;
         let verdict = self.claim_op(Claim { job: job.clone(), digest, worker, request, lease_ms }).await?;

@@ -1,10 +1,12 @@
 //! Looks after dispatched tasks that nobody has claimed: whether their messages were lost.
 //!
 //! Evidence decides and never age alone, or a long queue would be published over and over:
-//! the queue is empty, or the broker lost messages, or hours have passed.
+//! the queue is empty, or what was published to it later has arrived, or the broker lost
+//! messages, or hours have passed.
 
 use std::sync::Arc;
 
+use baton_broker::lanes_of;
 use baton_common::records::{Task, TaskState};
 use baton_common::transition::{Op, Republish};
 use baton_common::{GroupId, JobId, RunId, Timestamp};
@@ -39,6 +41,28 @@ impl Evidence {
     }
 }
 
+/// What of a queue and its lanes is not in them any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    /// All of it: they are empty.
+    All,
+    /// What was published before then.
+    Before(Timestamp),
+    /// Nothing that is known of.
+    Unknown,
+}
+
+impl Gone {
+    /// What is in neither of two queues.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::All, gone) | (gone, Self::All) => gone,
+            (Self::Before(one), Self::Before(another)) => Self::Before(one.min(another)),
+        }
+    }
+}
+
 impl Inner {
     pub(super) async fn check(
         self: &Arc<Self>,
@@ -52,8 +76,8 @@ impl Inner {
             let dispatched: Vec<(u32, &Task)> =
                 (0_u32..).zip(&tasks).filter(|(_, task)| matches!(task.state, TaskState::Dispatched { .. })).collect();
             if !dispatched.is_empty() {
-                let empty = self.queue_is_empty(&group.info.queue).await;
-                let why = |task: &Task| self.why_lost(task, empty, evidence, now);
+                let gone = self.gone_from(&group.info.queue).await;
+                let why = |task: &Task| self.why_lost(task, gone, evidence, now);
                 let lost = dispatched.into_iter().filter_map(|(index, task)| Some((index, task, why(task)?)));
                 self.take_back(run, id, lost).await?;
             }
@@ -64,12 +88,15 @@ impl Inner {
     }
 
     /// Why a message is believed lost, if it is.
-    fn why_lost(&self, task: &Task, queue_empty: bool, evidence: Evidence, now: Timestamp) -> Option<&'static str> {
+    fn why_lost(&self, task: &Task, gone: Gone, evidence: Evidence, now: Timestamp) -> Option<&'static str> {
         let TaskState::Dispatched { at } = task.state else { return None };
         let age_ms = now.since_ms(at);
         let timings = &self.settings.timings;
-        if queue_empty && age_ms >= timings.unclaimed_after_ms {
+        let waits = age_ms < timings.unclaimed_after_ms;
+        if gone == Gone::All && !waits {
             Some("unclaimed")
+        } else if matches!(gone, Gone::Before(moment) if at < moment) && !waits {
+            Some("overtaken")
         } else if evidence.lost_before.is_some_and(|before| at <= before) {
             Some("lost")
         } else {
@@ -77,14 +104,25 @@ impl Inner {
         }
     }
 
-    async fn queue_is_empty(&self, queue: &str) -> bool {
-        match self.depth_of(queue).await {
-            Ok(depth) => depth.is_none_or(|depth| depth.ready == 0),
-            Err(error) => {
-                tracing::debug!(queue, %error, "depth unknown");
-                false
+    /// A job's message went to its queue or to one of the lanes beside it.
+    async fn gone_from(&self, queue: &str) -> Gone {
+        let mut gone = Gone::All;
+        for place in std::iter::once(queue.to_owned()).chain(lanes_of(queue)) {
+            let empty = match self.broker.depth(&place).await {
+                Ok(depth) => depth.is_none_or(|depth| depth.ready == 0),
+                Err(error) => {
+                    tracing::debug!(queue = place, %error, "depth unknown");
+                    return Gone::Unknown;
+                }
+            };
+            if !empty {
+                gone = gone.and(self.arrivals.all_until(&place).map_or(Gone::Unknown, Gone::Before));
+            }
+            if gone == Gone::Unknown {
+                break;
             }
         }
+        gone
     }
 
     /// Makes lost tasks publishable again; their publish entries are due at once.
