@@ -70,12 +70,13 @@ impl Remembered {
         }
     }
 
-    /// What the store has not, of all that is remembered. By content: a run that went back and
-    /// came to the same again has lost nothing.
-    pub(crate) async fn missing(&self, store: &dyn Store) -> Result<Vec<Setback>, Error> {
+    /// What the store has not, of all that is remembered, or that was noted since a moment. By
+    /// content: a run that went back and came to the same again has lost nothing.
+    pub(crate) async fn missing(&self, store: &dyn Store, since: Option<Instant>) -> Result<Vec<Setback>, Error> {
         let all: Vec<(RunId, Known)> = {
             let runs = self.runs.lock();
-            let lately = runs.iter().filter(|(_, (_, at))| at.elapsed() < KEPT);
+            let noted = |at: &Instant| since.is_none_or(|since| *at >= since);
+            let lately = runs.iter().filter(|(_, (_, at))| at.elapsed() < KEPT && noted(at));
             lately.map(|(run, (known, _))| (*run, known.clone())).collect()
         };
         let looked = stream::iter(all).map(|(run, known)| look(store, run, known));
@@ -113,14 +114,17 @@ mod tests {
         let known = |ver| Known { thread: thread.clone(), ver: Version(ver), head: None };
         remembered.put(run, known(3));
         remembered.put_first(run, known(1));
-        let missing = remembered.missing(&store).await.unwrap();
+        let missing = remembered.missing(&store, None).await.unwrap();
         assert_eq!(missing, [Setback { run, known: known(3), now: None }]);
 
+        let before = Instant::now();
         remembered.put(run, known(4));
         remembered.told(&missing[0]);
-        let missing = remembered.missing(&store).await.unwrap();
+        let missing = remembered.missing(&store, None).await.unwrap();
         assert_eq!(missing.len(), 1, "it was written since");
+        assert_eq!(remembered.missing(&store, Some(before)).await.unwrap().len(), 1);
+        assert_eq!(remembered.missing(&store, Some(Instant::now())).await.unwrap(), [], "it was known before");
         remembered.told(&missing[0]);
-        assert_eq!(remembered.missing(&store).await.unwrap(), []);
+        assert_eq!(remembered.missing(&store, None).await.unwrap(), []);
     }
 }

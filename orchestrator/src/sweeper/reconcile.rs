@@ -8,7 +8,7 @@ use baton_common::Timestamp;
 use baton_common::ids::{Actor, Seq, Version};
 use baton_common::records::Audit;
 use baton_store::Error;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, Instant, sleep};
 
 use crate::orchestrator::Inner;
 use crate::remembered::Setback;
@@ -18,22 +18,33 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 impl Inner {
     pub(super) async fn reconcile(self: &Arc<Self>) {
+        let began = Instant::now();
+        let setbacks = self.tell_all_setbacks(None).await;
+        tracing::warn!(setbacks, "the store's servers are others than before");
+        self.recover().await;
+        // What the servers of before answered at the very end may have been noted only since.
+        let setbacks = self.tell_all_setbacks(Some(began)).await;
+        if setbacks > 0 {
+            tracing::warn!(setbacks, "noted late");
+        }
+    }
+
+    /// Tells of them once the store answers; how many there were.
+    async fn tell_all_setbacks(&self, since: Option<Instant>) -> usize {
         while !self.shutdown.is_cancelled() {
-            match self.tell_setbacks().await {
-                Ok(count) => {
-                    tracing::warn!(setbacks = count, "the store's servers are others than before");
-                    break;
-                }
+            match self.tell_setbacks(since).await {
+                Ok(count) => return count,
                 Err(error) => tracing::debug!(%error, "what went back is not known yet"),
             }
             sleep(AGAIN).await;
         }
-        self.recover().await;
+        0
     }
 
-    /// Appends an audit entry for each run that is behind what this replica saw written.
-    async fn tell_setbacks(&self) -> Result<usize, Error> {
-        let missing = self.remembered.missing(&*self.store).await?;
+    /// Appends an audit entry for each run that is behind what this replica saw written, or saw
+    /// since a moment.
+    async fn tell_setbacks(&self, since: Option<Instant>) -> Result<usize, Error> {
+        let missing = self.remembered.missing(&*self.store, since).await?;
         let now = self.store.now().await?;
         for setback in &missing {
             self.states.forget(setback.run);
