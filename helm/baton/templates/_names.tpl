@@ -42,12 +42,12 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
-{{/* An image. Takes { root, repository, digest }. */}}
+{{/* An image. Takes { root, image, repository? }. */}}
 {{- define "baton.image" -}}
-{{- $image := .root.Values.image -}}
-{{- with $image.registry }}{{ trimSuffix "/" . }}/{{ end -}}
-{{- .repository -}}
-{{- if .digest }}@{{ .digest }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end -}}
+{{- $all := .root.Values.image -}}
+{{- with $all.registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- .image.repository | default .repository -}}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag | default $all.tag | default .root.Chart.AppVersion }}{{ end -}}
 {{- end -}}
 
 {{/* The account of orchestrators or workers. Takes { root, account, suffix }. */}}

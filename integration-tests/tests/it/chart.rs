@@ -176,6 +176,20 @@ fn no_pod_is_root_writes_its_image_or_is_told_of_services() {
 }
 
 #[test]
+fn workers_may_be_of_a_later_version_than_orchestrators() {
+    let images = |file: &str| -> BTreeSet<String> {
+        let (_, answer) = helm::shipped().iter().find(|(known, _)| helm::stem(known) == file).unwrap();
+        let deployments = helm::objects(answer).iter().filter(|object| object["kind"] == "Deployment");
+        deployments.map(|deployment| text(&pod_of(deployment)["containers"][0]["image"]).to_owned()).collect()
+    };
+    let expected = ["baton/orchestrator:0.1.0", "baton/worker-cpu:0.2.0", "baton/worker-io:0.2.0"];
+    assert_eq!(images("hpa").iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    let own = "registry.example.com/team/baton/";
+    assert!(images("passwords").iter().all(|image| image.starts_with(own) && image.ends_with(":0.1.0")));
+    assert!(images("pods").iter().all(|image| image.contains("@sha256:")));
+}
+
+#[test]
 fn a_variable_that_the_chart_sets_cannot_be_set_beside_it() {
     let checks = std::fs::read_to_string(helm::chart().join("templates/_checks.tpl")).unwrap();
     for (_, answer) in helm::shipped() {

@@ -85,13 +85,15 @@ impl Program {
     }
 
     /// Waits until each of its probes is green, in the order in which they count.
-    pub(super) fn await_green(&self) {
+    pub(super) fn await_green(&mut self) {
         for name in ["startupProbe", "readinessProbe", "livenessProbe"] {
-            let probe = &self.container[name];
+            let probe = self.container[name].clone();
             assert!(probe.is_object(), "no {name}: {}", self.container);
             let mut last = String::new();
             let green = wait_until(name, PATIENCE, || {
-                last = self.probe(probe).err().map(|error| format!("{error:#}")).unwrap_or_default();
+                let ended = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
+                anyhow::ensure!(ended.is_none(), "it ended by itself: {ended:?}");
+                last = self.probe(&probe).err().map(|error| format!("{error:#}")).unwrap_or_default();
                 Ok(last.is_empty())
             });
             let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();

@@ -72,7 +72,7 @@ fn turns_green(servers: &Servers, file: &str, objects: &[Value]) {
     // Workers come first, as they may: they wait, alive, for somebody to admit them.
     let mut running: Vec<Program> =
         workers.into_iter().chain(orchestrators).map(|deployment| started(deployment, &around)).collect();
-    running.iter().for_each(|program| {
+    running.iter_mut().for_each(|program| {
         program.await_green();
         program.await_metrics();
     });
