@@ -45,6 +45,9 @@ pub const DEAD_QUEUE: &str = "baton.dead.q";
 /// How often a message may come back before it is a dead letter.
 pub const DELIVERY_LIMIT: u32 = 20;
 
+/// The header that carries trace context.
+const TRACEPARENT: &str = "traceparent";
+
 /// Dead letters under way at a time.
 const DEAD_PREFETCH: u16 = 16;
 
@@ -69,6 +72,8 @@ pub struct Message {
     pub id: String,
     /// The encoded envelope.
     pub body: Vec<u8>,
+    /// W3C trace context, which travels as a header.
+    pub traceparent: Option<String>,
 }
 
 /// How many messages wait in a queue, and how many consumers it has.
@@ -103,6 +108,8 @@ pub trait Delivery: Send {
     fn origin(&self) -> &str {
         self.queue()
     }
+    /// W3C trace context of the publication, as its header says.
+    fn traceparent(&self) -> Option<&str>;
     /// Whether it was delivered before.
     fn redelivered(&self) -> bool;
     /// It is dealt with.
@@ -142,6 +149,10 @@ pub trait Broker: Send + Sync {
     fn incarnation(&self) -> u64;
     /// Whether the broker takes messages now.
     fn ready(&self) -> bool;
+    /// What it is called in traces.
+    fn system(&self) -> &'static str {
+        "memory"
+    }
     /// Ends connections and consumers.
     async fn close(&self);
 }

@@ -59,7 +59,7 @@ fn start(cli: &Cli) -> Result<Exit, Failed> {
         .build()
         .map_err(anyhow::Error::from)?;
     let outcome = runtime.block_on(async {
-        let telemetry = baton_telemetry::init(&telemetry(cli, &setup)).map_err(anyhow::Error::from)?;
+        let telemetry = baton_telemetry::init(&telemetry(cli, &setup)?).map_err(anyhow::Error::from)?;
         let outcome = commands::execute(&cli.command, &setup).await;
         telemetry.shutdown().await;
         outcome
@@ -70,7 +70,7 @@ fn start(cli: &Cli) -> Result<Exit, Failed> {
 }
 
 /// Logs are for servers: other commands show results and progress, unless asked for more.
-fn telemetry(cli: &Cli, setup: &Setup) -> baton_telemetry::Options {
+fn telemetry(cli: &Cli, setup: &Setup) -> anyhow::Result<baton_telemetry::Options> {
     let mut options = baton_telemetry::Options::from_env("baton");
     let serves = matches!(cli.command, Command::Dev(_));
     match setup.sources.get("BATON_LOG") {
@@ -78,5 +78,6 @@ fn telemetry(cli: &Cli, setup: &Setup) -> baton_telemetry::Options {
         None if !serves => options.filter = "off".to_owned(),
         None => options.filter = "warn".to_owned(),
     }
-    options
+    options.trace_ratio = baton_telemetry::trace_ratio(&setup.sources)?.unwrap_or(options.trace_ratio);
+    Ok(options)
 }

@@ -129,6 +129,22 @@ pub enum DropReason {
     Foreign,
 }
 
+impl DropReason {
+    /// The name that traces show.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::RunTerminal => "run_terminal",
+            Self::Stale => "stale",
+            Self::Done => "done",
+            Self::Busy => "busy",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
 /// What became of an outcome offered with resume. All of them are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -17,6 +17,7 @@ pub mod shared;
 pub mod sources;
 pub mod time;
 pub mod tool;
+pub mod trace;
 pub mod transition;
 
 pub use failure::{ErrorClass, Failure};
@@ -28,3 +29,4 @@ pub use ids::{
 pub use payload::{BlobRef, Payload};
 pub use shared::Shared;
 pub use time::Timestamp;
+pub use trace::TraceContext;

@@ -59,6 +59,7 @@ pub const KNOWN: &[&str] = &[
     "BATON_TLS_CLIENT_KEY",
     "BATON_TLS_KEY",
     "BATON_TLS_NAME",
+    "BATON_TRACE_RATIO",
     "BATON_WATCHES_MAX",
     "BATON_WORKER_KEY",
 ];

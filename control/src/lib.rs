@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use baton_common::ids::{ClaimRequest, Fence, JobId, WorkerId};
 use baton_common::job::{ClaimAnswer, Envelope, Outcome, RenewAnswer, ResumeAnswer};
 use baton_common::tool::{QueueClass, ToolSpec};
-use baton_common::{BlobRef, Digest};
+use baton_common::{BlobRef, Digest, TraceContext};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
@@ -81,6 +81,8 @@ pub struct Resume {
     pub digest: Digest,
     /// How the attempt ended.
     pub outcome: Outcome,
+    /// The worker's span, which the record hangs below.
+    pub trace: Option<TraceContext>,
 }
 
 /// Where a blob is to lie.

@@ -150,7 +150,7 @@ impl Auth {
     ) -> Result<Caller, ApiError> {
         let Some(tenant) = tenant.filter(|tenant| **tenant != caller.tenant) else { return Ok(caller) };
         if self.identify(key).await?.owner {
-            return Ok(Caller { tenant: tenant.clone(), actor: caller.actor });
+            return Ok(Caller { tenant: tenant.clone(), ..caller });
         }
         let cause = format!("this key makes keys of the tenant {} only", caller.tenant);
         let cure = "leave the tenant out, or ask who has the key of the server's settings";
@@ -259,7 +259,7 @@ impl Auth {
             return Err(Error::Expired);
         }
         let identity = Identity {
-            caller: Caller { tenant: found.tenant, actor: found.actor },
+            caller: Caller { tenant: found.tenant, actor: found.actor, trace: None },
             scopes: found.scopes.iter().filter_map(|name| Scope::from_name(name)).collect(),
             owner: false,
         };
@@ -309,11 +309,7 @@ pub fn may_listen(address: SocketAddr, keys: bool) -> bool {
 }
 
 fn local() -> Identity {
-    Identity {
-        caller: Caller { tenant: TenantId::local(), actor: Actor::local() },
-        scopes: Scope::ALL.into(),
-        owner: true,
-    }
+    Identity { caller: Caller::local(), scopes: Scope::ALL.into(), owner: true }
 }
 
 /// Keys have 192 random bits: a plain hash is enough, and looking one up by it tells nothing.
@@ -362,7 +358,7 @@ mod tests {
         let auth = auth(Some("boot"), false);
         let owner = auth.caller(Some("boot"), Scope::Operate).await.expect("the configured key");
         let (key, text) = auth.create(&owner, Actor::local(), &[Scope::Work]).await.expect("a key");
-        let stranger = Caller { tenant: TenantId::parse("other").expect("a tenant"), actor: Actor::local() };
+        let stranger = Caller { tenant: TenantId::parse("other").expect("a tenant"), ..Caller::local() };
         assert_eq!(auth.revoke(&stranger, &key.id).await, Ok(false));
         assert!(auth.caller(Some(&text), Scope::Work).await.is_ok());
         assert_eq!(auth.revoke(&owner, &key.id).await, Ok(true));

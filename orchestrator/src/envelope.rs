@@ -24,7 +24,7 @@ impl Inner {
         let tenant = run.thread.tenant.clone();
         let queue = self.lane_of(&group.queue, &tenant, &task.job);
         let permit = self.keys.permit(&task.job, digest, group.class, &tenant);
-        let mut envelope = Envelope {
+        let envelope = Envelope {
             v: 1,
             cluster: self.cluster.clone(),
             job: task.job.clone(),
@@ -35,17 +35,14 @@ impl Inner {
             effect: group.effect,
             dispatch_seq: task.seq,
             tenant,
-            traceparent: traceparent.map(str::to_owned),
+            traceparent: None,
             permit: Some(permit),
             published_at: self.clock.now(),
             queue: Some(queue.clone()),
         };
-        let mut body = serde_json::to_vec(&envelope).ok()?;
-        if body.len() > ENVELOPE_BYTES_MAX {
-            envelope.traceparent = None;
-            body = serde_json::to_vec(&envelope).ok()?;
-        }
+        let body = serde_json::to_vec(&envelope).ok()?;
         let fits = body.len() <= ENVELOPE_BYTES_MAX;
-        fits.then(|| Message { queue, id: task.job.text(), body })
+        let (id, traceparent) = (task.job.text(), traceparent.map(str::to_owned));
+        fits.then_some(Message { queue, id, body, traceparent })
     }
 }

@@ -43,6 +43,7 @@ mod since;
 mod sweeper;
 #[cfg(test)]
 mod testing;
+mod traces;
 mod values;
 mod watchers;
 mod why;

@@ -10,13 +10,15 @@ use baton_common::commit::NewGroup;
 use baton_common::ids::DispatchSeq;
 use baton_common::records::{GroupInfo, RunInfo, TaskKind};
 use baton_common::transition::Publishable;
-use baton_common::{Digest, GroupId, JobId, RunId};
-use baton_telemetry::{SpanExt as _, metrics, names};
+use baton_common::{Digest, GroupId, JobId, RunId, TraceContext};
+use baton_telemetry::trace::{Kind, Span};
+use baton_telemetry::{metrics, names};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::fail::{self, Passed};
 use crate::orchestrator::Inner;
+use crate::traces;
 
 /// Messages handed to the broker at a time.
 const PUBLISH_MAX: usize = 250;
@@ -38,11 +40,19 @@ pub(crate) struct Batch {
     pub(crate) tasks: Vec<Publishable>,
     /// Since when they may go.
     pub(crate) since: Instant,
+    /// The span that their messages hang below.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Inner {
     /// What a commit makes publishable: the tasks within each new group's window.
-    pub(crate) fn batches_of(&self, run: &RunInfo, r#gen: baton_common::Gen, open: &[NewGroup]) -> Vec<Batch> {
+    pub(crate) fn batches_of(
+        &self,
+        run: &RunInfo,
+        r#gen: baton_common::Gen,
+        open: &[NewGroup],
+        trace: Option<TraceContext>,
+    ) -> Vec<Batch> {
         let jobs = open.iter().filter(|group| group.info.kind == TaskKind::Job);
         jobs.map(|group| {
             let digests = group.tasks.iter().map(|task| task.digest).collect();
@@ -57,7 +67,7 @@ impl Inner {
             let free = (0_u32..).zip(&group.tasks).filter(|(_, task)| task.needs.is_empty());
             let released = free.take(under_way as usize).map(|(index, _)| index);
             let tasks = released.map(|index| Publishable { job: job(index), seq: DispatchSeq(1) }).collect();
-            Batch { group: opened, tasks, since: Instant::now() }
+            Batch { group: opened, tasks, since: Instant::now(), trace }
         })
         .collect()
     }
@@ -68,8 +78,11 @@ impl Inner {
             return;
         }
         let inner = self.clone();
-        let span = tracing::info_span!(names::SPAN_PUBLISH, { names::RUN_ID } = %run.id);
-        span.set_parent_from(run.traceparent.as_deref());
+        let span = tracing::info_span!(
+            names::SPAN_SEND,
+            { names::RUN_ID } = %run.id,
+            { names::TRACE_ID } = traces::of_run(&run).map(TraceContext::trace_id)
+        );
         self.start(async move { inner.publish(&run, batches).await }.instrument(span));
     }
 
@@ -99,7 +112,8 @@ impl Inner {
         for ((run, group), tasks) in by_group {
             let Some(info) = self.run_info(run).await? else { continue };
             let Some(group) = self.opened_group(run, &group).await? else { continue };
-            self.publish(&info, vec![Batch { group, tasks, since }]).await;
+            let trace = traces::of_group(&group.info);
+            self.publish(&info, vec![Batch { group, tasks, since, trace }]).await;
         }
         Ok(())
     }
@@ -136,12 +150,15 @@ impl Inner {
             tracing::debug!(run = %run.id, "broker not ready, left to the sweeper");
             return;
         }
-        let span = tracing::Span::current();
-        let here = if span.is_disabled() { None } else { span.traceparent() };
-        let traceparent = here.or_else(|| run.traceparent.clone());
         let mut messages = Vec::new();
         let mut sent = Vec::new();
+        // They end with the last confirm.
+        let mut sending = Vec::new();
         for batch in batches {
+            let span = self.sending(&batch);
+            let context = span.context().or_else(|| traces::of_run(run));
+            let traceparent = context.map(|context| context.to_string());
+            sending.extend(context.map(|_| span));
             for task in batch.tasks {
                 let digest = batch.group.digests.get(task.job.index as usize).copied();
                 let message = digest
@@ -163,6 +180,20 @@ impl Inner {
             let later = sent.split_off(messages.len());
             self.publish_some(std::mem::replace(&mut messages, rest), std::mem::replace(&mut sent, later)).await;
         }
+    }
+
+    /// The publication of one group's tasks.
+    fn sending(&self, batch: &Batch) -> Span {
+        Span::child(names::SPAN_SEND, Kind::Producer, batch.trace).with(|span| {
+            let info = &batch.group.info;
+            span.name(format!("{} {}", names::SPAN_SEND, info.queue))
+                .set(names::MESSAGING_SYSTEM, self.broker.system())
+                .set(names::MESSAGING_DESTINATION, info.queue.clone())
+                .set(names::MESSAGING_OPERATION, names::SPAN_SEND)
+                .set(names::MESSAGING_OPERATION_TYPE, "send")
+                .set(names::MESSAGING_BATCH_COUNT, traces::signed(batch.tasks.len() as u64))
+                .set(names::NODE, info.id.node.to_string());
+        })
     }
 
     async fn publish_some(&self, messages: Vec<baton_broker::Message>, tasks: Vec<(Publishable, Instant)>) {

@@ -10,16 +10,15 @@ use std::thread;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{RetryPolicy, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor as _};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
-use tracing_subscriber::{Layer, Registry};
 
-use crate::{Error, filter, names};
+use crate::trace::Sink;
+use crate::{Error, names};
 
 /// The longest a shutdown takes, in milliseconds, whatever the collector does.
 pub const SHUTDOWN_MS_MAX: u64 = 2_500;
@@ -27,11 +26,13 @@ pub const SHUTDOWN_MS_MAX: u64 = 2_500;
 const EXPORT_LIMIT: Duration = Duration::from_secs(2);
 const FLUSH_LIMIT: Duration = Duration::from_millis(SHUTDOWN_MS_MAX - 100);
 const BATCH_DELAY: Duration = Duration::from_secs(1);
+/// Spans that wait to be sent; more are dropped.
+const WAITING_MAX: usize = 16_384;
 
 /// The running export of a process.
 #[derive(Debug)]
 pub(crate) struct Export {
-    provider: SdkTracerProvider,
+    batches: Batches,
     runtime: Option<Runtime>,
 }
 
@@ -56,22 +57,16 @@ impl Export {
         };
         let watched =
             Watched { sender: Arc::new(sender), runtime: runtime.handle().clone(), losing: AtomicBool::new(false) };
-        let batches = BatchSpanProcessor::builder(watched)
-            .with_batch_config(BatchConfigBuilder::default().with_scheduled_delay(BATCH_DELAY).build())
-            .build();
-        let provider =
-            SdkTracerProvider::builder().with_span_processor(batches).with_resource(resource(service)).build();
-        Ok(Self { provider, runtime: Some(runtime) })
+        let config =
+            BatchConfigBuilder::default().with_scheduled_delay(BATCH_DELAY).with_max_queue_size(WAITING_MAX).build();
+        let mut batches = BatchSpanProcessor::builder(watched).with_batch_config(config).build();
+        batches.set_resource(&resource(service));
+        Ok(Self { batches: Batches(Arc::new(batches)), runtime: Some(runtime) })
     }
 
-    /// The layer that turns spans of `tracing` into exported ones.
-    pub(crate) fn layer(&self) -> Box<dyn Layer<Registry> + Send + Sync> {
-        tracing_opentelemetry::layer()
-            .with_tracer(self.provider.tracer("baton"))
-            .with_location(false)
-            .with_threads(false)
-            .with_filter(filter::for_spans())
-            .boxed()
+    /// What takes spans to be sent.
+    pub(crate) fn sink(&self) -> Batches {
+        self.batches.clone()
     }
 
     /// Sends what is left and ends the sender, off the runtime's threads.
@@ -89,10 +84,20 @@ impl Export {
 impl Drop for Export {
     fn drop(&mut self) {
         // Spans that cannot be sent in time are lost, which `Watched` has reported.
-        let _ = self.provider.shutdown_with_timeout(FLUSH_LIMIT);
+        let _ = self.batches.0.shutdown_with_timeout(FLUSH_LIMIT);
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// The way of spans into the batches.
+#[derive(Debug, Clone)]
+pub(crate) struct Batches(Arc<BatchSpanProcessor>);
+
+impl Sink for Batches {
+    fn take(&self, span: SpanData) {
+        self.0.on_end(span);
     }
 }
 
@@ -100,6 +105,7 @@ fn resource(service: &str) -> Resource {
     Resource::builder()
         .with_service_name(service.to_owned())
         .with_attribute(KeyValue::new(names::SERVICE_VERSION, env!("CARGO_PKG_VERSION")))
+        .with_attribute(KeyValue::new(names::PROCESS_PID, i64::from(std::process::id())))
         .build()
 }
 
@@ -145,21 +151,39 @@ impl<E: SpanExporter + 'static> SpanExporter for Watched<E> {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::time::Instant;
+    use std::time::{Instant, SystemTime};
 
-    use tracing_subscriber::prelude::*;
+    use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
 
     use super::*;
+
+    fn span() -> SpanData {
+        let ids = (TraceId::from(1), SpanId::from(1));
+        SpanData {
+            span_context: SpanContext::new(ids.0, ids.1, TraceFlags::SAMPLED, false, TraceState::NONE),
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: "job".into(),
+            start_time: SystemTime::now(),
+            end_time: SystemTime::now(),
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: opentelemetry::InstrumentationScope::default(),
+        }
+    }
 
     /// Makes many spans for a collector at `endpoint`, then shuts down; says how long each took.
     async fn times_with(endpoint: &str) -> (Duration, Duration) {
         let export = Export::start("test", endpoint).expect("started");
-        let begin = Instant::now();
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(export.layer()), || {
-            for _ in 0..10_000 {
-                drop(tracing::info_span!(target: "test", "job").entered());
-            }
-        });
+        let (begin, sink) = (Instant::now(), export.sink());
+        for _ in 0..100_000 {
+            sink.take(span());
+        }
         let made = begin.elapsed();
         let begin = Instant::now();
         export.shutdown().await;
@@ -187,9 +211,7 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
         let export =
             Export::start("test", &format!("http://{}", silent.local_addr().expect("an address"))).expect("started");
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(export.layer()), || {
-            drop(tracing::info_span!(target: "test", "job").entered());
-        });
+        export.sink().take(span());
         let begin = Instant::now();
         drop(export);
         assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());

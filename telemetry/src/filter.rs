@@ -1,4 +1,4 @@
-//! Which log lines and spans are let through.
+//! Which log lines are let through.
 
 use tracing_subscriber::EnvFilter;
 
@@ -22,9 +22,6 @@ const QUIET: [&str; 12] = [
     "opentelemetry=warn",
 ];
 
-/// What the export of spans itself does must never become a span, or each export feeds the next.
-const NO_SPANS: &str = "info,h2=off,hyper=off,tonic=off,tower=off,rustls=off,opentelemetry=off,baton_telemetry=off";
-
 /// The filter of log lines.
 ///
 /// # Errors
@@ -34,11 +31,6 @@ pub(crate) fn for_logs(directives: &str) -> Result<EnvFilter, Error> {
     EnvFilter::try_new(directives).map_err(|source| Error::Filter { text: directives.to_owned(), source })?;
     let all = format!("{},{directives}", QUIET.join(","));
     EnvFilter::try_new(all).map_err(|source| Error::Filter { text: directives.to_owned(), source })
-}
-
-/// The filter of exported spans; it does not follow the log level.
-pub(crate) fn for_spans() -> EnvFilter {
-    EnvFilter::new(NO_SPANS)
 }
 
 #[cfg(test)]

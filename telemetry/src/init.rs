@@ -1,10 +1,11 @@
 //! Setting logs, spans and the panic hook up for a whole process, and taking them down.
 
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::prelude::*;
-use tracing_subscriber::{Layer, Registry, filter::ParseError};
 
 use crate::export::Export;
+use crate::trace::{self, Tracer};
 use crate::{Options, filter, logs, panics};
 
 /// Why telemetry could not be set up.
@@ -51,7 +52,16 @@ impl Guard {
     /// the collector does. Dropping the guard does the same on the current thread.
     pub async fn shutdown(mut self) {
         if let Some(export) = self.export.take() {
+            trace::close();
             export.shutdown().await;
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.export.is_some() {
+            trace::close();
         }
     }
 }
@@ -65,12 +75,12 @@ pub fn init(options: &Options) -> Result<Guard, Error> {
     let log_filter = filter::for_logs(&options.filter)?;
     let export =
         options.otlp_endpoint.as_ref().map(|endpoint| Export::start(&options.service, endpoint)).transpose()?;
-    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
-        vec![logs::layer(options.json, log_filter, BoxMakeWriter::new(std::io::stderr))];
-    layers.extend(export.as_ref().map(Export::layer));
-    let installed = tracing_subscriber::registry().with(layers).try_init().is_ok();
+    let lines = logs::layer(options.json, log_filter, BoxMakeWriter::new(std::io::stderr));
+    let installed = tracing_subscriber::registry().with(lines).try_init().is_ok();
     if installed {
         panics::install(options.json);
     }
-    Ok(Guard { export: export.filter(|_| installed), installed })
+    let ratio = options.trace_ratio;
+    let export = export.filter(|export| installed && trace::install(Tracer::new(export.sink(), ratio)));
+    Ok(Guard { export, installed })
 }

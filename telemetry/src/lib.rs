@@ -19,10 +19,9 @@ mod options;
 mod panics;
 pub mod settings;
 mod signals;
-mod traceparent;
+pub mod trace;
 
 pub use export::SHUTDOWN_MS_MAX;
 pub use init::{Error, Guard, init};
-pub use options::{ENDPOINT_VARIABLE, FILTER_VARIABLE, Options};
+pub use options::{ENDPOINT_VARIABLE, FILTER_VARIABLE, Options, RATIO_VARIABLE, trace_ratio};
 pub use signals::cancel_at_signal;
-pub use traceparent::{SpanExt, current_traceparent};

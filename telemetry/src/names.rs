@@ -2,56 +2,75 @@
 //!
 //! They follow the OpenTelemetry conventions for messaging, RPC and generative AI where
 //! those have a word; `baton.*` is our own. Ids belong into attributes, never into names.
-//! Keys are written in spans as `{ names::RUN_ID } = %run` or recorded later by the same key.
+//! `docs/operations/traces.md` is made from this list.
 
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        $($(#[$doc])* pub const $name: &str = $text;)*
+    ($list:ident: $($(#[doc = $doc:literal])* $name:ident = $text:literal;)*) => {
+        $($(#[doc = $doc])* pub const $name: &str = $text;)*
 
         #[cfg(test)]
-        const ALL: &[&str] = &[$($text),*];
+        const $list: &[(&str, &str)] = &[$(($text, concat!($($doc),*))),*];
     };
 }
 
-names! {
-    /// Span: an orchestrator advances a run by one superstep.
-    SPAN_ADVANCE = "advance";
-    /// Span: a graph runs from a start or a resume to an interrupt or the end.
+names! { SPANS:
+    /// A run is accepted. SERVER, child of the caller's span where the call names one.
+    SPAN_SUBMIT = "submit";
+    /// A question is answered. SERVER, child of the caller's span where the call names one.
+    SPAN_ANSWER = "answer";
+    /// A thread is told something that a wait takes. SERVER, child of the caller's span where the call names one.
+    SPAN_SIGNAL = "signal";
+    /// `invoke_workflow GRAPH`: a segment begins, which is what a run does from a wake to a park. INTERNAL, child of the submit for the first one, the root of a new trace for any other.
     SPAN_WORKFLOW = "invoke_workflow";
-    /// Span: a job is published to its queue.
-    SPAN_PUBLISH = "publish";
-    /// Span: a worker takes a delivery from claim to resume.
-    SPAN_PROCESS = "process";
-    /// Span: a worker claims jobs.
-    SPAN_CLAIM = "claim";
-    /// Span: a worker hands results back.
-    SPAN_RESUME = "resume";
-    /// Span: a tool runs.
-    SPAN_TOOL = "execute_tool";
-    /// Span: a model is called.
-    SPAN_CHAT = "chat";
-    /// Span: one atomic write of the store.
+    /// A run advances by one superstep: read, compute, commit. INTERNAL, child of its segment.
+    SPAN_SUPERSTEP = "superstep";
+    /// What a superstep decided is written, at once. CLIENT, child of the superstep.
     SPAN_COMMIT = "commit";
-    /// Span: the sweeper looks for what was left behind.
+    /// The sweeper does what was left behind, or what its time has come for. INTERNAL, child of the superstep that opened what it is about.
     SPAN_SWEEP = "sweep";
-    /// Span: an inbound call of the API.
-    SPAN_RPC = "rpc";
+    /// `send QUEUE`: jobs are published, up to the broker's confirm. PRODUCER, child of the superstep, or of the sweep.
+    SPAN_SEND = "send";
+    /// `wait QUEUE`: a message was in its queue, from its publication to its arrival at a worker. CONSUMER, child of the send.
+    SPAN_WAIT = "wait";
+    /// A worker claims a job. CLIENT, child of the wait.
+    SPAN_CLAIM = "claim";
+    /// The control plane decides on a claim. SERVER, child of the claim.
+    SPAN_GRANT = "baton.v1.ControlPlane/Claim";
+    /// `execute_tool TOOL`: one attempt. INTERNAL, child of the granted claim.
+    SPAN_TOOL = "execute_tool";
+    /// `chat MODEL`: a model is asked over a route. CLIENT, child of the attempt.
+    SPAN_CHAT = "chat";
+    /// A worker hands an outcome back, until it is taken or lies in the spool. CLIENT, child of the attempt.
+    SPAN_RESUME = "resume";
+    /// The control plane records an outcome. SERVER, child of the resume.
+    SPAN_RECORD = "baton.v1.ControlPlane/Resume";
+}
 
-    /// The W3C header that carries trace context.
-    TRACEPARENT = "traceparent";
-    /// The name a span is exported under, where it is not its own.
-    OTEL_NAME = "otel.name";
-    /// The kind of an exported span: `client`, `server`, `producer`, `consumer`, `internal`.
-    OTEL_KIND = "otel.kind";
-    /// The status of an exported span: `ok` or `error`.
-    OTEL_STATUS_CODE = "otel.status_code";
+names! { LINKS:
+    /// From the first span of a segment to the superstep that parked the run before.
+    LINK_PREVIOUS = "previous_segment";
+    /// From the first span of a segment to the answer, signal or timer that woke the run; of a fork, to its origin.
+    LINK_WOKEN = "woken_by";
+    /// From a superstep to the outcome it folds.
+    LINK_CAUSED = "caused_by";
+    /// From a superstep to the one that opened what it folds, where the process that was told of the outcome is gone.
+    LINK_OPENED = "opened_by";
+}
+
+names! { ATTRIBUTES:
     /// What kind of error ended an operation: a code of ours, never a message.
     ERROR_TYPE = "error.type";
     /// The version of the program.
     SERVICE_VERSION = "service.version";
+    /// The process's id on its machine.
+    PROCESS_PID = "process.pid";
+    /// Of a link: why it is there.
+    LINK = "baton.link";
 
     /// The run.
     RUN_ID = "baton.run_id";
+    /// The trace, in log lines.
+    TRACE_ID = "trace_id";
     /// The thread the run is on.
     THREAD_ID = "baton.thread_id";
     /// The graph's name.
@@ -60,6 +79,10 @@ names! {
     NODE = "baton.node";
     /// The superstep's number within the run.
     SUPERSTEP = "baton.superstep";
+    /// What a superstep or a sweep is about: `started`, `closed`, `publish`, `lease`.
+    REASON = "baton.reason";
+    /// What became of an operation: `granted`, `busy`, `recorded`, `conflict`.
+    OUTCOME = "baton.outcome";
     /// The job.
     JOB_ID = "baton.job_id";
     /// The attempt at the job, from 1.
@@ -72,16 +95,20 @@ names! {
     TENANT = "baton.tenant";
     /// The worker process.
     WORKER = "baton.worker";
-    /// The partition of the store.
-    PARTITION = "baton.partition";
+    /// Groups that a commit opens.
+    COMMIT_GROUPS = "baton.commit.groups";
+    /// Checkpoints that a commit writes.
+    COMMIT_CHECKPOINTS = "baton.commit.checkpoints";
+    /// The route that a model is asked over.
+    ROUTE = "baton.route";
 
     /// The messaging system: `rabbitmq` or `memory`.
     MESSAGING_SYSTEM = "messaging.system";
-    /// The queue, or exchange and routing key.
+    /// The queue.
     MESSAGING_DESTINATION = "messaging.destination.name";
-    /// What is done with a message, in the system's words: `publish`, `ack`.
+    /// What is done with a message, in our words: `send`, `wait`.
     MESSAGING_OPERATION = "messaging.operation.name";
-    /// What is done with a message, in common words: `send`, `receive`, `process`, `settle`.
+    /// What is done with a message, in common words: `send`, `receive`.
     MESSAGING_OPERATION_TYPE = "messaging.operation.type";
     /// The message's id, which is the job's.
     MESSAGING_MESSAGE_ID = "messaging.message.id";
@@ -92,8 +119,6 @@ names! {
     RPC_SYSTEM = "rpc.system.name";
     /// The full method: `package.Service/Method`.
     RPC_METHOD = "rpc.method";
-    /// The status of the answer, by name.
-    RPC_STATUS = "rpc.response.status_code";
 
     /// The operation: `chat`, `execute_tool`, `invoke_workflow`.
     GEN_AI_OPERATION = "gen_ai.operation.name";
@@ -115,8 +140,6 @@ names! {
     GEN_AI_OUTPUT_TOKENS = "gen_ai.usage.output_tokens";
     /// The tool.
     GEN_AI_TOOL = "gen_ai.tool.name";
-    /// The model's id of its tool call.
-    GEN_AI_TOOL_CALL = "gen_ai.tool.call.id";
 }
 
 #[cfg(test)]
@@ -127,18 +150,41 @@ mod tests {
 
     #[test]
     fn no_name_stands_for_two_things() {
-        let distinct: BTreeSet<_> = ALL.iter().collect();
-        assert_eq!(distinct.len(), ALL.len());
+        for list in [SPANS, LINKS, ATTRIBUTES] {
+            let distinct: BTreeSet<_> = list.iter().map(|(name, _)| name).collect();
+            assert_eq!(distinct.len(), list.len());
+        }
     }
 
+    /// `docs/operations/traces.md` holds the lists; `UPDATE_EXPECT=1` writes them anew.
     #[test]
-    fn names_serve_as_keys_of_spans() {
-        let span = tracing::info_span!(
-            SPAN_PROCESS,
-            { JOB_ID } = "j",
-            { ATTEMPT } = 1,
-            { ERROR_TYPE } = tracing::field::Empty
-        );
-        drop(span);
+    fn the_page_says_what_there_is() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations/traces.md");
+        let (begin, end) = ("<!-- names -->\n", "<!-- /names -->");
+        let page = std::fs::read_to_string(&path).unwrap();
+        let (head, rest) = page.split_once(begin).unwrap();
+        let (_, tail) = rest.split_once(end).unwrap();
+        let wanted = format!("{head}{begin}{}{end}{tail}", tables());
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&path, &wanted).unwrap();
+        } else {
+            assert!(page == wanted, "run this test with UPDATE_EXPECT=1 to write {}", path.display());
+        }
+    }
+
+    fn tables() -> String {
+        let mut text = String::new();
+        let lists = [
+            ("Spans", "span", SPANS),
+            ("Links, by their `baton.link`", "link", LINKS),
+            ("Attributes", "key", ATTRIBUTES),
+        ];
+        for (title, what, list) in lists {
+            text += &format!("\n### {title}\n\n| {what} | what it is |\n|---|---|\n");
+            for (name, about) in list {
+                text += &format!("| `{name}` |{about} |\n");
+            }
+        }
+        text + "\n"
     }
 }

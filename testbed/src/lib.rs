@@ -1,4 +1,4 @@
-//! Private Redis and RabbitMQ servers for tests, demos and benchmarks: on free ports, in
+//! Private Redis and RabbitMQ servers, and what is beside them, for tests, demos and benchmarks: on free ports, in
 //! folders of their own, gone when their handle is dropped or its process dies.
 //!
 //! Plain blocking calls without a runtime, so that any test can use them. What is tested
@@ -6,6 +6,7 @@
 
 mod authority;
 mod cluster;
+mod collector;
 mod group;
 mod port;
 mod proxy;
@@ -17,6 +18,7 @@ mod wait;
 
 pub use self::authority::{Authority, Validity};
 pub use self::cluster::RedisCluster;
+pub use self::collector::{CollectedLink, CollectedSpan, Collector};
 pub use self::port::free as free_port;
 pub use self::proxy::{Proxy, Way};
 pub use self::rabbit::{Rabbit, RabbitOptions};

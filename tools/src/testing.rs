@@ -42,6 +42,7 @@ pub fn call_with(blobs: Arc<dyn JobBlobs>) -> Call {
         deadline: Instant::now() + Duration::from_secs(60),
         cancel: CancellationToken::new(),
         blobs,
+        trace: None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use baton_common::ids::IdempotencyKey;
 use baton_common::tool::ToolSpec;
-use baton_common::{BlobRef, Failure, Fence, JobId, TenantId};
+use baton_common::{BlobRef, Failure, Fence, JobId, TenantId, TraceContext};
 use baton_control::Artifact;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
@@ -36,6 +36,8 @@ pub struct Call {
     pub cancel: CancellationToken,
     /// The job's way to the blob store.
     pub blobs: Arc<dyn JobBlobs>,
+    /// The attempt's span, for what the tool does in turn.
+    pub trace: Option<TraceContext>,
 }
 
 /// Content, piece by piece.

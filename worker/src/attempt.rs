@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_common::job::{Grant, Outcome};
-use baton_common::{ErrorClass, Failure, Payload};
+use baton_common::{ErrorClass, Failure, Payload, TraceContext};
 use baton_tools::{Call, CpuTool, JobBlobs as _, Tool};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -33,10 +33,11 @@ pub(crate) async fn run(
     grant: Grant,
     job: &HeldJob,
     slot: &Arc<OwnedSemaphorePermit>,
+    trace: Option<TraceContext>,
 ) -> Option<Outcome> {
     let timeout_ms = grant.timeout_ms.clamp(1, TIMEOUT_MS_MAX);
     let deadline = Instant::now() + Duration::from_millis(timeout_ms);
-    let mut work = start(shared.clone(), grant, job.clone(), deadline, slot.clone());
+    let mut work = start(shared.clone(), grant, job.clone(), (deadline, trace), slot.clone());
     let result = tokio::select! {
         biased;
         result = &mut work => Some(result),
@@ -79,7 +80,7 @@ fn start(
     shared: Arc<Shared>,
     grant: Grant,
     job: HeldJob,
-    deadline: Instant,
+    (deadline, trace): (Instant, Option<TraceContext>),
     slot: Arc<OwnedSemaphorePermit>,
 ) -> BoxFuture<'static, ToolResult> {
     let work = async move {
@@ -99,6 +100,7 @@ fn start(
             deadline: deadline.into_std(),
             cancel: job.cancel.clone(),
             blobs,
+            trace,
         };
         if fail::point("before_run").await == Passed::Error {
             return Err(Failure::transient("failpoint", "told to fail before the run"));

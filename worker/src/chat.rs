@@ -14,7 +14,8 @@ use baton_inference::{
     ChatReply, ChatRequest, Delta, DeltaSink, Message, OutputSchema, Part, Passage, Role, Routes, ToolChoice,
     ToolDefinition, schema,
 };
-use baton_telemetry::metrics;
+use baton_telemetry::trace::{Kind, Live, Span};
+use baton_telemetry::{metrics, names};
 use baton_tools::roots::Roots;
 use baton_tools::{Call, IoTool, JobBlobs};
 use serde::Deserialize;
@@ -95,8 +96,11 @@ impl IoTool for Chat {
             self.routes.chat(&route, &request, &sink, &call.cancel).await
         };
         let began = Instant::now();
+        let mut span = Span::child(names::SPAN_CHAT, Kind::Client, call.trace);
         let (reply, ()) = tokio::join!(biased; asking, show(pieces, call.blobs.clone()));
         let cost = reply.as_ref().ok().and_then(|reply| self.routes.cost(reply));
+        span.say(|span| trace(span, self.routes.known(&route), &reply));
+        drop(span);
         measure(self.routes.known(&route), call.tenant.as_str(), began, &reply, cost);
         Ok(result(reply?, cost))
     }
@@ -184,6 +188,28 @@ fn show_pictures(messages: &mut Vec<Message>, pictures: Vec<Part>) {
         Some(message) => message.content.extend(pictures),
         None => messages.push(Message { content: pictures, ..Message::user("") }),
     }
+}
+
+/// What a call's span says: which model, how much of it and why it ended; nothing of what was said.
+fn trace(span: &mut Live, route: &str, reply: &Result<ChatReply, Failure>) {
+    span.set(names::GEN_AI_OPERATION, names::SPAN_CHAT).set(names::ROUTE, route.to_owned());
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(failure) => {
+            span.fail(failure.code.to_string());
+            return;
+        }
+    };
+    let (provider, model) = reply.model.split_once('/').unwrap_or((&reply.model, &reply.model));
+    let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let finish = serde_json::to_value(reply.finish).unwrap_or_default();
+    span.name(format!("{} {model}", names::SPAN_CHAT))
+        .set(names::GEN_AI_PROVIDER, provider.to_owned())
+        .set(names::GEN_AI_REQUEST_MODEL, model.to_owned())
+        .set(names::GEN_AI_RESPONSE_MODEL, model.to_owned())
+        .set_all(names::GEN_AI_FINISH_REASONS, finish.as_str().map(str::to_owned))
+        .set(names::GEN_AI_INPUT_TOKENS, tokens(reply.usage.input_tokens))
+        .set(names::GEN_AI_OUTPUT_TOKENS, tokens(reply.usage.output_tokens));
 }
 
 /// Counts a call, its time, its tokens and what they cost.

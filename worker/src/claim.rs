@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use baton_common::job::{ClaimAnswer, DropReason};
+use baton_common::job::{ClaimAnswer, DropReason, Envelope};
 use baton_control::{ClaimCall, Error};
+use baton_telemetry::names;
+use baton_telemetry::trace::{Kind, Span};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -64,12 +66,13 @@ impl Claimer {
     /// the claim requests mean nothing any more.
     async fn claim(
         &self,
-        batch: Vec<Pending>,
+        mut batch: Vec<Pending>,
         shutdown: &CancellationToken,
     ) -> (Vec<Pending>, Option<Vec<ClaimAnswer>>) {
         let settings = &self.shared.settings;
         let mut backoff = Backoff::new(&self.shared.dice, settings.backoff_ms, settings.backoff_ms_max);
         let give_up = Instant::now() + Duration::from_millis(self.lease_ms);
+        batch.iter_mut().for_each(begin);
         while !shutdown.is_cancelled() && Instant::now() < give_up {
             match self.claim_once(calls(&batch)).await {
                 Ok(answers) => {
@@ -117,7 +120,8 @@ impl Claimer {
         jobs: &mut JoinSet<()>,
         shutdown: &CancellationToken,
     ) {
-        for (pending, answer) in batch.into_iter().zip(answers) {
+        for (mut pending, answer) in batch.into_iter().zip(answers) {
+            end(&mut pending, &answer);
             match answer {
                 ClaimAnswer::Granted(grant) => {
                     Status::add(&self.shared.status.granted);
@@ -153,9 +157,34 @@ impl Claimer {
     }
 }
 
+/// Each call says which span it goes on with: one request may hold claims of many runs.
 fn calls(batch: &[Pending]) -> Vec<ClaimCall> {
-    let call = |pending: &Pending| ClaimCall { envelope: pending.envelope.clone(), request: pending.request };
+    let call = |pending: &Pending| {
+        let traceparent = pending.claim.context().or(pending.trace).map(|context| context.to_string());
+        ClaimCall { envelope: Envelope { traceparent, ..pending.envelope.clone() }, request: pending.request }
+    };
     batch.iter().map(call).collect()
+}
+
+fn begin(pending: &mut Pending) {
+    let job = &pending.envelope.job;
+    pending.claim = Span::child(names::SPAN_CLAIM, Kind::Client, pending.trace).with(|span| {
+        span.set(names::JOB_ID, job.to_string()).set(names::RPC_METHOD, names::SPAN_GRANT);
+    });
+}
+
+fn end(pending: &mut Pending, answer: &ClaimAnswer) {
+    let mut span = std::mem::take(&mut pending.claim);
+    span.say(|span| {
+        match answer {
+            ClaimAnswer::Granted(grant) => span
+                .set(names::OUTCOME, "granted")
+                .set(names::ATTEMPT, i64::from(grant.attempt))
+                .set(names::FENCE, grant.fence.0.cast_signed()),
+            ClaimAnswer::Drop(reason) => span.set(names::OUTCOME, reason.name()),
+            ClaimAnswer::Later => span.set(names::OUTCOME, "later"),
+        };
+    });
 }
 
 async fn all_of(jobs: &mut JoinSet<()>) {

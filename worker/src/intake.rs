@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_broker::{Broker, Consumer, Delivery, Error};
+use baton_common::TraceContext;
 use baton_common::ids::ClaimRequest;
 use baton_common::job::{ENVELOPE_BYTES_MAX, Envelope};
+use baton_telemetry::names;
+use baton_telemetry::trace::{Kind, Span};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +30,10 @@ pub(crate) struct Pending {
     pub(crate) request: ClaimRequest,
     pub(crate) slot: OwnedSemaphorePermit,
     pub(crate) tries: u32,
+    /// The time it waited, which its claim hangs below.
+    pub(crate) trace: Option<TraceContext>,
+    /// The claim under way.
+    pub(crate) claim: Span,
 }
 
 /// The intake of one worker.
@@ -131,7 +138,9 @@ impl Intake {
         match self.read(delivery.body()) {
             Read::Ours(envelope) => {
                 let request = ClaimRequest(self.shared.dice.bits());
-                self.arrivals.hand_over(Pending { delivery, envelope, request, slot, tries: 0 });
+                let trace = waited(&*delivery, &envelope, self.broker.system());
+                let claim = Span::none();
+                self.arrivals.hand_over(Pending { delivery, envelope, request, slot, tries: 0, trace, claim });
                 Ok(())
             }
             Read::Garbage(why) => {
@@ -178,6 +187,25 @@ impl Intake {
             _ => Read::NoSuchTool(envelope),
         }
     }
+}
+
+/// The time that a message waited: from its publication, as far as that is known, until now.
+fn waited(delivery: &dyn Delivery, envelope: &Envelope, system: &'static str) -> Option<TraceContext> {
+    // Publishers of an earlier version say it in the body.
+    let sent = TraceContext::read(delivery.traceparent().or(envelope.traceparent.as_deref()));
+    let span = Span::child(names::SPAN_WAIT, Kind::Consumer, sent).with(|span| {
+        span.name(format!("{} {}", names::SPAN_WAIT, delivery.queue()))
+            .set(names::MESSAGING_SYSTEM, system)
+            .set(names::MESSAGING_DESTINATION, delivery.queue().to_owned())
+            .set(names::MESSAGING_OPERATION, names::SPAN_WAIT)
+            .set(names::MESSAGING_OPERATION_TYPE, "receive")
+            .set(names::MESSAGING_MESSAGE_ID, envelope.job.to_string())
+            .set(names::RUN_ID, envelope.job.run.to_string());
+        if let Some(published) = envelope.published_at {
+            span.since(published);
+        }
+    });
+    span.context().or(sent)
 }
 
 /// An answer that does not reach the broker comes back as another delivery.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use baton_broker::Delivery;
+use baton_common::TraceContext;
 use baton_common::job::{Grant, Outcome};
 use baton_control::Resume;
-use baton_telemetry::{SpanExt as _, metrics, names};
+use baton_telemetry::trace::{Kind, Span};
+use baton_telemetry::{metrics, names};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -20,16 +22,18 @@ use crate::worker::Shared;
 /// Runs a granted job to the end of its hand-over, or to the spool.
 pub(crate) async fn run(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery>, slot: OwnedSemaphorePermit) {
     let span = tracing::info_span!(
-        names::SPAN_PROCESS,
+        "job",
         { names::JOB_ID } = %grant.job,
         { names::RUN_ID } = %grant.job.run,
+        { names::NODE } = %grant.job.group.node,
         { names::FENCE } = grant.fence.0,
         { names::ATTEMPT } = grant.attempt,
         { names::GEN_AI_TOOL } = grant.tool,
-        { names::QUEUE_CLASS } = shared.settings.class.name(),
-        { names::ERROR_TYPE } = tracing::field::Empty
+        { names::TRACE_ID } = tracing::field::Empty
     );
-    span.set_parent_from(grant.traceparent.as_deref());
+    if let Some(context) = TraceContext::read(grant.traceparent.as_deref()) {
+        span.record(names::TRACE_ID, context.trace_id());
+    }
     hand_over(shared, grant, delivery, Arc::new(slot)).instrument(span).await;
 }
 
@@ -46,7 +50,17 @@ async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery
     let running = Running::new(&shared.status);
     let digest = grant.digest;
     let began = Instant::now();
-    let outcome = attempt::run(&shared, grant, &job, &slot).await;
+    let mut span = attempt_span(&shared, &grant);
+    let trace = span.context();
+    let outcome = attempt::run(&shared, grant, &job, &slot, trace).await;
+    span.say(|span| {
+        match &outcome {
+            Some(Outcome::Ok(_)) => span,
+            Some(Outcome::Error(failure)) => span.fail(failure.code.to_string()),
+            None => span.fail("abandoned"),
+        };
+    });
+    drop(span);
     drop(running);
     measure(&shared, began, outcome.as_ref());
     let Some(outcome) = outcome else {
@@ -56,12 +70,26 @@ async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery
         shared.held.remove(&job.hold);
         return;
     };
-    if let Outcome::Error(failure) = &outcome {
-        tracing::Span::current().record(names::ERROR_TYPE, failure.code.as_str());
-    }
-    let resume = Resume { hold: job.hold, digest, outcome };
+    let resume = Resume { hold: job.hold, digest, outcome, trace };
     resume::deliver(&shared, resume).await;
     drop(slot);
+}
+
+/// One attempt, below its claim.
+fn attempt_span(shared: &Shared, grant: &Grant) -> Span {
+    let claim = TraceContext::read(grant.traceparent.as_deref());
+    Span::child(names::SPAN_TOOL, Kind::Internal, claim).with(|span| {
+        span.name(format!("{} {}", names::SPAN_TOOL, grant.tool))
+            .set(names::GEN_AI_OPERATION, names::SPAN_TOOL)
+            .set(names::GEN_AI_TOOL, grant.tool.clone())
+            .set(names::RUN_ID, grant.job.run.to_string())
+            .set(names::JOB_ID, grant.job.to_string())
+            .set(names::NODE, grant.job.group.node.to_string())
+            .set(names::ATTEMPT, i64::from(grant.attempt))
+            .set(names::QUEUE_CLASS, shared.settings.class.name())
+            .set(names::TENANT, grant.tenant.to_string())
+            .set(names::WORKER, shared.id.to_string());
+    })
 }
 
 /// Counts an attempt. One that nothing is told of was abandoned: its lease was lost, or the

@@ -109,6 +109,7 @@ pub(crate) struct Config {
     pub(crate) metrics: Option<(SocketAddr, bool)>,
     /// The log filter.
     pub(crate) log: Option<String>,
+    pub(crate) trace_ratio: Option<f64>,
     /// The file's tables, with the file roots that were said elsewhere in place of its own.
     pub(crate) file: FileConfig,
     /// Which tools there are beyond those of the file.
@@ -143,6 +144,7 @@ impl Options {
             data_dir: self.folder(sources),
             metrics: self.metrics(sources)?,
             log: sources.get("BATON_LOG"),
+            trace_ratio: baton_telemetry::trace_ratio(sources)?,
             file,
             switches: ToolSwitches {
                 file_roots: Vec::new(),

@@ -98,6 +98,7 @@ fn serve(config: Config, own: Vec<Tool>) -> anyhow::Result<()> {
         if let Some(filter) = &config.log {
             options.filter.clone_from(filter);
         }
+        options.trace_ratio = config.trace_ratio.unwrap_or(options.trace_ratio);
         let telemetry = baton_telemetry::init(&options)?;
         let outcome = work(config, own).await;
         telemetry.shutdown().await;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use baton_common::Digest;
 use baton_common::job::ResumeAnswer;
 use baton_control::{Error, Hold, Resume};
+use baton_telemetry::names;
+use baton_telemetry::trace::{Kind, Span};
 
 use crate::backoff::Backoff;
 use crate::fail::{self, Passed};
@@ -16,8 +18,12 @@ use crate::worker::Shared;
 
 /// Offers an outcome; returns once it is final or lies in the spool. A spool that is full
 /// or broken keeps the job, and with it its slot, here.
-pub(crate) async fn deliver(shared: &Arc<Shared>, resume: Resume) {
+pub(crate) async fn deliver(shared: &Arc<Shared>, mut resume: Resume) {
     let settings = &shared.settings;
+    let mut span = Span::child(names::SPAN_RESUME, Kind::Client, resume.trace).with(|span| {
+        span.set(names::RPC_METHOD, names::SPAN_RECORD).set(names::JOB_ID, resume.hold.job.to_string());
+    });
+    resume.trace = span.context().or(resume.trace);
     let mut backoff = Backoff::new(&shared.dice, settings.backoff_ms, settings.backoff_ms_max);
     let mut tries = 0;
     loop {
@@ -29,6 +35,9 @@ pub(crate) async fn deliver(shared: &Arc<Shared>, resume: Resume) {
         if tries >= settings.resume_tries {
             match shared.spool.put(&resume).await {
                 Ok(()) => {
+                    span.say(|span| {
+                        span.set(names::OUTCOME, "spooled");
+                    });
                     Status::add(&shared.status.spooled);
                     shared.spooled.notify_one();
                     return;
@@ -129,7 +138,7 @@ async fn offer(shared: &Shared, resume: &Resume) -> Result<(), Error> {
 
 async fn offer_once(shared: &Shared, resume: &Resume) -> Result<ResumeAnswer, Error> {
     let outcome = outcome::travelling(shared, &resume.hold, &resume.outcome).await?;
-    let resume = Resume { outcome, hold: resume.hold.clone(), digest: resume.digest };
+    let resume = Resume { outcome, hold: resume.hold.clone(), digest: resume.digest, trace: resume.trace };
     let limit = Duration::from_millis(shared.settings.call_timeout_ms);
     let late = |_| Error::Unavailable("no answer to a resume".to_owned());
     tokio::time::timeout(limit, shared.control.resume(resume)).await.map_err(late)?

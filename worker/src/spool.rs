@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use baton_common::job::Outcome;
-use baton_common::{Digest, Fence, Hasher, JobId};
+use baton_common::{Digest, Fence, Hasher, JobId, TraceContext};
 use baton_control::{Hold, Resume};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -55,18 +55,22 @@ struct Entry {
     token: String,
     digest: Digest,
     outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
 }
 
 impl Entry {
     fn encode(resume: &Resume) -> Result<Vec<u8>, Error> {
         let Hold { job, fence, token } = resume.hold.clone();
-        let entry = Self { v: 1, job, fence, token, digest: resume.digest, outcome: resume.outcome.clone() };
+        let (outcome, traceparent) = (resume.outcome.clone(), resume.trace.map(|trace| trace.to_string()));
+        let entry = Self { v: 1, job, fence, token, digest: resume.digest, outcome, traceparent };
         serde_json::to_vec(&entry).map_err(|error| Error::Disk(error.into()))
     }
 
     fn decode(bytes: &[u8]) -> Option<Resume> {
-        let Self { v, job, fence, token, digest, outcome } = serde_json::from_slice(bytes).ok()?;
-        (v == 1).then_some(Resume { hold: Hold { job, fence, token }, digest, outcome })
+        let Self { v, job, fence, token, digest, outcome, traceparent } = serde_json::from_slice(bytes).ok()?;
+        let trace = TraceContext::read(traceparent.as_deref());
+        (v == 1).then_some(Resume { hold: Hold { job, fence, token }, digest, outcome, trace })
     }
 }
 
@@ -232,7 +236,7 @@ mod tests {
         let _: RunId = job.run;
         let hold = Hold { job, fence: Fence(2), token: "t".to_owned() };
         let outcome = Outcome::value(serde_json::json!({ "n": [1, "two"] }));
-        Entry::encode(&Resume { hold, digest: Digest::of("x"), outcome }).unwrap()
+        Entry::encode(&Resume { hold, digest: Digest::of("x"), outcome, trace: None }).unwrap()
     }
 
     proptest! {

@@ -71,7 +71,7 @@ impl Fake {
     }
 }
 
-fn grant(job: &JobId, row: &Row) -> ClaimAnswer {
+fn grant(job: &JobId, row: &Row, traceparent: Option<String>) -> ClaimAnswer {
     ClaimAnswer::Granted(Box::new(Grant {
         job: job.clone(),
         digest: Digest::default(),
@@ -83,9 +83,14 @@ fn grant(job: &JobId, row: &Row) -> ClaimAnswer {
         timeout_ms: row.timeout_ms,
         lease_ms: LEASE_MS,
         tenant: TenantId::local(),
-        traceparent: None,
+        traceparent,
         token: format!("token-{}", row.fence),
     }))
+}
+
+/// A job with these arguments.
+pub(crate) fn row(args: Value) -> Row {
+    Row { args, timeout_ms: 3_600_000, ..Row::default() }
 }
 
 /// The node of a job of these tests is its tool's name with `_` for the dot.
@@ -132,7 +137,7 @@ impl ControlPlane for Fake {
                     row.request = Some(call.request);
                     row.renewed = Some(Instant::now());
                 }
-                grant(job, row)
+                grant(job, row, call.envelope.traceparent.clone())
             });
             let fence = book.jobs[job].fence;
             book.log.push(format!("claim {job} {fence} {:?}", call.request));
@@ -304,7 +309,7 @@ impl Bench {
     }
 
     pub(crate) async fn publish_bytes(&self, body: Vec<u8>) {
-        self.broker.publish(vec![Message { queue: self.queue(), id: "id".to_owned(), body }]).await;
+        self.broker.publish(vec![Message { queue: self.queue(), id: "id".to_owned(), body, traceparent: None }]).await;
     }
 
     pub(crate) async fn waiting(&self) -> u64 {

@@ -13,6 +13,7 @@ mod tally;
 mod test;
 mod tidy;
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -83,7 +84,11 @@ fn bench(root: &Path, mut arguments: Vec<String>) -> anyhow::Result<()> {
         let python = python::langgraph()?.display().to_string();
         arguments.splice(place..=place, ["--python".to_owned(), python]);
     }
-    process::run_bin(root, "bench", true, &arguments)
+    // The collector of spans is among the helpers of tests.
+    let helpers = arguments.first().is_some_and(|first| first == "cluster") && env::var_os(python::VARIABLE).is_none();
+    let helpers = if helpers { Some(python::environment()?) } else { None };
+    let told: Vec<(&str, &Path)> = helpers.iter().map(|place| (python::VARIABLE, place.as_path())).collect();
+    process::run_release(root, "bench", &arguments, &told)
 }
 
 /// The folder of the workspace.

@@ -35,10 +35,16 @@ pub(crate) fn run_bin(root: &Path, bin: &str, release: bool, arguments: &[String
         let beside = env::current_exe().context("the place of this program")?.with_file_name(bin);
         return run(Command::new(beside).current_dir(root).args(arguments));
     }
+    run_release(root, bin, arguments, &[])
+}
+
+/// The same as it ships, told further variables.
+pub(crate) fn run_release(root: &Path, bin: &str, arguments: &[String], told: &[(&str, &Path)]) -> anyhow::Result<()> {
     let packages = PROGRAMS.iter().flat_map(|package| ["--package", package]);
     run(cargo(root).args(["build", "--bins", "--release"]).args(packages))?;
     run(cargo(root)
         .args(["run", "--package", "baton-integration-tests", "--release", "--bin", bin])
         .arg("--")
-        .args(arguments))
+        .args(arguments)
+        .envs(told.iter().copied()))
 }

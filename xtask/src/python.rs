@@ -21,6 +21,7 @@ const PACKAGES: &[&str] = &[
     "moto[server]",                            // a server that speaks S3
     "helm-python-sdk==0.2.2",                  // Helm, for the chart
     "kubernetes-validate==1.37.0",             // and Kubernetes' own schemas
+    "rotel==0.0.1a15",                         // a collector of spans
 ];
 
 /// What `bench engine --with-langgraph` measures beside Baton, in an environment of its own.

@@ -103,6 +103,10 @@ impl Delivery for MemoryDelivery {
         &self.queue
     }
 
+    fn traceparent(&self) -> Option<&str> {
+        self.stored.message.traceparent.as_deref()
+    }
+
     fn redelivered(&self) -> bool {
         self.stored.returns > 0
     }

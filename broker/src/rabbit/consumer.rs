@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
+use lapin::types::AMQPValue;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::DropGuard;
 
 use super::inbox::{Found, Inbox, Standing};
-use crate::{Consumer, Delivery, Error};
+use crate::{Consumer, Delivery, Error, TRACEPARENT};
 
 /// How long a pause may take before the connection counts as broken.
 const PAUSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -113,6 +114,15 @@ impl Delivery for RabbitDelivery {
     /// Dead letters keep the routing key they came with, which is their queue's name.
     fn origin(&self) -> &str {
         self.delivery.routing_key.as_str()
+    }
+
+    fn traceparent(&self) -> Option<&str> {
+        let headers = self.delivery.properties.headers().as_ref()?;
+        match headers.inner().get(TRACEPARENT)? {
+            AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
+            AMQPValue::ShortString(text) => Some(text.as_str()),
+            _ => None,
+        }
     }
 
     fn redelivered(&self) -> bool {

@@ -129,6 +129,10 @@ impl Broker for Rabbit {
         Ok(Box::new(consumer))
     }
 
+    fn system(&self) -> &'static str {
+        "rabbitmq"
+    }
+
     async fn consume_dead(&self) -> Result<Box<dyn Consumer>, Error> {
         self.consume(&[DEAD_QUEUE.to_owned()], DEAD_PREFETCH).await
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,7 +18,7 @@ use tracing::warn;
 use super::link::{Link, Up};
 use super::options::RabbitOptions;
 use super::topology::{JOBS, Topology, fits};
-use crate::{Message, Published};
+use crate::{Message, Published, TRACEPARENT};
 
 /// Messages survive a restart of the broker.
 const PERSISTENT: u8 = 2;
@@ -215,7 +216,12 @@ impl Batch {
 
 async fn send(channel: &Channel, message: &Message) -> lapin::Result<PublisherConfirm> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let properties =
+    let mut properties =
         BasicProperties::default().with_delivery_mode(PERSISTENT).with_message_id(message.id.as_str().into());
+    if let Some(traceparent) = &message.traceparent {
+        let mut headers = FieldTable::default();
+        headers.insert(TRACEPARENT.into(), AMQPValue::LongString(traceparent.as_str().into()));
+        properties = properties.with_headers(headers);
+    }
     channel.basic_publish(JOBS.into(), message.queue.as_str().into(), options, &message.body, properties).await
 }

@@ -26,6 +26,7 @@ macro_rules! broker_suite {
     ($make:path) => {
         $crate::broker_suite!(@tests $make:
             a_routed_message_is_confirmed_and_arrives,
+            trace_context_travels_beside_the_body_and_comes_back_with_it,
             unroutable_messages_are_told_from_the_others,
             consuming_from_a_queue_makes_it_exist,
             depth_counts_what_waits_and_who_consumes,
@@ -59,7 +60,7 @@ macro_rules! broker_suite {
 pub fn numbered(queue: &str, count: usize) -> Vec<Message> {
     let message = |number: usize| {
         let text = number.to_string();
-        Message { queue: queue.to_owned(), id: format!("job-{text}"), body: text.into_bytes() }
+        Message { queue: queue.to_owned(), id: format!("job-{text}"), body: text.into_bytes(), traceparent: None }
     };
     (0..count).map(message).collect()
 }

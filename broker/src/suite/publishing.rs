@@ -7,12 +7,30 @@ use crate::{Error, Message, Published};
 pub async fn a_routed_message_is_confirmed_and_arrives(broker: &dyn Broker) {
     assert!(broker.ready());
     let body: Vec<u8> = (0..=255).cycle().take(2_048).collect();
-    let message = Message { queue: "io.normal".to_owned(), id: "job-1".to_owned(), body: body.clone() };
+    let message =
+        Message { queue: "io.normal".to_owned(), id: "job-1".to_owned(), body: body.clone(), traceparent: None };
     publish_all(broker, vec![message]).await;
     let mut consumer = consume(broker, "io.normal", 1).await;
     let delivery = next(&mut *consumer).await;
     assert_eq!((delivery.body(), delivery.queue(), delivery.redelivered()), (&body[..], "io.normal", false));
     ack(delivery).await;
+}
+
+/// A message says what it belongs to in a header, each time it is delivered; others say nothing.
+pub async fn trace_context_travels_beside_the_body_and_comes_back_with_it(broker: &dyn Broker) {
+    let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut messages = numbered("io.normal", 2);
+    messages[1].traceparent = Some(context.to_owned());
+    publish_all(broker, messages).await;
+    let mut consumer = consume(broker, "io.normal", 1).await;
+    let first = next(&mut *consumer).await;
+    assert_eq!((number(&*first), first.traceparent()), (0, None));
+    ack(first).await;
+    for _ in 0..2 {
+        let second = next(&mut *consumer).await;
+        assert_eq!((number(&*second), second.traceparent()), (1, Some(context)));
+        assert_eq!(second.give_back().await, Ok(()));
+    }
 }
 
 /// Answers come in the order of the messages, one for each, in batches of every size.

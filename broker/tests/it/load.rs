@@ -89,7 +89,7 @@ impl Load {
 fn batch(queue: &str, first: usize) -> Vec<Message> {
     let message = |number: usize| {
         let text = number.to_string();
-        Message { queue: queue.to_owned(), id: format!("job-{text}"), body: text.into_bytes() }
+        Message { queue: queue.to_owned(), id: format!("job-{text}"), body: text.into_bytes(), traceparent: None }
     };
     (first..first + BATCH).map(message).collect()
 }

@@ -78,6 +78,12 @@ pub struct GroupInfo {
     /// with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graph: Option<GraphHash>,
+    /// W3C trace context of the superstep that opened it, where spans of its run are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// The same of the first span of the segment: of what its run does from a wake to a park.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<String>,
 }
 
 /// Where a group stands.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use baton_common::ids::WorkerId;
 use baton_common::job::{ClaimAnswer, RenewAnswer, ResumeAnswer};
-use baton_common::{BlobRef, Digest};
+use baton_common::trace::TRACEPARENT;
+use baton_common::{BlobRef, Digest, TraceContext};
 use baton_proto::v1::control_plane_client::ControlPlaneClient;
 use baton_proto::{BLOB_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES, detail, v1};
 use bytes::{Bytes, BytesMut};
@@ -150,7 +151,13 @@ impl ControlPlane for GrpcControlPlane {
             digest: resume.digest.to_string(),
             outcome: Some(convert::outcome_to_wire(resume.outcome)),
         };
-        let answer = self.call(CALL, |mut to| call!(to.resume(request.clone()))).await?;
+        let trace = resume.trace;
+        let answer = self
+            .call(CALL, |mut to| {
+                let request = traced(Request::new(request.clone()), trace);
+                async move { to.resume(request).await.map(tonic::Response::into_inner) }
+            })
+            .await?;
         convert::resume_from_wire(answer.answer).map_err(misunderstood)
     }
 
@@ -240,6 +247,15 @@ impl ControlPlane for GrpcControlPlane {
     }
 }
 
+/// A call that goes on with that span.
+fn traced<T>(mut request: Request<T>, trace: Option<TraceContext>) -> Request<T> {
+    let text = trace.and_then(|trace| trace.to_string().parse().ok());
+    if let Some(text) = text {
+        request.metadata_mut().insert(TRACEPARENT, text);
+    }
+    request
+}
+
 fn parts(header: v1::BlobHeader, bytes: Bytes) -> impl Iterator<Item = v1::PutBlobRequest> + Send {
     use v1::put_blob_request::Part;
     let pieces = (0..bytes.len()).step_by(PIECE_BYTES).map(move |start| {
@@ -287,6 +303,17 @@ mod tests {
         for code in [Code::Unauthenticated, Code::PermissionDenied, Code::InvalidArgument, Code::NotFound] {
             assert!(matches!(error_of(&Status::new(code, "x")), Error::Refused(_)), "{code:?}");
         }
+    }
+
+    #[test]
+    fn what_a_worker_hands_back_says_which_span_it_goes_on_with() {
+        let trace = TraceContext { trace: 7, span: 9, sampled: true };
+        let said = |trace| {
+            let request = traced(Request::new(()), trace);
+            request.metadata().get(TRACEPARENT).map(|text| text.to_str().unwrap().to_owned())
+        };
+        assert_eq!(said(Some(trace)), Some(trace.to_string()));
+        assert_eq!(said(None), None);
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl<'c> StandIn<'c> {
             RenewAnswer::Held(_) if after_ms > timeout_ms => Outcome::Error(Failure::timeout(timeout_ms)),
             RenewAnswer::Held(_) => outcome.map_or_else(Outcome::Error, Outcome::value),
         };
-        self.orchestrator.resume(Resume { hold, digest, outcome }).await?;
+        self.orchestrator.resume(Resume { hold, digest, outcome, trace: None }).await?;
         Ok(())
     }
 

@@ -98,6 +98,8 @@ pub(super) fn group(
         base: opening.base,
         deadline: node.deadline_ms.map(|ms| opening.now.plus_ms(ms)),
         graph: None,
+        traceparent: None,
+        segment: None,
     };
     Ok(NewGroup { info, tasks })
 }

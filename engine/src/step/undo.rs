@@ -217,6 +217,8 @@ impl Compensation {
             base,
             deadline: None,
             graph: None,
+            traceparent: None,
+            segment: None,
         };
         Ok(NewGroup { info, tasks: vec![NewTask::new(digest, body(&input)?)] })
     }

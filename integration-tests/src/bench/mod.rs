@@ -20,7 +20,7 @@ mod tape;
 pub use bed::{Bed, Kind};
 pub use cluster::{
     ClusterPlan, ClusterReport, FLOOR_WORKER, FanOutFigures, Fsync, KindFigures, LatencyFigures, Lone, Section,
-    Setting, StepsFigures, SuspendedFigures, Versions, WarmFigures, floor_worker, measure_cluster,
+    Setting, StepsFigures, SuspendedFigures, TracingFigures, Versions, WarmFigures, floor_worker, measure_cluster,
 };
 pub use engine::{EngineFigures, EnginePlan, EngineReport, Nodes, Workload, measure_engine, print_engine};
 pub use fairness::{FairnessFigures, FairnessPlan, fairness_table, measure_fairness};

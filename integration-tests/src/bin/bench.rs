@@ -28,7 +28,7 @@ const ENGINE_USAGE: &str = "bench engine [--json] [--rounds N] [--seconds N] [--
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CLUSTER_USAGE: &str = "bench cluster [--json] [--quick] [--plots] [--only SECTION] [--seconds N] [--rounds N] \
-    [--runs N] [--setting everysec|always] [--suspended N], where SECTION is steps, latency, suspended, fan-out or warm";
+    [--runs N] [--setting everysec|always] [--suspended N], where SECTION is steps, latency, suspended, fan-out, warm or tracing";
 
 /// Where charts are written.
 const PLOTS: &str = "docs/benchmarks";

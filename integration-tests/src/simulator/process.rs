@@ -246,7 +246,10 @@ impl Cluster {
             }
             if self.chaos.strikes("garbage published", 60.0) {
                 let (queue, id) = ("io.normal".to_owned(), "garbage".to_owned());
-                let _ = self.broker.publish(vec![Message { queue, id, body: b"{\"v\":1".to_vec() }]).await;
+                let _ = self
+                    .broker
+                    .publish(vec![Message { queue, id, body: b"{\"v\":1".to_vec(), traceparent: None }])
+                    .await;
             }
             if self.chaos.strikes("queue purged", 60.0) {
                 self.broker.purge(["io.normal", "cpu.normal"][usize::try_from(self.chaos.below(2)).unwrap_or(0)]);

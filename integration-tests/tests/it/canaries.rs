@@ -6,7 +6,7 @@
 //! are kept, and only there.
 
 mod collector;
-mod outside;
+pub(crate) mod outside;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -20,4 +20,5 @@ mod rig;
 mod simulator;
 mod tap;
 mod tls;
+mod traces;
 mod weak_spots;

@@ -8,6 +8,7 @@ use baton_common::transition::{Answer, AnswerVerdict, Cancel, CancelAnswer};
 use baton_common::{Actor, Failure, RunId, canonical_json};
 use baton_engine::answer::check_answer;
 use baton_store::RunDetail;
+use baton_telemetry::names;
 use serde_json::Value;
 
 use super::runs::schema_of;
@@ -15,6 +16,7 @@ use super::{Answered, ApiError, Caller, CancelView, ErrorKind, Which, address};
 use crate::driver::Cue;
 use crate::fail::{self, Passed};
 use crate::orchestrator::Orchestrator;
+use crate::traces;
 
 /// The largest decision, in bytes of JSON.
 const DECISION_BYTES_MAX: usize = 256 * 1024;
@@ -37,6 +39,7 @@ impl Orchestrator {
         let family = inner.family(&root).await?;
         let (detail, interrupt) = address::find(&root, &family, &which)?;
         let run = detail.run.info.id;
+        let span = traces::call(names::SPAN_ANSWER, caller, &detail.run.info);
         let text = canonical_json(&decision);
         if text.len() > DECISION_BYTES_MAX {
             let cause = format!("the decision has {} bytes, more than {DECISION_BYTES_MAX}", text.len());
@@ -58,7 +61,7 @@ impl Orchestrator {
         match settled.answer {
             AnswerVerdict::Ok(tail) => {
                 tail.released.iter().for_each(|task| inner.forget_opened(&task.job));
-                inner.follow(run, tail);
+                inner.follow(run, tail, span.context());
                 Ok(Answered { interrupt: interrupt.id, existed: false })
             }
             AnswerVerdict::Already => Ok(Answered { interrupt: interrupt.id, existed: !settled.repeated }),

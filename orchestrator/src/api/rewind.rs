@@ -166,7 +166,7 @@ impl Orchestrator {
             RetryAnswer::Retried(tail) => {
                 inner.states.forget_run(run);
                 inner.inflight.ended(run);
-                inner.follow(run, tail);
+                inner.follow(run, tail, None);
                 inner.advance_soon(run, Cue::Look);
                 Ok(Retried { generation: seen.next(), existed: false })
             }

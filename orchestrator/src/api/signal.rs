@@ -14,11 +14,13 @@ use baton_common::{RunId, ThreadId, ThreadKey};
 use baton_engine::graph::{Wait, Work};
 use baton_engine::step::signal_matches;
 use baton_store::OpenWait;
+use baton_telemetry::names;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{ApiError, Caller, ErrorKind};
 use crate::orchestrator::{Inner, Orchestrator};
+use crate::traces;
 
 /// The largest signal, in bytes of JSON.
 const SIGNAL_BYTES_MAX: usize = 256 * 1024;
@@ -75,7 +77,7 @@ impl Orchestrator {
                 let mut taken = false;
                 for run in awaiting {
                     // What fails here is due in the index already.
-                    let delivered = inner.deliver_signals(run).await.unwrap_or_default();
+                    let delivered = inner.deliver_signals(run, Some(caller)).await.unwrap_or_default();
                     taken |= delivered.contains(&number);
                 }
                 Ok(Signalled { id, existed: false, taken })
@@ -93,7 +95,12 @@ impl Orchestrator {
 impl Inner {
     /// Hands the signals of a run's thread to the waits of the run that are for them, both
     /// in their order; the numbers of those that were taken.
-    pub(crate) async fn deliver_signals(self: &Arc<Self>, run: RunId) -> Result<Vec<u64>, ApiError> {
+    /// It is the `caller` who sent one, or the sweeper where there is none.
+    pub(crate) async fn deliver_signals(
+        self: &Arc<Self>,
+        run: RunId,
+        caller: Option<&Caller>,
+    ) -> Result<Vec<u64>, ApiError> {
         let Some(found) = self.store.run(run).await? else { return Ok(Vec::new()) };
         let thread = found.info.signals_to();
         // The count before the signals: what comes in between is looked at again.
@@ -110,7 +117,11 @@ impl Inner {
                 let deliver = Deliver { job: wait.job.clone(), number: signal.number, outcome };
                 if let DeliverAnswer::Taken(tail) = self.settle(|| self.deliver_op(deliver.clone())).await?.answer {
                     taken.push(signal.number);
-                    self.follow(run, tail);
+                    let span = match caller {
+                        Some(caller) => traces::call(names::SPAN_SIGNAL, caller, &found.info),
+                        None => traces::sweep(Some(&wait.group), "signal"),
+                    };
+                    self.follow(run, tail, span.context());
                     break;
                 }
             }

@@ -2,13 +2,14 @@
 //! transition makes it durable. By then it will run, whatever happens to this process.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use baton_common::ids::Version;
 use baton_common::records::{Run, RunInfo};
 use baton_common::tool::Priority;
 use baton_common::transition::{OnBusy, Submit, SubmitAnswer};
-use baton_common::{Failure, Hasher, RunId, ThreadId, ThreadKey, canonical_json};
-use baton_telemetry::metrics;
+use baton_common::{Failure, Hasher, RunId, ThreadId, ThreadKey, TraceContext, canonical_json};
+use baton_telemetry::{metrics, names};
 use uuid::Builder;
 
 use super::{ApiError, Caller, ErrorKind, GraphRef, GraphSource, SubmitRequest, Submitted};
@@ -18,6 +19,7 @@ use crate::graphs::{Compiled, inline_name};
 use crate::ops::Settled;
 use crate::orchestrator::{Inner, Orchestrator};
 use crate::remembered::Known;
+use crate::traces;
 
 /// Times a roll-back is tried while runs come and go on its thread.
 const ROLLBACKS_MAX: u32 = 5;
@@ -41,7 +43,7 @@ impl Orchestrator {
         request: SubmitRequest,
         on_busy: Option<OnBusy>,
     ) -> Result<Submitted, ApiError> {
-        let inner = &self.inner;
+        let (inner, began) = (&self.inner, SystemTime::now());
         let compiled = inner.graph_for(caller, &request.graph).await?;
         let input = compiled.graph.check_input(&request.input).map_err(|failure| refused_input(&compiled, failure))?;
         let input = canonical_json(&input);
@@ -49,7 +51,9 @@ impl Orchestrator {
             let cause = format!("the input has {} bytes, more than {INPUT_BYTES_MAX}", input.len());
             return Err(ApiError::invalid("input_too_large", cause, "pass large values as files"));
         }
-        let info = inner.run_info_of(caller, &request, &compiled, input).await?;
+        let mut info = inner.run_info_of(caller, &request, &compiled, input).await?;
+        let given = TraceContext::read(request.traceparent.as_deref()).or(caller.trace);
+        let mut span = traces::submit(&mut info, given, began);
         inner.admit(&info).await?;
         let lasting = request.thread.is_some() || compiled.keeps();
         let settled = inner.accept(&info, on_busy.unwrap_or(compiled.graph.on_busy), lasting).await?;
@@ -71,6 +75,10 @@ impl Orchestrator {
             inner.remembered.put_first(info.id, known);
             inner.states.put_info(&Arc::new(info.clone()));
         }
+        span.say(|span| {
+            span.set(names::OUTCOME, if existed { "existed" } else { "accepted" });
+        });
+        drop(span);
         if !queued {
             inner.advance_soon(info.id, Cue::Look);
         }
@@ -185,7 +193,7 @@ impl Inner {
             reader: self.settings.reader,
             deadline,
             priority: Priority::Normal,
-            traceparent: request.traceparent.clone(),
+            traceparent: None,
             input,
             parent: None,
             record: request.record,

@@ -10,7 +10,8 @@ use baton_common::commit::{NodeFailure, Question};
 use baton_common::records::{Event, RunStatus};
 use baton_common::tool::{QueueClass, ToolSpec};
 use baton_common::{
-    Actor, GraphHash, GroupId, InterruptId, JobId, RequestId, RunId, Seq, TenantId, ThreadId, Timestamp, WorkerId,
+    Actor, GraphHash, GroupId, InterruptId, JobId, RequestId, RunId, Seq, TenantId, ThreadId, Timestamp, TraceContext,
+    WorkerId,
 };
 use bytes::Bytes;
 use futures_util::Stream;
@@ -26,13 +27,15 @@ pub struct Caller {
     pub tenant: TenantId,
     /// Who stands in records and audit entries.
     pub actor: Actor,
+    /// The caller's own span, if the call names one.
+    pub trace: Option<TraceContext>,
 }
 
 impl Caller {
     /// The caller of a server without configured keys.
     #[must_use]
     pub fn local() -> Self {
-        Self { tenant: TenantId::local(), actor: Actor::local() }
+        Self { tenant: TenantId::local(), actor: Actor::local(), trace: None }
     }
 }
 

@@ -14,6 +14,7 @@ use super::{Begun, Trouble};
 use crate::fail::{self, Passed};
 use crate::orchestrator::Inner;
 use crate::remembered::Known;
+use crate::traces::Superstep;
 
 /// Times staged tasks are brought in again.
 const STAGINGS_MAX: u32 = 5;
@@ -27,7 +28,12 @@ pub(super) enum Committed {
 }
 
 impl Inner {
-    pub(super) async fn commit(self: &Arc<Self>, work: &Begun, step: Step) -> Result<Committed, Trouble> {
+    pub(super) async fn commit(
+        self: &Arc<Self>,
+        work: &Begun,
+        step: Step,
+        trace: &Superstep,
+    ) -> Result<Committed, Trouble> {
         let Step { state, mut effects } = step;
         effects.segments.extend(work.journal.clone());
         let tenant = &work.info.thread.tenant;
@@ -42,7 +48,9 @@ impl Inner {
             // Whoever makes their inputs may remember the run's first version.
             effects.open.iter_mut().for_each(|group| group.info.graph = Some(work.info.graph));
         }
-        let batches = self.batches_of(&work.info, work.record.r#gen, &effects.open);
+        trace.mark(&mut effects.open);
+        let mut writing = trace.commit(effects.open.len(), effects.checkpoints.len());
+        let batches = self.batches_of(&work.info, work.record.r#gen, &effects.open, trace.context());
         let (open, staged) = split_wide(effects.open);
         let commit = Commit {
             run,
@@ -59,7 +67,12 @@ impl Inner {
             undoing: effects.undoing,
             end: effects.end,
         };
-        let settled = self.write(run, op, commit, &staged).await?;
+        let settled = self.write(run, op, commit, &staged).await.inspect_err(|_| {
+            writing.say(|span| {
+                span.fail("store_unavailable");
+            });
+        })?;
+        drop(writing);
         match settled.answer {
             AdvanceAnswer::Advanced { again, next, children, parent, .. } => {
                 count_end(work, ended);
@@ -68,7 +81,7 @@ impl Inner {
                 self.advance_ready(next.into_iter().chain(children).collect());
                 if let Some(parent) = parent {
                     let (caller, tail) = *parent;
-                    self.follow(caller, tail);
+                    self.follow(caller, tail, trace.context());
                 }
                 Ok(Committed::Moved { again })
             }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use baton_common::commit::Segment;
 use baton_common::records::{self, RunInfo};
 use baton_common::transition::{Closed, Op, Tail};
-use baton_common::{GroupId, RunId, Timestamp};
+use baton_common::{GroupId, RunId, Timestamp, TraceContext};
 use baton_engine::state::RunState;
 use baton_engine::step::{Event, Step, step};
 use baton_telemetry::{metrics, names};
@@ -30,6 +30,7 @@ use crate::fail::{self, Passed};
 use crate::graphs::Compiled;
 use crate::load;
 use crate::orchestrator::Inner;
+use crate::traces::{self, Superstep};
 
 /// Times one advance is computed anew because the run had moved on.
 const CONFLICTS_MAX: u32 = 8;
@@ -40,7 +41,12 @@ pub(crate) enum Cue {
     /// It may have something to do.
     Look,
     /// These groups closed: nothing need be read.
-    Closed(Box<Closed>),
+    Closed {
+        /// What closed.
+        closed: Box<Closed>,
+        /// The span of what closed it.
+        cause: Option<TraceContext>,
+    },
     /// A sweeper took it, for that time since its last advance.
     Due(u32),
     /// Its cancel must end now, whatever is still claimed.
@@ -108,17 +114,24 @@ impl Inner {
         }
         let first = self.inflight.enter(run, cue)?;
         let inner = self.clone();
-        let span = tracing::info_span!(names::SPAN_ADVANCE, { names::RUN_ID } = %run);
+        let info = self.states.info(run);
+        let info = info.as_deref();
+        let span = tracing::info_span!(
+            names::SPAN_SUPERSTEP,
+            { names::RUN_ID } = %run,
+            { names::THREAD_ID } = info.map(|info| tracing::field::display(&info.thread.thread)),
+            { names::TRACE_ID } = info.and_then(traces::of_run).map(TraceContext::trace_id)
+        );
         Some(async move { inner.advance_all(run, first).await }.instrument(span))
     }
 
-    /// Does what follows the end of a task.
-    pub(crate) fn follow(self: &Arc<Self>, run: RunId, tail: Tail) {
+    /// Does what follows the end of a task; `cause` is the span it ended in.
+    pub(crate) fn follow(self: &Arc<Self>, run: RunId, tail: Tail, cause: Option<TraceContext>) {
         self.watchers.changed(run);
         self.publish_released(tail.released);
         self.advance_ready(tail.ready);
         if let Some(closed) = tail.closed {
-            if let Some(advancing) = self.advancing(run, Cue::Closed(closed)) {
+            if let Some(advancing) = self.advancing(run, Cue::Closed { closed, cause }) {
                 self.start(advancing);
             }
         } else if self.inflight.is_cancelling(run) {
@@ -165,16 +178,22 @@ impl Inner {
             return Err(Trouble::Run { code: "advance_unfinished", why: format!("{attempts} attempts") });
         }
         let by_force = matches!(cue, Cue::Due(_) | Cue::EndCancel);
+        let mut cause = if let Cue::Closed { cause, .. } = &cue { *cause } else { None };
         let again = || if by_force { Cue::EndCancel } else { Cue::Look };
         let mut cue = Some(cue);
         for _ in 0..CONFLICTS_MAX {
             loop {
                 let began = Instant::now();
                 let Some(work) = self.prepare(run, cue.take().unwrap_or_else(again)).await? else { return Ok(()) };
+                let trace = Superstep::begin(&work.info, &work.event, work.record.superstep, cause.take());
                 let (begun, computation) = work.begin();
                 let step = self.compute_step(&begun, computation).await?;
-                let committed = self.commit(&begun, step).await?;
+                let committed = self.commit(&begun, step, &trace).await?;
                 metrics::orchestrator().step.observe(metrics::seconds(began.elapsed()));
+                match &committed {
+                    Committed::Moved { .. } => trace.end("committed", true),
+                    Committed::Conflict => trace.end("conflict", false),
+                }
                 match committed {
                     Committed::Moved { again: true } => {}
                     Committed::Moved { again: false } => return Ok(()),

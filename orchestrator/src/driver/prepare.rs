@@ -18,6 +18,7 @@ use baton_store::Loaded;
 use super::{Cue, Trouble};
 use crate::graphs::Compiled;
 use crate::orchestrator::Inner;
+use crate::traces;
 
 /// One advance to compute.
 pub(crate) struct Work {
@@ -31,13 +32,7 @@ pub(crate) struct Work {
 impl Work {
     /// Names the kind of event in the operation's id.
     pub(super) fn reason(&self) -> &'static str {
-        match self.event {
-            Event::Started | Event::Begun(_) => "started",
-            Event::Closed(_) => "closed",
-            Event::Resumed(_) => "resumed",
-            Event::Cancelled(_) => "cancelled",
-            Event::DurationOver => "duration",
-        }
+        traces::reason(&self.event)
     }
 
     /// When the groups it folds closed, as they were read.
@@ -59,7 +54,7 @@ impl Inner {
     }
 
     async fn found(&self, run: RunId, cue: Cue) -> Result<Option<Work>, Trouble> {
-        if let Cue::Closed(closed) = &cue
+        if let Cue::Closed { closed, .. } = &cue
             && let Some(work) = self.work_in_memory(run, closed).await?
         {
             return Ok(Some(work));

@@ -52,7 +52,7 @@ pub(super) fn problem(problem: spec::Problem) -> v1::Problem {
     }
 }
 
-pub(super) fn submit(wire: v1::SubmitRequest, traceparent: Option<String>) -> Result<SubmitRequest, Malformed> {
+pub(super) fn submit(wire: v1::SubmitRequest) -> Result<SubmitRequest, Malformed> {
     let input = if wire.input_json.trim().is_empty() {
         Value::Object(serde_json::Map::new())
     } else {
@@ -68,7 +68,7 @@ pub(super) fn submit(wire: v1::SubmitRequest, traceparent: Option<String>) -> Re
         input,
         request_id: optional::<RequestId>("request_id", &wire.request_id)?,
         thread: optional::<ThreadId>("thread", &wire.thread)?,
-        traceparent: Some(wire.traceparent).filter(|text| !text.is_empty()).or(traceparent),
+        traceparent: Some(wire.traceparent).filter(|text| !text.is_empty()),
         record: wire.record,
     })
 }

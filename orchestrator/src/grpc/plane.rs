@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use baton_common::TraceContext;
 use baton_common::ids::WorkerId;
 use baton_control::grpc::convert::{self, Malformed};
 use baton_control::{Error, Upload};
@@ -49,8 +50,8 @@ impl ControlPlane for Services {
     }
 
     async fn resume(&self, request: Request<v1::ResumeRequest>) -> Result<Response<v1::ResumeResponse>, Status> {
-        self.caller(&request, Scope::Work).await?;
-        let resume = resume(request.into_inner()).map_err(status::of_malformed)?;
+        let caller = self.caller(&request, Scope::Work).await?;
+        let resume = resume(request.into_inner(), caller.trace).map_err(status::of_malformed)?;
         let answer = self.plane.resume(resume).await.map_err(status::of_control)?;
         Ok(Response::new(v1::ResumeResponse { answer: convert::resume_to_wire(answer) }))
     }
@@ -137,11 +138,12 @@ fn batch<W, T>(
     Ok((worker, items))
 }
 
-fn resume(wire: v1::ResumeRequest) -> Result<baton_control::Resume, Malformed> {
+fn resume(wire: v1::ResumeRequest, trace: Option<TraceContext>) -> Result<baton_control::Resume, Malformed> {
     Ok(baton_control::Resume {
         hold: convert::hold_from_wire(wire.hold)?,
         digest: digest(&wire.digest)?,
         outcome: convert::outcome_from_wire(wire.outcome)?,
+        trace,
     })
 }
 

@@ -21,8 +21,7 @@ impl Runs for Services {
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitResponse>, Status> {
         let caller = self.caller(&request, Scope::Submit).await?;
-        let traceparent = request.metadata().get("traceparent").and_then(|text| text.to_str().ok()).map(str::to_owned);
-        let submit = convert::submit(request.into_inner(), traceparent).map_err(status::of_malformed)?;
+        let submit = convert::submit(request.into_inner()).map_err(status::of_malformed)?;
         let submitted = self.orchestrator.submit(&caller, submit).await.map_err(status::of_api)?;
         Ok(Response::new(convert::submitted(submitted)))
     }

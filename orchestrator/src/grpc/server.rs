@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use baton_common::TraceContext;
+use baton_common::trace::TRACEPARENT;
 use baton_proto::{AUTHORIZATION, DESCRIPTORS, MESSAGE_BYTES_MAX, v1};
 use futures_util::stream;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +56,9 @@ pub enum Error {
 impl Services {
     /// Who makes this call, if it may.
     pub(super) async fn caller<T>(&self, request: &Request<T>, scope: Scope) -> Result<Caller, Status> {
-        self.auth.caller(bearer(request.metadata()), scope).await.map_err(status::of_auth)
+        let mut caller = self.auth.caller(bearer(request.metadata()), scope).await.map_err(status::of_auth)?;
+        caller.trace = trace(request.metadata());
+        Ok(caller)
     }
 }
 
@@ -168,6 +172,11 @@ async fn report_health(health: HealthReporter, orchestrator: Orchestrator, shutd
         health.set_service_status(name, ServingStatus::NotServing).await;
     }
     std::future::pending().await
+}
+
+/// The span that a call goes on with, if it names one.
+pub(super) fn trace(metadata: &MetadataMap) -> Option<TraceContext> {
+    TraceContext::read(metadata.get(TRACEPARENT)?.to_str().ok())
 }
 
 /// The key of a call.

@@ -132,8 +132,11 @@ async fn only_keys_with_the_scope_work_may_ask_as_a_worker() {
 async fn another_tenants_run_is_not_found() {
     let serving = serving(Some("operator")).await;
     let run_id = asking_run(serving.carrier(Some("operator"))).await;
-    let stranger =
-        crate::api::Caller { tenant: "other".parse().expect("a tenant"), actor: baton_common::Actor::local() };
+    let stranger = crate::api::Caller {
+        tenant: "other".parse().expect("a tenant"),
+        actor: baton_common::Actor::local(),
+        trace: None,
+    };
     let (_, key) = serving.auth.create(&stranger, stranger.actor.clone(), &Scope::ALL).await.expect("a key");
     let mut theirs = RunsClient::new(serving.carrier(Some(&key)));
     let status = theirs.get(v1::GetRunRequest { run_id: run_id.clone() }).await.expect_err("not theirs");

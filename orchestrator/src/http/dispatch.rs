@@ -9,6 +9,8 @@ use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on};
+use baton_common::TraceContext;
+use baton_common::trace::TRACEPARENT;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
@@ -81,7 +83,8 @@ async fn answer(
     if key.is_none() {
         origin::check(&parts.headers)?;
     }
-    let caller = services.auth.caller(key, route.scope).await?;
+    let mut caller = services.auth.caller(key, route.scope).await?;
+    caller.trace = TraceContext::read(parts.headers.get(TRACEPARENT).and_then(|text| text.to_str().ok()));
     let query = Fields::of_query(parts.uri.query(), route.query)?;
     let body = fields(route, &parts.headers, body).await?;
     let path = Fields::of_path(&path);

@@ -24,7 +24,12 @@ pub(super) async fn resume(mut call: Call) -> Answer {
     let digest =
         Digest::parse(&body.needed_text("digest")?).ok_or_else(|| malformed("digest", "not 32 hexadecimal digits"))?;
     let outcome = outcome(body.needed("outcome")?)?;
-    let answer = call.services.plane.resume(Resume { hold, digest, outcome }).await.map_err(ApiError::from)?;
+    let answer = call
+        .services
+        .plane
+        .resume(Resume { hold, digest, outcome, trace: call.caller.trace })
+        .await
+        .map_err(ApiError::from)?;
     Ok(view::json(StatusCode::OK, &json!({ "answer": answer })))
 }
 

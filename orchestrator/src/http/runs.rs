@@ -24,7 +24,7 @@ pub(super) async fn submit(mut call: Call) -> Answer {
         None | Some(Value::Null) => Value::Object(Map::new()),
         Some(input) => input,
     };
-    let traceparent = call.body.text("traceparent")?.or_else(|| call.header("traceparent"));
+    let traceparent = call.body.text("traceparent")?;
     let record = call.body.flag("record")?;
     let (graph, thread) = (graph_ref(&mut call.body)?, call.body.parsed("thread")?);
     let request = SubmitRequest { graph, input, request_id, thread, traceparent, record };

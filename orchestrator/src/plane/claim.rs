@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use baton_common::commit::Input;
-use baton_common::ids::{Fence, IdempotencyKey, WorkerId};
+use baton_common::ids::{ClaimRequest, Fence, IdempotencyKey, WorkerId};
 use baton_common::job::{ClaimAnswer, DropReason, Envelope, Grant, Outcome};
 use baton_common::transition::{Claim, ClaimVerdict, Granted, Record, Recorded};
-use baton_common::{Digest, Failure, JobId, Payload};
+use baton_common::{Digest, Failure, JobId, Payload, TraceContext};
 use baton_control::{ClaimCall, Error};
-use baton_telemetry::metrics;
+use baton_telemetry::trace::{Kind, Span};
+use baton_telemetry::{metrics, names};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::Duration;
@@ -44,6 +45,29 @@ impl Inner {
             tracing::warn!(job = %envelope.job, tenant = %envelope.tenant, %worker, "claim without a permit");
             return Ok(ClaimAnswer::Drop(DropReason::Foreign));
         }
+        let mut span = grant_span(&envelope, worker);
+        let decided = self.decided(worker, envelope, request, &mut span).await;
+        span.say(|span| {
+            span.set(
+                names::OUTCOME,
+                match &decided {
+                    Ok(ClaimAnswer::Granted(_)) => "granted",
+                    Ok(ClaimAnswer::Drop(reason)) => reason.name(),
+                    Ok(ClaimAnswer::Later) => "later",
+                    Err(_) => "unavailable",
+                },
+            );
+        });
+        decided
+    }
+
+    async fn decided(
+        self: &Arc<Self>,
+        worker: WorkerId,
+        envelope: Envelope,
+        request: ClaimRequest,
+        span: &mut Span,
+    ) -> Result<ClaimAnswer, baton_store::Error> {
         self.lanes.arrived(&envelope.job);
         if let (Some(queue), Some(published), Some(now)) = (&envelope.queue, envelope.published_at, self.clock.now()) {
             self.arrivals.saw(queue, published.min(now));
@@ -56,7 +80,7 @@ impl Inner {
                 self.marks.forget(&job);
                 self.waited(&envelope, &granted.group.queue);
                 self.watchers.changed(job.run);
-                return self.grant(envelope, *granted).await;
+                return self.grant(envelope, *granted, span).await;
             }
             ClaimVerdict::Unknown => DropReason::Unknown,
             ClaimVerdict::RunTerminal => DropReason::RunTerminal,
@@ -68,7 +92,7 @@ impl Inner {
                 DropReason::OutcomeUnknown
             }
             ClaimVerdict::Poison(tail) => {
-                self.follow(job.run, *tail);
+                self.follow(job.run, *tail, span.context());
                 DropReason::Done
             }
         };
@@ -89,7 +113,12 @@ impl Inner {
         envelope.cluster == self.cluster && self.keys.permits(permit, job, *digest, *class, tenant)
     }
 
-    async fn grant(self: &Arc<Self>, envelope: Envelope, granted: Granted) -> Result<ClaimAnswer, baton_store::Error> {
+    async fn grant(
+        self: &Arc<Self>,
+        envelope: Envelope,
+        granted: Granted,
+        span: &Span,
+    ) -> Result<ClaimAnswer, baton_store::Error> {
         let input = match serde_json::from_str::<Input>(&granted.body) {
             Ok(input) => input,
             Err(error) => {
@@ -143,7 +172,7 @@ impl Inner {
             args,
             timeout_ms: granted.group.policy.timeout_ms,
             lease_ms: self.settings.timings.lease_ms,
-            traceparent,
+            traceparent: span.traceparent().or(traceparent),
             token: self.keys.token(&job, fence, &Holder { tenant: tenant.clone(), graph: granted.group.graph, taken }),
             tenant,
             job,
@@ -184,9 +213,19 @@ impl Inner {
         outcome: Recorded,
     ) -> Result<(), baton_store::Error> {
         let verdict = self.record_op(Record { job: job.clone(), digest, fence, outcome }).await?;
-        self.follow_record(job, verdict);
+        self.follow_record(job, verdict, None);
         Ok(())
     }
+}
+
+/// The decision on a claim, below the claim itself.
+fn grant_span(envelope: &Envelope, worker: WorkerId) -> Span {
+    let claim = TraceContext::read(envelope.traceparent.as_deref());
+    Span::child(names::SPAN_GRANT, Kind::Server, claim).with(|span| {
+        span.set(names::RPC_METHOD, names::SPAN_GRANT)
+            .set(names::JOB_ID, envelope.job.to_string())
+            .set(names::WORKER, worker.to_string());
+    })
 }
 
 /// Arguments, and whether a secret is among them.

@@ -71,7 +71,7 @@ impl Inner {
                 }
             };
             let verdict = self.record_op(attempt.record(outcome)).await?;
-            self.follow_record(attempt.job, verdict);
+            self.follow_record(attempt.job, verdict, None);
             return Ok(Some(reason));
         }
         Ok(None)

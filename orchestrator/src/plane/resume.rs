@@ -5,8 +5,10 @@ use std::sync::Arc;
 use baton_common::job::{Outcome, ResumeAnswer};
 use baton_common::payload::INLINE_BYTES_MAX;
 use baton_common::transition::{Record, RecordVerdict, Recorded};
-use baton_common::{Digest, JobId, Payload, TenantId};
+use baton_common::{Digest, JobId, Payload, TenantId, TraceContext};
 use baton_control::{Error, Hold, Resume};
+use baton_telemetry::names;
+use baton_telemetry::trace::{Kind, Span};
 use bytes::Bytes;
 
 use super::claim::Unmade;
@@ -20,7 +22,10 @@ use crate::quotas::Used;
 impl Inner {
     pub(super) async fn resume(self: &Arc<Self>, resume: Resume) -> Result<ResumeAnswer, Error> {
         let Holder { tenant, graph, taken } = self.held(&resume.hold)?;
-        let Resume { hold, digest, outcome } = resume;
+        let Resume { hold, digest, outcome, trace } = resume;
+        let mut span = Span::child(names::SPAN_RECORD, Kind::Server, trace).with(|span| {
+            span.set(names::RPC_METHOD, names::SPAN_RECORD).set(names::JOB_ID, hold.job.to_string());
+        });
         let used = if taken.is_empty() { Used::default() } else { Used::of(&outcome) };
         let outcome = self.with_proven_blobs(&tenant, outcome).await?;
         let outcome = self.by_reference(&tenant, outcome).await?;
@@ -45,7 +50,11 @@ impl Inner {
         if fail::point("after_record").await == Passed::Error {
             return Err(super::from_store(fail::unknown()));
         }
-        let answer = self.follow_record(&hold.job, verdict);
+        let answer = self.follow_record(&hold.job, verdict, span.context());
+        span.say(|span| {
+            span.set(names::OUTCOME, outcome_name(answer));
+        });
+        drop(span);
         if fail::point("before_reply_resume").await == Passed::Error {
             return Err(super::from_store(fail::unknown()));
         }
@@ -58,7 +67,7 @@ impl Inner {
         let record = Record { job: hold.job.clone(), digest, fence: hold.fence, outcome: Recorded::Returned };
         let verdict = self.record_op(record).await.map_err(super::from_store)?;
         self.settle_quotas(&hold.job, hold.fence, &taken, Used::default()).await;
-        Ok(self.follow_record(&hold.job, verdict))
+        Ok(self.follow_record(&hold.job, verdict, None))
     }
 
     /// The outcome as it counts, and how it is recorded where it is no end yet: a job that
@@ -81,11 +90,16 @@ impl Inner {
         }
     }
 
-    /// Begins what a recorded outcome leads to.
-    pub(super) fn follow_record(self: &Arc<Self>, job: &JobId, verdict: RecordVerdict) -> ResumeAnswer {
+    /// Begins what a recorded outcome leads to; `cause` is the span it was recorded in.
+    pub(super) fn follow_record(
+        self: &Arc<Self>,
+        job: &JobId,
+        verdict: RecordVerdict,
+        cause: Option<TraceContext>,
+    ) -> ResumeAnswer {
         match verdict {
             RecordVerdict::Ok(tail) => {
-                self.follow(job.run, tail);
+                self.follow(job.run, tail, cause);
                 ResumeAnswer::Recorded
             }
             RecordVerdict::Retry { at } => {
@@ -115,6 +129,18 @@ impl Inner {
         }
         let kept = baton_blobs::put_content(self.blobs.as_ref(), tenant, "application/json", Bytes::from(text)).await;
         kept.map(|blob| Outcome::Ok(Payload::Blob(blob))).map_err(super::from_blobs)
+    }
+}
+
+fn outcome_name(answer: ResumeAnswer) -> &'static str {
+    match answer {
+        ResumeAnswer::Recorded => "recorded",
+        ResumeAnswer::Duplicate => "duplicate",
+        ResumeAnswer::Retry => "retry",
+        ResumeAnswer::Stale => "stale",
+        ResumeAnswer::StaleFence => "stale_fence",
+        ResumeAnswer::RunTerminal => "run_terminal",
+        ResumeAnswer::Unknown => "unknown",
     }
 }
 

@@ -85,6 +85,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
     if let Some(filter) = &config.log {
         telemetry.filter.clone_from(filter);
     }
+    telemetry.trace_ratio = config.trace_ratio.unwrap_or(telemetry.trace_ratio);
     let telemetry = baton_telemetry::init(&telemetry)?;
     let shutdown = CancellationToken::new();
     let signals = tokio::spawn(cancel_at_signal(shutdown.clone()));

@@ -97,6 +97,8 @@ pub struct Config {
     pub log: Option<String>,
     /// What the orchestrator is told.
     pub settings: Settings,
+    /// The share of runs that is traced, if it is said.
+    pub trace_ratio: Option<f64>,
     /// Which checks of the store hold: all, but in drills.
     pub guards: Guards,
 }
@@ -135,6 +137,7 @@ impl Options {
             worker_key: sources.get("BATON_WORKER_KEY"),
             addr_file: sources.get("BATON_ADDR_FILE").map(PathBuf::from),
             log: sources.get("BATON_LOG"),
+            trace_ratio: baton_telemetry::trace_ratio(&sources)?,
         })
     }
 

@@ -195,5 +195,5 @@ fn run_of(record: &Record, fire: &Fire) -> Result<RunId, ApiError> {
 /// In whose name a schedule's runs begin.
 fn caller(record: &Record) -> Result<Caller, ApiError> {
     let actor = Actor::parse(&format!("schedule:{}", record.name)).map_err(ApiError::internal)?;
-    Ok(Caller { tenant: record.tenant.clone(), actor })
+    Ok(Caller { tenant: record.tenant.clone(), actor, trace: None })
 }

@@ -15,6 +15,7 @@ use super::check::Evidence;
 use crate::driver::Cue;
 use crate::orchestrator::Inner;
 use crate::publisher::Batch;
+use crate::traces;
 
 impl Inner {
     pub(super) async fn handle(self: &Arc<Self>, due: Due, evidence: Evidence, now: Timestamp) {
@@ -41,7 +42,7 @@ impl Inner {
                 self.advance_soon(run, Cue::EndCancel);
             }
             (DueKind::Signal, ..) => {
-                if let Err(error) = self.deliver_signals(run).await {
+                if let Err(error) = self.deliver_signals(run, None).await {
                     tracing::debug!(%run, %error, "signals left for later");
                 }
             }
@@ -89,9 +90,11 @@ impl Inner {
         let due: Vec<_> = due.map(|(index, task)| Publishable { job: job(index), seq: task.dispatch_seq }).collect();
         if !due.is_empty() {
             let digests = tasks.iter().map(|task| task.digest).collect();
+            let span = traces::sweep(Some(&group.info), "publish");
+            let trace = span.context();
             let group = self.keep_opened(run, group.info, digests);
             let since = Instant::now().checked_sub(late).unwrap_or_else(Instant::now);
-            self.publish(&found.info, vec![Batch { group, tasks: due, since }]).await;
+            self.publish(&found.info, vec![Batch { group, tasks: due, since, trace }]).await;
         }
         Ok(())
     }
@@ -99,10 +102,11 @@ impl Inner {
     async fn expire(self: &Arc<Self>, run: RunId, group: GroupId, index: u32) -> Result<(), Error> {
         let Some(found) = self.store.run(run).await? else { return Ok(()) };
         let job = JobId { run, r#gen: found.state.r#gen, group, index };
-        let id = job.group.clone();
+        let (id, mut trace) = (job.group.clone(), None);
         let answer = self.expire_op(Expire { job }).await?;
         if !matches!(answer, ExpireAnswer::Kept) {
             let group = self.opened_group(run, &id).await.ok().flatten();
+            trace = traces::sweep(group.as_ref().map(|group| &group.info), "lease").context();
             let class = group.map_or("unknown", |group| group.info.class.name());
             metrics::orchestrator().lease_expiries.of(&[class]).inc();
         }
@@ -110,7 +114,7 @@ impl Inner {
             ExpireAnswer::Kept => {}
             ExpireAnswer::Again { at } => self.nudge(run.partition, at),
             ExpireAnswer::OutcomeUnknown(_) => self.watchers.changed(run),
-            ExpireAnswer::Ended(tail) => self.follow(run, tail),
+            ExpireAnswer::Ended(tail) => self.follow(run, tail, trace),
         }
         Ok(())
     }
@@ -119,7 +123,9 @@ impl Inner {
         let run = fire.run;
         if let FireAnswer::Fired(tail) = self.fire_op(fire).await? {
             tail.released.iter().for_each(|task| self.forget_opened(&task.job));
-            self.follow(run, tail);
+            let group = tail.closed.as_ref().and_then(|closed| closed.groups.first());
+            let trace = traces::sweep(group.map(|group| &group.info), "timer").context();
+            self.follow(run, tail, trace);
         }
         Ok(())
     }

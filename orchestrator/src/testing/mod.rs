@@ -12,6 +12,7 @@ pub(crate) mod records;
 mod runs;
 mod store;
 mod tokens;
+mod traces;
 mod turns;
 mod versions;
 
@@ -23,7 +24,7 @@ use baton_broker::memory::Memory;
 use baton_common::ids::{ClaimRequest, WorkerId};
 use baton_common::job::{ClaimAnswer, Envelope, Grant, Outcome, ResumeAnswer};
 use baton_common::settings::Timings;
-use baton_common::{Failure, Payload, RequestId, RunId};
+use baton_common::{Failure, Payload, RequestId, RunId, TraceContext};
 use baton_control::{ClaimCall, ControlPlane, Hold, Resume};
 use baton_store::memory::MemoryStore;
 use futures_util::StreamExt as _;
@@ -103,7 +104,8 @@ impl Rig {
         let work = self.stop.clone().run_until_cancelled_owned(async move {
             let mut consumer = broker.consume(&queues(), 8).await.unwrap();
             while let Ok(delivery) = consumer.next().await {
-                let envelope: Envelope = serde_json::from_slice(delivery.body()).unwrap();
+                let mut envelope: Envelope = serde_json::from_slice(delivery.body()).unwrap();
+                envelope.traceparent = delivery.traceparent().map(str::to_owned);
                 let call = ClaimCall { envelope, request: ClaimRequest(ran.lock().len() as u64 + 1) };
                 let answers = orchestrator.claim(WorkerId(1), vec![call]).await;
                 match answers.map(|mut answers| answers.remove(0)) {
@@ -141,7 +143,8 @@ impl Rig {
                 delivery.ack().await.unwrap();
                 let ClaimAnswer::Granted(grant) = answer else { continue };
                 let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
-                let resume = Resume { hold, digest: grant.digest, outcome: Outcome::Ok(grant.args.clone()) };
+                let resume =
+                    Resume { hold, digest: grant.digest, outcome: Outcome::Ok(grant.args.clone()), trace: None };
                 while orchestrator.resume(resume.clone()).await.is_err() {
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -208,7 +211,8 @@ fn queues() -> Vec<String> {
 
 async fn resume(orchestrator: &Orchestrator, grant: &Grant, outcome: Outcome) -> ResumeAnswer {
     let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
-    orchestrator.resume(Resume { hold, digest: grant.digest, outcome }).await.unwrap()
+    let trace = TraceContext::read(grant.traceparent.as_deref());
+    orchestrator.resume(Resume { hold, digest: grant.digest, outcome, trace }).await.unwrap()
 }
 
 /// Gives back its arguments.

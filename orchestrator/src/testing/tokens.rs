@@ -67,7 +67,9 @@ async fn a_token_of_something_else_is_refused_by_every_call() {
         let renewed = plane.renew(WorkerId(1), vec![forged.clone()]).await.unwrap();
         assert_eq!(renewed, [baton_common::job::RenewAnswer::Lost], "{what}");
         let outcome = Outcome::value(json!({"n": 2}));
-        refused(plane.resume(Resume { hold: forged.clone(), digest: grant.digest, outcome }).await.map(|_| ()));
+        refused(
+            plane.resume(Resume { hold: forged.clone(), digest: grant.digest, outcome, trace: None }).await.map(|_| ()),
+        );
         refused(plane.give_back(forged.clone(), grant.digest).await.map(|_| ()));
         refused(plane.emit(forged.clone(), json!("seen")).await);
         let put = |place| plane.put_blob(forged.clone(), place, "text/plain".to_owned(), Bytes::from_static(b"y"));

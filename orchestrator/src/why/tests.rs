@@ -51,6 +51,8 @@ fn group(kind: TaskKind, count: u32) -> Group {
         base: Seq(1),
         deadline: None,
         graph: None,
+        traceparent: None,
+        segment: None,
     };
     Group { info, state: GroupState { next_held: count, ..GroupState::default() } }
 }

@@ -134,6 +134,8 @@ impl GroupPlan {
             base,
             deadline: self.deadline,
             graph: None,
+            traceparent: None,
+            segment: None,
         }
     }
 

@@ -3,7 +3,9 @@
 mod collector;
 mod shipped;
 
-use baton_telemetry::{Error, Options, SpanExt, init};
+use baton_common::TraceContext;
+use baton_telemetry::trace::{self, Kind, Span};
+use baton_telemetry::{Error, Options, init, names};
 use collector::Collector;
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -19,14 +21,20 @@ async fn spans_reach_the_collector_and_a_second_set_up_changes_nothing() {
     assert!(!second.installed());
     second.shutdown().await;
 
-    let span = tracing::info_span!("process", baton.run_id = "r-1");
-    span.set_parent_from(Some(PARENT));
-    span.in_scope(|| tracing::info!("working"));
+    assert!(trace::is_on());
+    let parent = TraceContext::read(Some(PARENT));
+    let span = Span::child(names::SPAN_TOOL, Kind::Internal, parent).with(|span| {
+        span.set(names::RUN_ID, "r-1").fail("test_code");
+    });
+    assert_eq!(span.context().map(|own| own.trace), parent.map(|parent| parent.trace));
     drop(span);
+    drop(Span::child(names::SPAN_CLAIM, Kind::Client, parent.map(|parent| parent.with_sampled(false))));
+    drop(Span::child(names::SPAN_CLAIM, Kind::Client, None));
     guard.shutdown().await;
 
     let span = collector.only_span();
-    assert_eq!(span.name, "process");
+    assert!(!trace::is_on(), "nobody takes spans any more");
+    assert_eq!(span.name, "execute_tool");
     assert_eq!(span.trace_id, "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(span.parent, "b7ad6b7169203331");
     assert_eq!(span.service, "baton-test");

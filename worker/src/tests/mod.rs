@@ -6,3 +6,4 @@ mod hand_over;
 mod outages;
 mod threads;
 pub(crate) mod tools;
+mod traces;

@@ -77,6 +77,14 @@ impl Ground {
     /// # Errors
     /// When something does not come up.
     pub(super) async fn start(setting: Setting, further: &[&str]) -> anyhow::Result<Self> {
+        Self::told(setting, further, &[]).await
+    }
+
+    /// The same with further settings of the processes.
+    ///
+    /// # Errors
+    /// When something does not come up.
+    pub(super) async fn told(setting: Setting, further: &[&str], told: &[(&str, &str)]) -> anyhow::Result<Self> {
         let redis = setting.redis(further)?;
         let rabbit = Rabbit::start(RabbitOptions::default())?;
         let options = ClusterOptions {
@@ -88,6 +96,9 @@ impl Ground {
             ..ClusterOptions::default()
         };
         let mut cluster = Cluster::over(&options, redis, rabbit).await?;
+        for process in cluster.orchestrators.iter_mut().chain(&mut cluster.workers) {
+            told.iter().for_each(|(name, value)| process.env(name, value));
+        }
         for worker in &mut cluster.workers {
             worker.env("BATON_SLOTS", &SLOTS.to_string());
             worker.env("BATON_CALL_TIMEOUT_MS", "5000");

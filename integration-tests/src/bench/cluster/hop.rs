@@ -256,6 +256,8 @@ pub async fn floor_worker(arguments: &[String]) -> anyhow::Result<()> {
         let Some(ClaimAnswer::Granted(grant)) = answer.into_iter().next() else { continue };
         let Grant { job, fence, token, digest, args, .. } = *grant;
         let _: Digest = digest;
-        control.resume(Resume { hold: Hold { job, fence, token }, digest, outcome: Outcome::Ok(args) }).await?;
+        control
+            .resume(Resume { hold: Hold { job, fence, token }, digest, outcome: Outcome::Ok(args), trace: None })
+            .await?;
     }
 }

@@ -18,6 +18,7 @@ mod plots;
 mod steps;
 mod suspended;
 mod table;
+mod tracing;
 mod warm;
 
 use std::path::Path;
@@ -36,6 +37,7 @@ pub use latency::LatencyFigures;
 pub use machine::{Fsync, Versions};
 pub use steps::{Lone, StepsFigures};
 pub use suspended::SuspendedFigures;
+pub use tracing::TracingFigures;
 pub use warm::WarmFigures;
 
 use super::report::Machine;
@@ -59,11 +61,13 @@ pub enum Section {
     FanOut,
     /// The third run against the first.
     Warm,
+    /// With traces and without.
+    Tracing,
 }
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Steps, Self::Latency, Self::Suspended, Self::FanOut, Self::Warm];
+    pub const ALL: [Self; 6] = [Self::Steps, Self::Latency, Self::Suspended, Self::FanOut, Self::Warm, Self::Tracing];
 
     /// Its name on the command line.
     #[must_use]
@@ -74,6 +78,7 @@ impl Section {
             Self::Suspended => "suspended",
             Self::FanOut => "fan-out",
             Self::Warm => "warm",
+            Self::Tracing => "tracing",
         }
     }
 }
@@ -147,6 +152,9 @@ pub struct ClusterReport {
     pub fan_out: Vec<FanOutFigures>,
     /// The third run against the first.
     pub warm: Option<WarmFigures>,
+    /// With traces and without.
+    #[serde(default)]
+    pub tracing: Option<TracingFigures>,
 }
 
 /// Measures what the plan says.
@@ -167,6 +175,7 @@ pub async fn measure_cluster(plan: &ClusterPlan) -> anyhow::Result<ClusterReport
         suspended: Vec::new(),
         fan_out: Vec::new(),
         warm: None,
+        tracing: None,
     };
     for section in &plan.sections {
         match section {
@@ -188,6 +197,7 @@ pub async fn measure_cluster(plan: &ClusterPlan) -> anyhow::Result<ClusterReport
             }
             Section::FanOut => report.fan_out = fan_out::measure(plan.repeats).await?,
             Section::Warm => report.warm = Some(warm::measure(plan.repeats.div_ceil(3)).await?),
+            Section::Tracing => report.tracing = Some(tracing::measure(plan.round, plan.rounds.max(3)).await?),
         }
     }
     report.took_s = began.elapsed().as_secs_f64();

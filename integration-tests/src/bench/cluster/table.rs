@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use super::super::report::Machine;
 use super::{
-    ClusterReport, FanOutFigures, Fsync, LatencyFigures, StepsFigures, SuspendedFigures, Versions, WarmFigures,
+    ClusterReport, FanOutFigures, Fsync, LatencyFigures, StepsFigures, SuspendedFigures, TracingFigures, Versions,
+    WarmFigures,
 };
 
 /// All sections that were measured.
@@ -25,7 +26,23 @@ pub(super) fn all(report: &ClusterReport) -> String {
     report.suspended.iter().for_each(|figures| section(kinds(figures)));
     section(fan_out(&report.fan_out));
     section(report.warm.iter().flat_map(warm).collect());
+    section(report.tracing.iter().flat_map(tracing).collect());
     text
+}
+
+fn tracing(figures: &TracingFigures) -> Vec<String> {
+    let TracingFigures { runs, share, off_steps_s, on_steps_s, ratios, cost, met: is_met } = figures;
+    let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.3}")).collect();
+    let (share, cost, ratios) = (share * 100.0, cost * 100.0, ratios.join(" "));
+    let line = format!(
+        "| {runs} | {share:.0} % | {off_steps_s:.0} | {on_steps_s:.0} | {cost:.1} % | {ratios} | {} |",
+        met(Some(*is_met))
+    );
+    headed(
+        "| runs | traced | without steps/s | with steps/s | cost | of rounds | at most 5 % |",
+        "|--:|--:|--:|--:|--:|---|---|",
+        [line].into_iter(),
+    )
 }
 
 fn met(met: Option<bool>) -> &'static str {

@@ -121,6 +121,8 @@ impl Make<'_> {
             base: self.base,
             deadline: None,
             graph: None,
+            traceparent: None,
+            segment: None,
         };
         NewGroup { info, tasks }
     }

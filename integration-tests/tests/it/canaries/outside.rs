@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 use super::REPLY;
 
 /// The server; it ends with the test's runtime.
-pub(super) struct Outside {
-    pub(super) port: u16,
+pub(crate) struct Outside {
+    pub(crate) port: u16,
     shared: Arc<Shared>,
 }
 
@@ -24,7 +24,7 @@ struct Shared {
 }
 
 impl Outside {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::<Shared>::default();
@@ -37,22 +37,22 @@ impl Outside {
         Self { port, shared }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     /// All that was asked so far.
-    pub(super) fn requests(&self) -> String {
+    pub(crate) fn requests(&self) -> String {
         self.shared.requests.lock().clone()
     }
 
     /// Whether that path was asked for.
-    pub(super) fn seen(&self, path: &str) -> bool {
+    pub(crate) fn seen(&self, path: &str) -> bool {
         self.shared.requests.lock().contains(&format!("GET {path} "))
     }
 
     /// Lets the slow page answer.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         self.shared.released.notify_one();
     }
 }

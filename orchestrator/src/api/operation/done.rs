@@ -120,7 +120,7 @@ impl Orchestrator {
         let settled = inner.settle(|| inner.dead_op(dead.clone())).await?;
         match settled.answer {
             DeadAnswer::Done(tail) => {
-                inner.follow(job.run, tail);
+                inner.follow(job.run, tail, None);
                 inner.watchers.changed(job.run);
                 inner.nudge_now(job.run.partition);
                 inner.advance_soon(job.run, Cue::Look);

@@ -73,7 +73,7 @@ impl Rig {
 
     /// A key of a tenant with these scopes.
     pub(super) async fn make_key(&self, tenant: &str, scopes: &[Scope]) -> String {
-        let caller = Caller { tenant: tenant.parse().expect("a tenant"), actor: Actor::local() };
+        let caller = Caller { tenant: tenant.parse().expect("a tenant"), actor: Actor::local(), trace: None };
         self.services.auth.create(&caller, Actor::local(), scopes).await.expect("a key").1
     }
 

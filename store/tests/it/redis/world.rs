@@ -71,6 +71,8 @@ pub(super) fn group_info(id: GroupId, count: u32) -> GroupInfo {
         base: Seq(1),
         deadline: None,
         graph: None,
+        traceparent: None,
+        segment: None,
     }
 }
 
