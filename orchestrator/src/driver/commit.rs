@@ -49,7 +49,6 @@ impl Inner {
             effects.open.iter_mut().for_each(|group| group.info.graph = Some(work.info.graph));
         }
         trace.mark(&mut effects.open);
-        let mut writing = trace.commit(effects.open.len(), effects.checkpoints.len());
         let batches = self.batches_of(&work.info, work.record.r#gen, &effects.open, trace.context());
         let (open, staged) = split_wide(effects.open);
         let commit = Commit {
@@ -67,12 +66,7 @@ impl Inner {
             undoing: effects.undoing,
             end: effects.end,
         };
-        let settled = self.write(run, op, commit, &staged).await.inspect_err(|_| {
-            writing.say(|span| {
-                span.fail("store_unavailable");
-            });
-        })?;
-        drop(writing);
+        let settled = self.write_traced(run, op, commit, &staged, trace).await?;
         match settled.answer {
             AdvanceAnswer::Advanced { again, next, children, parent, .. } => {
                 count_end(work, ended);
@@ -121,6 +115,24 @@ impl Inner {
             self.states.put(Arc::new(state), Some(op));
         }
         self.watchers.changed(run);
+    }
+
+    async fn write_traced(
+        &self,
+        run: RunId,
+        op: Digest,
+        commit: Commit,
+        staged: &[Staged],
+        trace: &Superstep,
+    ) -> Result<crate::ops::Settled<AdvanceAnswer>, Trouble> {
+        let mut span = trace.commit(commit.open.len(), commit.checkpoints.len());
+        let settled = self.write(run, op, commit, staged).await;
+        if settled.is_err() {
+            span.say(|span| {
+                span.fail("store_unavailable");
+            });
+        }
+        settled
     }
 
     async fn write(
