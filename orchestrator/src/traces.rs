@@ -105,11 +105,13 @@ impl Superstep {
         };
         let span = Span::child(names::SPAN_SUPERSTEP, Kind::Internal, segment).with(|span| {
             of_the_run(span, info).set(names::SUPERSTEP, signed(number)).set(names::REASON, reason(event));
-            match (cause, closed(event)) {
-                (Some(cause), _) => {
+            match cause {
+                // What woke the run stands at the segment.
+                _ if opening.context().is_some() => {}
+                Some(cause) => {
                     span.link(Some(cause), names::LINK_CAUSED);
                 }
-                (None, groups) => groups.iter().for_each(|group| {
+                None => closed(event).iter().for_each(|group| {
                     span.link(of_group(&group.info), names::LINK_OPENED);
                 }),
             }

@@ -47,9 +47,9 @@ names! { SPANS:
 }
 
 names! { LINKS:
-    /// From the first span of a segment to the superstep that parked the run before.
+    /// From the first span of a segment to the superstep that parked the run before; of a fork or a retry, to the submit.
     LINK_PREVIOUS = "previous_segment";
-    /// From the first span of a segment to the answer, signal or timer that woke the run; of a fork, to its origin.
+    /// From the first span of a segment to the answer, signal or timer that woke the run.
     LINK_WOKEN = "woken_by";
     /// From a superstep to the outcome it folds.
     LINK_CAUSED = "caused_by";
