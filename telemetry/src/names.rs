@@ -115,8 +115,6 @@ names! { ATTRIBUTES:
     /// How many messages a batch holds.
     MESSAGING_BATCH_COUNT = "messaging.batch.message_count";
 
-    /// The RPC system: `grpc`.
-    RPC_SYSTEM = "rpc.system.name";
     /// The full method: `package.Service/Method`.
     RPC_METHOD = "rpc.method";
 

@@ -10,10 +10,12 @@ use baton_control::grpc::Endpoints;
 use baton_integration_tests::cluster::{Cluster, ClusterOptions};
 use baton_proto::v1;
 use baton_proto::v1::runs_client::RunsClient;
-use baton_testbed::{CollectedSpan, Collector};
+use baton_testbed::{CollectedSpan, Collector, free_port};
 use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::Request;
 
 use self::walk::{By, Stride, walk, without};
@@ -49,6 +51,8 @@ struct Bed {
     cluster: Cluster,
     collector: Collector,
     outside: Outside,
+    /// Where each orchestrator says whether it is ready.
+    ports: Vec<u16>,
     _settings: TempDir,
 }
 
@@ -75,13 +79,19 @@ impl Bed {
             process.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint());
             process.env("BATON_CONFIG", &file.display().to_string());
         }
-        Self { cluster, collector, outside, _settings: settings }
+        let ports: Vec<u16> = cluster.orchestrators.iter().map(|_| free_port().unwrap()).collect();
+        for (process, port) in cluster.orchestrators.iter_mut().zip(&ports) {
+            process.env("BATON_HTTP_ADDR", &format!("127.0.0.1:{port}"));
+        }
+        Self { cluster, collector, outside, ports, _settings: settings }
     }
 
-    fn start_orchestrator(&mut self, place: usize) -> u32 {
-        let process = &mut self.cluster.orchestrators[place];
-        process.start().unwrap();
-        process.pid().unwrap()
+    /// Starts an orchestrator; what it publishes from then on it publishes at once.
+    async fn start_orchestrator(&mut self, place: usize) -> u32 {
+        self.cluster.orchestrators[place].start().unwrap();
+        let ready = async || is_ready(self.ports[place]).await.ok().filter(|ready| *ready);
+        self.until("an orchestrator that is ready", ready).await;
+        self.cluster.orchestrators[place].pid().unwrap()
     }
 
     fn start_worker(&mut self, place: usize) -> u32 {
@@ -121,6 +131,15 @@ impl Bed {
     }
 }
 
+/// Whether the orchestrator at that port says that it is ready.
+async fn is_ready(port: u16) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.starts_with("HTTP/1.1 200"))
+}
+
 fn traced<T>(message: T, (trace, span): (&str, &str)) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("traceparent", format!("00-{trace}-{span}-01").parse().unwrap());
@@ -130,7 +149,7 @@ fn traced<T>(message: T, (trace, span): (&str, &str)) -> Request<T> {
 /// Submitted to the first orchestrator, which dies while the job runs; the second goes on until
 /// the run is parked.
 async fn until_parked(bed: &mut Bed, pids: &mut Pids) -> String {
-    (pids.first, pids.worker) = (bed.start_orchestrator(0), bed.start_worker(0));
+    (pids.first, pids.worker) = (bed.start_orchestrator(0).await, bed.start_worker(0));
     let apply = async || bed.cluster.client.apply(GRAPH, &[]).await.ok();
     bed.until("a graph", apply).await;
     let message = v1::SubmitRequest {
@@ -147,7 +166,7 @@ async fn until_parked(bed: &mut Bed, pids: &mut Pids) -> String {
         ["submit", "invoke_workflow traced", "superstep", "commit", "send io.normal", "baton.v1.ControlPlane/Claim"];
     bed.spans("what the first orchestrator did", |spans| did.iter().all(|name| made(spans, name, pids.first))).await;
     bed.cluster.orchestrators[0].kill();
-    pids.second = bed.start_orchestrator(1);
+    pids.second = bed.start_orchestrator(1).await;
     bed.outside.release();
     bed.status(1, &run, |run| !run.interrupts.is_empty()).await;
     run
@@ -158,7 +177,7 @@ async fn until_ended(bed: &mut Bed, pids: &mut Pids, run: &str) {
     bed.cluster.workers[0].kill();
     bed.cluster.orchestrators[1].signal(Signal::TERM).unwrap();
     bed.cluster.orchestrators[1].ended(PATIENCE).await.unwrap();
-    (pids.third, pids.other) = (bed.start_orchestrator(1), bed.start_worker(1));
+    (pids.third, pids.other) = (bed.start_orchestrator(1).await, bed.start_worker(1));
     let answer = v1::AnswerRequest {
         run_id: run.to_owned(),
         question: "approve".to_owned(),
