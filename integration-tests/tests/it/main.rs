@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod apart;
+mod backup;
 mod beyond;
 mod canaries;
 mod chaos;
