@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config_args::ConfigArgs;
 use crate::operate_args::{AuditArgs, DeadCommand, SelectArgs};
 use crate::quota_args::QuotasCommand;
 use crate::schedule_args::SchedulesCommand;
@@ -115,6 +116,8 @@ pub(crate) enum Command {
     Quotas(QuotasCommand),
     /// Say whether the server answers, for probes
     Health,
+    /// Tell what may be set, and find what is wrong with what is
+    Config(ConfigArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -167,7 +170,7 @@ pub(crate) struct RunArgs {
     pub(crate) data_dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct DevArgs {
     /// Where HTTP is served, or off; port 0 chooses a free one [BATON_HTTP_ADDR]
     #[arg(long, value_name = "HOST:PORT")]

@@ -52,20 +52,8 @@ impl Local {
         at: Option<Addresses>,
         key: Option<&str>,
     ) -> Result<Self, Failed> {
-        let mut switches = setup.switches()?;
-        switches.file_roots.extend(file_roots);
-        let options = Options {
-            data_dir: Some(data_dir.clone()),
-            config: setup.worker_config()?,
-            switches,
-            secrets: setup.sources.table("secrets")?,
-            cluster_secret: setup.sources.get("BATON_CLUSTER_SECRET"),
-            timings: setup.sources.timings_over(&Options::default().timings)?,
-            grace_ms: setup.sources.parse("BATON_GRACE_MS")?.unwrap_or(Options::default().grace_ms),
-            blob_sweep_ms: setup.sources.parse("BATON_BLOB_SWEEP_MS")?.unwrap_or(0),
-            archive_ms: setup.sources.parse("BATON_ARCHIVE_MS")?.unwrap_or(0),
-            ..Options::default()
-        };
+        let mut options = options(setup, data_dir.clone())?;
+        options.switches.file_roots.extend(file_roots);
         // What serves nobody but this program needs no certificate.
         let tls = if at.is_some() { certificates(setup)? } else { (None, None) };
         // Before anything is opened: a taken address is the likelier mistake.
@@ -132,14 +120,35 @@ impl Local {
     }
 }
 
+/// What the settings say of a cluster in this process.
+pub(crate) fn options(setup: &Setup, data_dir: PathBuf) -> Result<Options, Failed> {
+    let sources = &setup.sources;
+    Ok(Options {
+        data_dir: Some(data_dir),
+        config: setup.worker_config()?,
+        switches: setup.switches()?,
+        secrets: sources.table("secrets")?,
+        cluster_secret: sources.get("BATON_CLUSTER_SECRET"),
+        timings: sources.timings_over(&Options::default().timings)?,
+        grace_ms: sources.parse("BATON_GRACE_MS")?.unwrap_or(Options::default().grace_ms),
+        blob_sweep_ms: sources.parse("BATON_BLOB_SWEEP_MS")?.unwrap_or(0),
+        archive_ms: sources.parse("BATON_ARCHIVE_MS")?.unwrap_or(0),
+        ..Options::default()
+    })
+}
+
+/// The files of what a listener shows; none where the settings name none.
+pub(crate) fn tls_files(setup: &Setup) -> Result<Option<TlsFiles>, listener::Error> {
+    TlsFiles::of(|name| setup.sources.get(name).map(PathBuf::from))
+}
+
 /// What a listener shows; nothing where the settings name no certificates.
 type Shown = Option<Arc<Certificates>>;
 
 /// What gRPC and HTTP show.
 fn certificates(setup: &Setup) -> Result<(Shown, Shown), Failed> {
-    let path = |name: &str| setup.sources.get(name).map(PathBuf::from);
     let read = |read: fn(TlsFiles) -> Result<Certificates, listener::Error>| {
-        Ok(TlsFiles::of(path)?.map(read).transpose()?.map(Arc::new))
+        Ok(tls_files(setup)?.map(read).transpose()?.map(Arc::new))
     };
     let both = || Ok((read(Certificates::http2)?, read(Certificates::http1)?));
     both().map_err(|error: listener::Error| Failed::usage("invalid_setting", error, "name files that hold PEM"))

@@ -5,6 +5,7 @@ mod args;
 mod ask;
 mod client;
 mod commands;
+mod config_args;
 mod exit;
 mod follow;
 mod graph_file;
@@ -50,6 +51,10 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> Result<Exit, Failed> {
+    // What is wrong with settings is to be told, and not to end this.
+    if let Command::Config(args) = &cli.command {
+        return commands::config::config(args, cli);
+    }
     let setup = Setup::new(cli)?;
     baton_common::failpoint::from_env().map_err(anyhow::Error::from)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -24,8 +24,12 @@ pub(crate) struct Setup {
 impl Setup {
     pub(crate) fn new(cli: &Cli) -> Result<Self, Failed> {
         let sources = settings::read(cli.config.as_deref(), settings::environment())?;
-        let (config, orchestrator) = (cli.config.clone(), cli.orchestrator.clone());
-        Ok(Self { output: Output { json: cli.json }, sources, config, orchestrator })
+        Ok(Self::over(sources, cli.json, cli.config.clone(), cli.orchestrator.clone()))
+    }
+
+    /// Over settings that were read already.
+    pub(crate) fn over(sources: Sources, json: bool, config: Option<PathBuf>, orchestrator: Option<String>) -> Self {
+        Self { output: Output { json }, sources, config, orchestrator }
     }
 
     /// The server that was named, or the one on this machine.

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod job;
 pub mod payload;
 pub mod records;
+pub mod reference;
 pub mod settings;
 pub mod shared;
 pub mod sources;

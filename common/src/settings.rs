@@ -2,52 +2,54 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Every timing of the hand-over, in milliseconds, and its bounds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Timings {
-    /// Length of a lease; renewed at a third of it.
-    pub lease_ms: u64,
-    /// A closed group's run is looked at by a sweeper after this long.
-    pub ready_after_ms: u64,
-    /// A publishable task is looked at by a sweeper after this long.
-    pub publish_after_ms: u64,
-    /// A dispatched task is looked after this long.
-    pub check_after_ms: u64,
-    /// A dispatched task whose queue is empty is believed lost after this long.
-    pub unclaimed_after_ms: u64,
-    /// A dispatched task is published again after this long whatever the evidence.
-    pub republish_after_ms: u64,
-    /// A cancelled run ends by force after this long.
-    pub cancel_after_ms: u64,
-    /// Due entries that were taken are hidden this long.
-    pub hide_ms: u64,
-    /// Pause of the sweeper where something is near.
-    pub tick_ms: u64,
-    /// Pause of the sweeper elsewhere.
-    pub idle_tick_ms: u64,
-    /// Marks are collected this long.
-    pub mark_after_ms: u64,
-    /// Records of a run are kept this long after its end.
-    pub retention_ms: u64,
-    /// A thread that outlives its runs is kept this long after the end of its last one; no
-    /// shorter than that run.
-    pub thread_retention_ms: u64,
-    /// The result of a business key is kept this long.
-    pub key_retention_ms: u64,
-    /// The pause before a job is handed out again when its worker was lost.
-    pub infra_backoff_ms: u64,
-    /// A fire of a schedule that nobody looked at for this long is one to catch up.
-    pub fire_late_ms: u64,
-    /// What waits for a schedule's run to end is looked at this often.
-    pub fire_poll_ms: u64,
-    /// Lost workers after which a job fails as poison.
-    pub infra_attempts_max: u32,
-    /// Times a run may be taken for computing without an advance before it is parked.
-    pub advance_attempts_max: u32,
-    /// Tasks of groups that one transition lets go, fails or stops at most beside the one it
-    /// is about; the others follow, so that no transition keeps its store from others for long.
-    pub share_max: u32,
+crate::described! {
+    /// Every timing of the hand-over, in milliseconds, and its bounds.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Timings {
+        /// Length of a lease; renewed at a third of it.
+        pub lease_ms: u64,
+        /// A closed group's run is looked at by a sweeper after this long.
+        pub ready_after_ms: u64,
+        /// A publishable task is looked at by a sweeper after this long.
+        pub publish_after_ms: u64,
+        /// A dispatched task is looked after this long.
+        pub check_after_ms: u64,
+        /// A dispatched task whose queue is empty is believed lost after this long.
+        pub unclaimed_after_ms: u64,
+        /// A dispatched task is published again after this long whatever the evidence.
+        pub republish_after_ms: u64,
+        /// A cancelled run ends by force after this long.
+        pub cancel_after_ms: u64,
+        /// Due entries that were taken are hidden this long.
+        pub hide_ms: u64,
+        /// Pause of the sweeper where something is near.
+        pub tick_ms: u64,
+        /// Pause of the sweeper elsewhere.
+        pub idle_tick_ms: u64,
+        /// Marks are collected this long.
+        pub mark_after_ms: u64,
+        /// Records of a run are kept this long after its end.
+        pub retention_ms: u64,
+        /// A thread that outlives its runs is kept this long after the end of its last one; no
+        /// shorter than that run.
+        pub thread_retention_ms: u64,
+        /// The result of a business key is kept this long.
+        pub key_retention_ms: u64,
+        /// The pause before a job is handed out again when its worker was lost.
+        pub infra_backoff_ms: u64,
+        /// A fire of a schedule that nobody looked at for this long is one to catch up.
+        pub fire_late_ms: u64,
+        /// What waits for a schedule's run to end is looked at this often.
+        pub fire_poll_ms: u64,
+        /// Lost workers after which a job fails as poison.
+        pub infra_attempts_max: u32,
+        /// Times a run may be taken for computing without an advance before it is parked.
+        pub advance_attempts_max: u32,
+        /// Tasks of groups that one transition lets go, fails or stops at most beside the one it
+        /// is about; the others follow, so that no transition keeps its store from others for long.
+        pub share_max: u32,
+    }
 }
 
 impl Default for Timings {

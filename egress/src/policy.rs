@@ -4,21 +4,23 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Exceptions and limits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Policy {
-    /// Hosts and ports that may be reached wherever they lie.
-    pub allow: Vec<Allow>,
-    /// How long a connection may take to stand, in milliseconds.
-    pub connect_timeout_ms: u64,
-    /// How long a request and its answer may take unless the request says otherwise.
-    pub timeout_ms: u64,
-    /// How many bytes an answer may have, once decompressed, unless the request says
-    /// otherwise.
-    pub body_bytes_max: u64,
-    /// How many redirects are followed.
-    pub redirects_max: u32,
+baton_common::described! {
+    /// Exceptions and limits.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Policy {
+        /// Hosts and ports that may be reached wherever they lie.
+        pub allow: Vec<Allow>,
+        /// How long a connection may take to stand, in milliseconds.
+        pub connect_timeout_ms: u64,
+        /// How long a request and its answer may take unless the request says otherwise.
+        pub timeout_ms: u64,
+        /// How many bytes an answer may have, once decompressed, unless the request says
+        /// otherwise.
+        pub body_bytes_max: u64,
+        /// How many redirects are followed.
+        pub redirects_max: u32,
+    }
 }
 
 impl Default for Policy {

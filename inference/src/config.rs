@@ -26,28 +26,32 @@ pub struct ModelConfig {
     pub prices: BTreeMap<String, Price>,
 }
 
-/// A named model choice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RouteConfig {
-    /// `PROVIDER/MODEL`, `extractive` or `scripted:FILE`, tried in order.
-    pub candidates: Vec<String>,
+baton_common::described! {
+    /// A named model choice.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct RouteConfig {
+        /// `PROVIDER/MODEL`, `extractive` or `scripted:FILE`, tried in order.
+        pub candidates: Vec<String>,
+    }
 }
 
-/// A server that offers OpenAI's chat completions.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ProviderConfig {
-    /// Its base, with `/v1`.
-    pub base_url: Option<String>,
-    /// Where the key is: `env:NAME` or `file:PATH`.
-    pub key: Option<String>,
-    /// How it takes output schemas: `schema`, `object` or `prompt`.
-    pub structured: Structured,
-    /// Whether it wants `max_completion_tokens`; by default only OpenAI itself does.
-    pub completion_tokens: Option<bool>,
-    /// Milliseconds without a byte after which a call is given up; 120,000 by default.
-    pub idle_ms: Option<u64>,
+baton_common::described! {
+    /// A server that offers OpenAI's chat completions.
+    #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct ProviderConfig {
+        /// Its base, with `/v1`; known of `openai` and `ollama`.
+        pub base_url: Option<String>,
+        /// Where the key is: `env:NAME` or `file:PATH`.
+        pub key: Option<String>,
+        /// How it takes output schemas: `schema`, `object` or `prompt`.
+        pub structured: Structured,
+        /// Whether it wants `max_completion_tokens`; by default only OpenAI itself does.
+        pub completion_tokens: Option<bool>,
+        /// Milliseconds without a byte after which a call is given up; 120,000 by default.
+        pub idle_ms: Option<u64>,
+    }
 }
 
 /// A candidate of a route, read.

@@ -7,16 +7,18 @@ use crate::Usage;
 /// Tokens that a price is for.
 const MILLION: f64 = 1_000_000.0;
 
-/// The price of a model, in dollars for a million tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Price {
-    /// Of tokens it reads.
-    pub input: f64,
-    /// Of those it reads from its cache; as much as the others, without.
-    pub cached: Option<f64>,
-    /// Of tokens it writes.
-    pub output: f64,
+baton_common::described! {
+    /// The price of a model, in dollars for a million tokens.
+    #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Price {
+        /// Of tokens it reads.
+        pub input: f64,
+        /// Of those it reads from its cache; as much as the others, without.
+        pub cached: Option<f64>,
+        /// Of tokens it writes.
+        pub output: f64,
+    }
 }
 
 impl Price {

@@ -39,6 +39,9 @@ pub enum Error {
     Blobs(#[from] baton_blobs::Error),
 }
 
+const STORES: &str = "redis://…, redis+sentinel://…, redis+cluster://…, sqlite:FOLDER or memory:";
+const BROKERS: &str = "amqp://…, amqps://… or memory:";
+
 /// Connections to Redis: with a server that syncs always, one would commit only a dozen
 /// calls a sync; with one that syncs every second more than one costs a little.
 const REDIS_CONNECTIONS: usize = 8;
@@ -69,7 +72,7 @@ pub async fn guarded_store(url: &str, timings: &Timings, guards: Guards) -> Resu
             let options = SqliteOptions { folder: PathBuf::from(folder), timings: timings.clone() };
             Ok(Arc::new(SqliteStore::open(&options)?))
         }
-        _ => Err(unknown("store", url, "redis://…, redis+sentinel://…, redis+cluster://…, sqlite:FOLDER or memory:")),
+        _ => Err(unknown("store", url, STORES)),
     }
 }
 
@@ -85,7 +88,47 @@ pub fn broker(url: &str) -> Result<Arc<dyn Broker>, Error> {
             let options = RabbitOptions::parse(url).map_err(|error| Error::Broker(error.to_string()))?;
             Ok(Arc::new(Rabbit::start(options)))
         }
-        _ => Err(unknown("broker", url, "amqp://…, amqps://… or memory:")),
+        _ => Err(unknown("broker", url, BROKERS)),
+    }
+}
+
+/// Whether that is the address of a store, with files that read; nobody is asked.
+///
+/// # Errors
+/// When it is not.
+pub fn check_store(url: &str) -> Result<(), Error> {
+    match url.split_once(':') {
+        Some(("memory", _)) => Ok(()),
+        Some((scheme, _)) if matches!(scheme.split('+').next(), Some("redis" | "rediss")) => {
+            Ok(RedisOptions::new(url, Timings::default()).check()?)
+        }
+        Some(("sqlite", folder)) if !folder.is_empty() => Ok(()),
+        _ => Err(unknown("store", url, STORES)),
+    }
+}
+
+/// Whether that is the address of a broker; nobody is asked.
+///
+/// # Errors
+/// When it is not.
+pub fn check_broker(url: &str) -> Result<(), Error> {
+    match url.split_once(':') {
+        Some(("memory", _)) => Ok(()),
+        Some(("amqp" | "amqps", _)) => {
+            RabbitOptions::parse(url).map(drop).map_err(|error| Error::Broker(error.to_string()))
+        }
+        _ => Err(unknown("broker", url, BROKERS)),
+    }
+}
+
+/// Whether that is the address of a blob store; nobody is asked, and no folder made.
+///
+/// # Errors
+/// When it is not.
+pub fn check_blobs(url: &str) -> Result<(), Error> {
+    match url.split_once(':') {
+        Some(("file", folder)) if !folder.is_empty() => Ok(()),
+        _ => Ok(baton_blobs::open(url).map(drop)?),
     }
 }
 

@@ -63,7 +63,7 @@ pub fn trace_ratio(sources: &Sources) -> Result<Option<f64>, sources::Error> {
     let ratio = sources.parse::<f64>(RATIO_VARIABLE)?;
     if ratio.is_some_and(|ratio| !(0.0..=1.0).contains(&ratio)) {
         let cause = "it is a share of the runs, from 0 to 1".to_owned();
-        return Err(sources::Error::Value { name: RATIO_VARIABLE.to_owned(), cause });
+        return sources.settled(Err(sources::Error::Value { name: RATIO_VARIABLE.to_owned(), cause }), || None);
     }
     Ok(ratio)
 }

@@ -34,6 +34,36 @@ pub enum Error {
 /// When the file cannot be read, or something in it or in the environment is unknown.
 pub fn read(named: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Sources, Error> {
     let environment: Vec<(String, String)> = environment.into_iter().collect();
+    let file = file(named, &environment)?;
+    Ok(Sources::read(file.as_ref().map(|(place, text)| (place.as_str(), text.as_str())), environment)?)
+}
+
+/// The same for a check: what is wrong is noted, and does as if it had not been said.
+pub fn check(named: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Sources {
+    let environment: Vec<(String, String)> = environment.into_iter().collect();
+    let (file, unreadable) = match file(named, &environment) {
+        Ok(file) => (file, None),
+        Err(error) => (None, Some(error)),
+    };
+    let sources = Sources::check(file.as_ref().map(|(place, text)| (place.as_str(), text.as_str())), environment);
+    if let Some(error) = unreadable {
+        let cause = std::error::Error::source(&error).map(|source| format!("{error}: {source}"));
+        // In a check nothing is refused.
+        let _ = sources.or_noted(VARIABLE, Err(cause.unwrap_or_default()), || ());
+    }
+    sources
+}
+
+/// Whether a log filter is written as one.
+///
+/// # Errors
+/// When it is not.
+pub fn check_filter(text: &str) -> Result<(), crate::Error> {
+    crate::filter::for_logs(text).map(drop)
+}
+
+/// The file that is to be read, by its place, and its text.
+fn file(named: Option<&Path>, environment: &[(String, String)]) -> Result<Option<(String, String)>, Error> {
     let told = environment.iter().find(|(name, value)| name == VARIABLE && !value.is_empty());
     let named = named.map(Path::to_owned).or_else(|| told.map(|(_, path)| PathBuf::from(path)));
     let path = named.or_else(|| Some(PathBuf::from(FILE)).filter(|path| path.is_file()));
@@ -41,8 +71,7 @@ pub fn read(named: Option<&Path>, environment: impl IntoIterator<Item = (String,
         Ok(text) => Ok((path.display().to_string(), text)),
         Err(source) => Err(Error::Unreadable { path, source }),
     };
-    let file = path.map(text).transpose()?;
-    Ok(Sources::read(file.as_ref().map(|(place, text)| (place.as_str(), text.as_str())), environment)?)
+    path.map(text).transpose()
 }
 
 /// The variables of this process, as far as they are text.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use baton_common::Failure;
 use baton_common::sources::{self, Sources};
 use baton_inference::{ModelConfig, Price, ProviderConfig, RouteConfig};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The worker's tables.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -31,20 +31,24 @@ pub struct FileConfig {
     pub files: Files,
 }
 
-/// Where Slack messages go.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Slack {
-    /// Reference to the incoming webhook's URL.
-    pub url: Option<String>,
+baton_common::described! {
+    /// Where Slack messages go.
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Slack {
+        /// Reference to the incoming webhook's URL.
+        pub url: Option<String>,
+    }
 }
 
-/// What file tools may read.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Files {
-    /// Folders.
-    pub roots: Vec<PathBuf>,
+baton_common::described! {
+    /// What file tools may read.
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Files {
+        /// Folders; `BATON_FILE_ROOTS` stands in their place.
+        pub roots: Vec<PathBuf>,
+    }
 }
 
 /// What flags and environment say of tools.

@@ -19,6 +19,7 @@ mod attempt;
 mod backoff;
 pub mod builtin;
 pub mod chat;
+pub mod check;
 mod claim;
 pub mod config;
 mod held;

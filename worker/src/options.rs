@@ -142,7 +142,7 @@ impl Options {
             })?,
             blobs: self.blobs.clone().or_else(|| sources.get("BATON_BLOBS")),
             data_dir: self.folder(sources),
-            metrics: self.metrics(sources)?,
+            metrics: sources.settled(self.metrics(sources), || None)?,
             log: sources.get("BATON_LOG"),
             trace_ratio: baton_telemetry::trace_ratio(sources)?,
             file,
@@ -186,7 +186,8 @@ impl Options {
         let only = self.queues_only.map_or_else(|| sources.switch("BATON_QUEUES_ONLY"), |flag| Ok(Some(flag)))?;
         if only == Some(true) && queues.is_empty() {
             let cause = "it leaves no queue to take from: name some in BATON_QUEUES".to_owned();
-            return Err(sources::Error::Value { name: "BATON_QUEUES_ONLY".to_owned(), cause });
+            let refused = sources::Error::Value { name: "BATON_QUEUES_ONLY".to_owned(), cause };
+            sources.settled(Err(refused), || ())?;
         }
         let number = |flag, name, default: u64| Ok(or_said(flag, sources, name)?.unwrap_or(default).max(1));
         Ok(Settings {

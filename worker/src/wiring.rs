@@ -22,13 +22,21 @@ use crate::worker::CpuPool;
 /// # Errors
 /// When the address is no RabbitMQ's.
 pub fn broker(url: &str, settings: &Settings) -> anyhow::Result<Arc<dyn Broker>> {
+    Ok(Arc::new(Rabbit::start(broker_options(url, settings)?)))
+}
+
+/// How the broker at that address is spoken to; nobody is asked.
+///
+/// # Errors
+/// When the address is no RabbitMQ's.
+pub(crate) fn broker_options(url: &str, settings: &Settings) -> anyhow::Result<RabbitOptions> {
     if url.starts_with("memory:") {
         bail!("a broker in memory lives in one process: use `baton run` or `baton dev`, or name an amqp:// address");
     }
     let mut options = RabbitOptions::parse(url)?;
     options.publishes = false;
     options.extra_queues.clone_from(&settings.extra_queues);
-    Ok(Arc::new(Rabbit::start(options)))
+    Ok(options)
 }
 
 /// The blob store at that address, where the worker is to reach it itself.
@@ -42,6 +50,17 @@ pub fn blobs(url: Option<&str>) -> anyhow::Result<Option<Arc<dyn BlobStore>>> {
             bail!("a blob store in memory lives in one process: name none, or file:FOLDER or s3://BUCKET")
         }
         Some(url) => Ok(Some(Arc::new(baton_blobs::open(url)?))),
+    }
+}
+
+/// Whether a worker can reach blobs at that address; nobody is asked, and no folder made.
+///
+/// # Errors
+/// When it cannot.
+pub(crate) fn check_blobs(url: Option<&str>) -> anyhow::Result<()> {
+    match url.and_then(|url| url.strip_prefix("file:")) {
+        Some(folder) if !folder.is_empty() => Ok(()),
+        _ => blobs(url).map(drop),
     }
 }
 

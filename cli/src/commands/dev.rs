@@ -1,5 +1,6 @@
 //! `baton dev`: both planes in this process, until somebody ends it.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use baton_orchestrator::process::{self, GRPC_ADDR};
@@ -16,19 +17,13 @@ use crate::setup::Setup;
 
 pub(super) async fn dev(args: &DevArgs, setup: &Setup) -> Result<Exit, Failed> {
     let started = Instant::now();
-    let given = |flag: &Option<String>, name| flag.clone().or_else(|| setup.sources.get(name));
-    let wrong = |error: anyhow::Error| Failed::usage("invalid_setting", error, "or leave it out");
-    let text = given(&args.grpc_addr, "BATON_GRPC_ADDR").unwrap_or_else(|| GRPC_ADDR.into());
-    let grpc = process::address("BATON_GRPC_ADDR", &text).map_err(wrong)?;
-    let text = given(&args.http_addr, "BATON_HTTP_ADDR");
-    let http = process::http_address(text.as_deref(), grpc).map_err(wrong)?;
+    let at = addresses(args, setup)?;
     let data_dir = setup.data_dir(args.data_dir.as_ref())?;
     let key = setup.sources.get("BATON_API_KEY");
     let shutdown = CancellationToken::new();
     let signals = tokio::spawn(cancel_at_signal(shutdown.clone()));
     let folder = std::env::current_dir().into_iter().collect();
-    let mut local =
-        Local::start(setup, data_dir.clone(), folder, Some(Addresses { grpc, http }), key.as_deref()).await?;
+    let mut local = Local::start(setup, data_dir.clone(), folder, Some(at), key.as_deref()).await?;
     if let Some(file) = setup.sources.get("BATON_ADDR_FILE") {
         process::tell(file.as_ref(), local.address, local.http)?;
     }
@@ -47,6 +42,20 @@ pub(super) async fn dev(args: &DevArgs, setup: &Setup) -> Result<Exit, Failed> {
     local.stop().await;
     signals.abort();
     Ok(Exit::Succeeded)
+}
+
+/// Where it is to serve.
+pub(crate) fn addresses(args: &DevArgs, setup: &Setup) -> Result<Addresses, Failed> {
+    let given = |flag: &Option<String>, name| flag.clone().or_else(|| setup.sources.get(name));
+    let wrong = |error: anyhow::Error| Failed::usage("invalid_setting", error, "or leave it out");
+    let text = given(&args.grpc_addr, "BATON_GRPC_ADDR").unwrap_or_else(|| GRPC_ADDR.into());
+    let free = || SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let grpc = process::address("BATON_GRPC_ADDR", &text);
+    let grpc = setup.sources.or_noted("BATON_GRPC_ADDR", grpc, free).map_err(wrong)?;
+    let text = given(&args.http_addr, "BATON_HTTP_ADDR");
+    let http = process::http_address(text.as_deref(), grpc);
+    let http = setup.sources.or_noted("BATON_HTTP_ADDR", http, || None).map_err(wrong)?;
+    Ok(Addresses { grpc, http })
 }
 
 fn ready(at: Addresses, data_dir: &std::path::Path, ms: u64, paint: Paint) -> String {

@@ -4,6 +4,7 @@
 mod agents;
 mod archives;
 mod baton;
+mod config;
 mod examples;
 mod graphs;
 mod rehearsals;

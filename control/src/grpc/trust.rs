@@ -55,14 +55,17 @@ impl Trust {
     /// # Errors
     /// When a file does not read, or a part is missing.
     pub fn of(sources: &Sources) -> Result<Self, Error> {
-        let ca = sources.get(CA).map(|path| read(CA, &path)).transpose()?.map(Certificate::from_pem);
-        let identity = match (sources.get(CERT), sources.get(KEY)) {
-            (Some(certificate), Some(key)) => Some(Identity::from_pem(read(CERT, &certificate)?, read(KEY, &key)?)),
-            (Some(_), None) => return Err(Error::Half(CERT, KEY)),
-            (None, Some(_)) => return Err(Error::Half(KEY, CERT)),
-            (None, None) => None,
-        };
-        Ok(Self { ca, identity, name: sources.get(NAME) })
+        let file = |name, path: &str| sources.or_noted(name, read(name, path).map(Some), || None);
+        let named = |name| sources.get(name).map_or(Ok(None), |path| file(name, &path));
+        let half = |there, missing| sources.or_noted(there, Err(Error::Half(there, missing)), || ());
+        let (ca, certificate, key) = (named(CA)?, named(CERT)?, named(KEY)?);
+        match (sources.get(CERT), sources.get(KEY)) {
+            (Some(_), None) => half(CERT, KEY)?,
+            (None, Some(_)) => half(KEY, CERT)?,
+            _ => {}
+        }
+        let identity = certificate.zip(key).map(|(certificate, key)| Identity::from_pem(certificate, key));
+        Ok(Self { ca: ca.map(Certificate::from_pem), identity, name: sources.get(NAME) })
     }
 
     pub(super) fn config(&self) -> ClientTlsConfig {

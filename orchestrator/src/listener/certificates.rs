@@ -53,6 +53,17 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
+impl Error {
+    /// The setting it is about.
+    #[must_use]
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Half(setting, _) | Self::File { setting, .. } => setting,
+            Self::Pair(_) => CERT,
+        }
+    }
+}
+
 impl TlsFiles {
     /// What the settings of these names hold; none where they name nothing.
     ///
@@ -66,6 +77,16 @@ impl TlsFiles {
             (None, None, Some(_)) => Err(Error::Half(CLIENT_CA, CERT)),
             (None, None, None) => Ok(None),
         }
+    }
+
+    /// Everything that is wrong with them.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<Error> {
+        let key = PrivateKeyDer::from_pem_file(&self.key).map(drop).map_err(|cause| refused(KEY, &self.key, &cause));
+        let client_ca = self.client_ca.as_ref().map(|path| certificates(CLIENT_CA, path).map(drop));
+        let each = [certificates(CERT, &self.certificate).map(drop), key, client_ca.unwrap_or(Ok(()))];
+        let wrong: Vec<Error> = each.into_iter().filter_map(Result::err).collect();
+        if wrong.is_empty() { read(self, b"h2").err().into_iter().collect() } else { wrong }
     }
 
     fn all(&self) -> impl Iterator<Item = &Path> {

@@ -27,6 +27,7 @@ use serde_json::Value;
 
 pub(crate) use self::announce::AtWork;
 pub(crate) use self::files::file_key;
+pub(crate) use self::secrets::secret_text;
 use crate::api::Live;
 use crate::keys::Holder;
 use crate::orchestrator::{Inner, Orchestrator};

@@ -37,18 +37,24 @@ impl Inner {
     async fn secret(&self, name: &str) -> Result<String, Failure> {
         let missing = |why: &str| Failure::invalid("secret_missing", format!("secret {name} {why}"));
         let reference = self.settings.secrets.get(name).ok_or_else(|| missing("is not configured"))?;
-        if let Some(variable) = reference.strip_prefix("env:") {
-            return std::env::var(variable).map_err(|_| missing("names an environment variable that is not set"));
-        }
-        let Some(path) = reference.strip_prefix("file:") else {
-            return Err(missing("is configured as neither env:NAME nor file:PATH"));
-        };
-        let text = tokio::fs::read_to_string(path).await.map_err(|_| missing("names a file that cannot be read"))?;
-        if text.len() > FILE_BYTES_MAX {
-            return Err(missing("names a file that is too large"));
-        }
-        Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+        secret_text(reference).await.map_err(missing)
     }
+}
+
+/// The secret that a reference stands for: `env:NAME` or `file:PATH`.
+///
+/// # Errors
+/// What is wrong with it, without its value.
+pub(crate) async fn secret_text(reference: &str) -> Result<String, &'static str> {
+    if let Some(variable) = reference.strip_prefix("env:") {
+        return std::env::var(variable).map_err(|_| "names an environment variable that is not set");
+    }
+    let path = reference.strip_prefix("file:").ok_or("is configured as neither env:NAME nor file:PATH")?;
+    let text = tokio::fs::read_to_string(path).await.map_err(|_| "names a file that cannot be read")?;
+    if text.len() > FILE_BYTES_MAX {
+        return Err("names a file that is too large");
+    }
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Whether any text looks like it names a secret: only then is the graph asked where one does.

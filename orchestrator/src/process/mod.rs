@@ -2,6 +2,7 @@
 //! it serves is left to the library.
 
 mod addresses;
+mod check;
 mod health;
 mod options;
 mod sabotage;
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use addresses::{GRPC_ADDR, HTTP_ADDR, address, http_address, listen, tell};
+pub use check::{check, check_secrets, flags};
 pub use options::{Config, Options};
 
 use crate::auth::{self, Auth};

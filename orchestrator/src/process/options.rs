@@ -5,7 +5,7 @@
     reason = "these comments are the help on the terminal: brackets name variables"
 )]
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use baton_common::sources::Sources;
@@ -109,7 +109,14 @@ impl Options {
     /// # Errors
     /// When a name is unknown, a value is not understood or the file cannot be read.
     pub fn resolve(&self, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Config> {
-        let sources = settings::read(self.config.as_deref(), environment)?;
+        self.resolve_from(&settings::read(self.config.as_deref(), environment)?)
+    }
+
+    /// Puts the flags before what environment and file say.
+    ///
+    /// # Errors
+    /// When a value is not understood.
+    pub fn resolve_from(&self, sources: &Sources) -> anyhow::Result<Config> {
         let text = |flag: &Option<String>, name, default: String| {
             flag.clone().or_else(|| sources.get(name)).unwrap_or(default)
         };
@@ -117,27 +124,32 @@ impl Options {
         let data_dir = data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let blobs = text(&self.blobs, "BATON_BLOBS", format!("file:{}", data_dir.join("blobs").display()));
         let broker = text(&self.broker, "BATON_BROKER", BROKER.to_owned());
-        let grpc_addr = address("BATON_GRPC_ADDR", &text(&self.grpc_addr, "BATON_GRPC_ADDR", GRPC_ADDR.to_owned()))?;
-        let drill = sabotage::read(&sources)?;
-        let mut settings = self.settings(&sources, &broker)?;
+        let grpc_addr = address("BATON_GRPC_ADDR", &text(&self.grpc_addr, "BATON_GRPC_ADDR", GRPC_ADDR.to_owned()));
+        let free = || SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let grpc_addr = sources.or_noted("BATON_GRPC_ADDR", grpc_addr, free)?;
+        let drill = sources.settled(sabotage::read(sources), sabotage::Drill::default)?;
+        let mut settings = self.settings(sources, &broker)?;
         settings.sweep &= drill.sweep;
-        settings.reader = sabotage::reader(&sources)?.unwrap_or(settings.reader);
+        let reader = sources.settled(sabotage::reader(sources), || None)?;
+        settings.reader = reader.unwrap_or(settings.reader);
         let http_addr = self.http_addr.clone().or_else(|| sources.get("BATON_HTTP_ADDR"));
+        let http_addr = http_address(http_addr.as_deref(), grpc_addr);
+        let tls = sources.or_noted("BATON_TLS_CERT", self.tls_files(sources), || None)?;
         Ok(Config {
             store: text(&self.store, "BATON_STORE", STORE.to_owned()),
             settings,
             guards: drill.guards,
             broker,
             blobs,
-            http_addr: http_address(http_addr.as_deref(), grpc_addr)?,
+            http_addr: sources.or_noted("BATON_HTTP_ADDR", http_addr, || None)?,
             grpc_addr,
-            tls: self.tls_files(&sources)?,
-            trust: Trust::of(&sources)?,
+            tls,
+            trust: Trust::of(sources)?,
             api_key: sources.get("BATON_API_KEY"),
             worker_key: sources.get("BATON_WORKER_KEY"),
             addr_file: sources.get("BATON_ADDR_FILE").map(PathBuf::from),
             log: sources.get("BATON_LOG"),
-            trace_ratio: baton_telemetry::trace_ratio(&sources)?,
+            trace_ratio: baton_telemetry::trace_ratio(sources)?,
         })
     }
 

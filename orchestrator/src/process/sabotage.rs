@@ -19,13 +19,19 @@ pub(super) struct Drill {
     pub(super) sweep: bool,
 }
 
+impl Default for Drill {
+    fn default() -> Self {
+        Self { guards: Guards::default(), sweep: true }
+    }
+}
+
 /// Reads the setting; nothing is missing where it is not there.
 ///
 /// # Errors
 /// When it names nothing that can be taken away, or this is a release.
 pub(super) fn read(sources: &Sources) -> Result<Drill, Error> {
     match sources.get(VARIABLE) {
-        None => Ok(Drill { guards: Guards::default(), sweep: true }),
+        None => Ok(Drill::default()),
         Some(name) => without(&name).map_err(|cause| Error::Value { name: VARIABLE.to_owned(), cause }),
     }
 }

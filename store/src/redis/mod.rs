@@ -101,6 +101,14 @@ impl RedisOptions {
             guards: Guards::default(),
         }
     }
+
+    /// Reads the address and the files it names; nobody is asked.
+    ///
+    /// # Errors
+    /// When the address does not read, or a file.
+    pub fn check(&self) -> Result<(), Error> {
+        address::Address::read(&self.url).map(drop)
+    }
 }
 
 /// A store in Redis; clones share its connections.

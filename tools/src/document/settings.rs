@@ -4,24 +4,26 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// Program and limits of the child.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// The program that calls [`crate::child::run_if_asked`]; by default this one.
-    pub program: Option<PathBuf>,
-    /// Arguments before the hidden one.
-    pub args: Vec<String>,
-    /// How long one document may take, in milliseconds.
-    pub time_ms_max: u64,
-    /// How long one document may compute, in seconds.
-    pub cpu_seconds_max: u64,
-    /// How much memory one document may take, in bytes, beside four times its own size.
-    pub memory_bytes_max: u64,
-    /// The largest document, in bytes.
-    pub bytes_max: u64,
-    /// The most text one document may hold, in bytes.
-    pub text_bytes_max: u64,
+baton_common::described! {
+    /// Program and limits of the child.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Settings {
+        /// The program that reads documents, a worker or `baton`; by default this one.
+        pub program: Option<PathBuf>,
+        /// Its arguments before the hidden one.
+        pub args: Vec<String>,
+        /// How long one document may take, in milliseconds.
+        pub time_ms_max: u64,
+        /// How long one document may compute, in seconds.
+        pub cpu_seconds_max: u64,
+        /// How much memory one document may take, in bytes, beside four times its own size.
+        pub memory_bytes_max: u64,
+        /// The largest document, in bytes.
+        pub bytes_max: u64,
+        /// The most text one document may hold, in bytes.
+        pub text_bytes_max: u64,
+    }
 }
 
 impl Default for Settings {
