@@ -6,5 +6,6 @@
 pub mod bench;
 pub mod chaos;
 pub mod cluster;
+pub mod e2e;
 pub mod grpc;
 pub mod simulator;

@@ -3,6 +3,7 @@
 //! It depends on next to nothing, because it compiles before anything else. What benches and
 //! demos do is up to the binaries of `integration-tests`.
 
+mod e2e;
 mod fuzz;
 mod model;
 mod needs;
@@ -43,6 +44,8 @@ enum Command {
     /// Strikes a cluster of real processes with faults, and judges what came of it.
     #[command(disable_help_flag = true)]
     Chaos(Passed),
+    /// Tries the compose file in containers: up, used, struck, judged, taken down.
+    E2e(e2e::Arguments),
     /// Searches for bytes that break what reads them; needs a nightly toolchain.
     Fuzz(fuzz::Arguments),
     /// Runs the simulator over many seeds, in a release build.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Demo(passed) => process::run_bin(&root, "demo", false, &passed.arguments),
         Command::Model => model::run(&root),
         Command::Chaos(passed) => process::run_bin(&root, "chaos", false, &passed.arguments),
+        Command::E2e(arguments) => e2e::run(&root, &arguments),
         Command::Fuzz(arguments) => fuzz::run(&root, &arguments),
         Command::Simulate(passed) => process::run_bin(&root, "simulate", true, &passed.arguments),
     };

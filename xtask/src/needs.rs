@@ -35,6 +35,7 @@ const NEEDS: &[Need] = &[
         why: "the RabbitMQ broker",
     },
     Need { program: "faketime", probe: &[], package: "faketime", why: "clocks that are wrong, in fault drills" },
+    Need { program: "promtool", probe: &[], package: "prometheus", why: "whether alerts fire" },
     Need { program: "gs", probe: &[], package: "ghostscript", why: "PDFs of a foreign writer" },
     Need {
         program: "python3",
@@ -58,6 +59,22 @@ impl Need {
 /// What the model needs besides.
 const MODEL: &[Need] = &[Need { program: "spin", probe: &[], package: "spin", why: "checking the model" }];
 
+/// What the end-to-end test of the compose file needs besides.
+const E2E: &[Need] = &[
+    Need { program: "/usr/sbin/dockerd", probe: &[], package: "docker.io", why: "a Docker daemon" },
+    Need { program: "/usr/bin/docker", probe: &[], package: "docker.io", why: "its client" },
+    Need { program: "/usr/bin/docker-compose", probe: &[], package: "docker-compose", why: "the compose file" },
+    Need { program: "debootstrap", probe: &[], package: "debootstrap", why: "images that cannot be pulled" },
+    Need { program: "iptables", probe: &[], package: "iptables", why: "networks of containers" },
+    Need { program: "strip", probe: &[], package: "binutils", why: "images without symbols" },
+    Need {
+        program: "python3",
+        probe: &["-c", "import ensurepip, venv"],
+        package: "python3-venv",
+        why: "a receiver of spans, and the schema of compose files",
+    },
+];
+
 /// Installs what tests need and is missing, or says how.
 ///
 /// # Errors
@@ -74,6 +91,18 @@ pub(crate) fn for_model() -> anyhow::Result<()> {
     meet(MODEL)
 }
 
+/// Installs what the end-to-end test of the compose file needs and is missing, or says how.
+///
+/// # Errors
+/// As [`for_tests`]; and where the user may not start a daemon and none answers.
+pub(crate) fn for_e2e() -> anyhow::Result<()> {
+    meet(E2E)?;
+    if !is_root() && !succeeds("/usr/bin/docker", &["-H", "unix:///var/run/docker.sock", "version"]) {
+        bail!("containers need root, or a Docker daemon that you may use");
+    }
+    Ok(())
+}
+
 fn meet(needs: &[Need]) -> anyhow::Result<()> {
     let missing: Vec<&Need> = needs.iter().filter(|need| !need.met()).collect();
     if missing.is_empty() {
@@ -82,7 +111,8 @@ fn meet(needs: &[Need]) -> anyhow::Result<()> {
     for need in &missing {
         println!("missing: {} ({})", need.package, need.why);
     }
-    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let mut packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    packages.dedup();
     if !(is_root() && in_path("apt-get")) {
         bail!("install what is missing: {}", advice(&packages));
     }

@@ -40,11 +40,16 @@ pub(crate) fn run_bin(root: &Path, bin: &str, release: bool, arguments: &[String
 
 /// The same as it ships, told further variables.
 pub(crate) fn run_release(root: &Path, bin: &str, arguments: &[String], told: &[(&str, &Path)]) -> anyhow::Result<()> {
-    let packages = PROGRAMS.iter().flat_map(|package| ["--package", package]);
-    run(cargo(root).args(["build", "--bins", "--release"]).args(packages))?;
+    build_for_release(root)?;
     run(cargo(root)
         .args(["run", "--package", "baton-integration-tests", "--release", "--bin", bin])
         .arg("--")
         .args(arguments)
         .envs(told.iter().copied()))
+}
+
+/// Builds the product's programs as they are shipped.
+pub(crate) fn build_for_release(root: &Path) -> anyhow::Result<()> {
+    let packages = PROGRAMS.iter().flat_map(|package| ["--package", package]);
+    run(cargo(root).args(["build", "--bins", "--release"]).args(packages))
 }

@@ -22,6 +22,7 @@ const PACKAGES: &[&str] = &[
     "helm-python-sdk==0.2.2",                  // Helm, for the chart
     "kubernetes-validate==1.37.0",             // and Kubernetes' own schemas
     "rotel==0.0.1a15",                         // a collector of spans
+    "check-jsonschema==0.39.0",                // the schema of compose files
 ];
 
 /// What `bench engine --with-langgraph` measures beside Baton, in an environment of its own.
@@ -35,6 +36,19 @@ pub(crate) fn environment() -> anyhow::Result<PathBuf> {
 /// Python with LangGraph.
 pub(crate) fn langgraph() -> anyhow::Result<PathBuf> {
     Ok(made("venv-langgraph", BESIDE)?.join("bin/python"))
+}
+
+/// What the end-to-end test uses: the receiver of spans, and `check-jsonschema`.
+///
+/// # Errors
+/// When it cannot be installed, or the package has another form.
+pub(crate) fn for_e2e() -> anyhow::Result<(PathBuf, PathBuf)> {
+    let folder = environment()?;
+    let place = "import os, rotel; print(os.path.join(os.path.dirname(rotel.__file__), 'rotel-agent'))";
+    let told = Command::new(folder.join("bin/python")).args(["-c", place]).output()?;
+    let receiver = PathBuf::from(String::from_utf8_lossy(&told.stdout).trim());
+    anyhow::ensure!(receiver.is_file(), "rotel has no rotel-agent: {}", String::from_utf8_lossy(&told.stderr));
+    Ok((receiver, folder.join("bin/check-jsonschema")))
 }
 
 fn made(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
@@ -80,7 +94,7 @@ pub(crate) fn wire(root: &Path, environment: &Path) -> anyhow::Result<()> {
 }
 
 /// The user's cache folder of this project.
-fn cache() -> anyhow::Result<PathBuf> {
+pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     let set = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
     let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     Ok(base.context("neither XDG_CACHE_HOME nor HOME is set: where may caches lie?")?.join("baton"))

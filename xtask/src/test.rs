@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
@@ -11,7 +11,8 @@ use crate::tally::Tally;
 use crate::{needs, process, python, tidy};
 
 /// The stages, in the order they run.
-const STAGES: [&str; 10] = ["tidy", "format", "needs", "python", "deny", "wire", "clippy", "docs", "build", "tests"];
+const STAGES: [&str; 11] =
+    ["tidy", "format", "needs", "python", "deny", "wire", "alerts", "clippy", "docs", "build", "tests"];
 
 /// What to leave out of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -38,6 +39,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
             "python" => python::environment().map(drop),
             "deny" => python::deny(root, &python::environment()?),
             "wire" => python::wire(root, &python::environment()?),
+            "alerts" => alerts(root),
             "clippy" => cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
             "docs" => docs(root),
             "build" => cargo(&["build", "--workspace", "--bins", "--locked"]),
@@ -60,6 +62,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
 fn failures(tally: Tally, stages: u64) -> u64 {
     let counted_twice = u64::from(tally.failed > 0 && stages > 0);
     tally.failed + tally.ignored + stages - counted_twice
+}
+
+/// Fires each alert once, and none where all is well.
+fn alerts(root: &Path) -> anyhow::Result<()> {
+    let mut tool = Command::new("promtool");
+    process::run(tool.args(["test", "rules", "rules.test.yml"]).current_dir(root.join("deploy/prometheus")))
 }
 
 fn docs(root: &Path) -> anyhow::Result<()> {

@@ -10,12 +10,15 @@ use baton_proto::v1::operate_client::OperateClient;
 use baton_proto::v1::runs_client::RunsClient;
 use baton_proto::v1::{
     AnswerRequest, ApplyGraphRequest, AuditEntry, AuditRequest, CancelRequest, GetRunRequest, Interrupt,
-    ListInterruptsRequest, QueuesRequest, Run, SignalRequest, SubmitRequest, WatchRequest, WorkersRequest,
-    watch_response::Item,
+    ListInterruptsRequest, ListRunsRequest, QueuesRequest, Run, SignalRequest, SubmitRequest, WatchRequest,
+    WorkersRequest, watch_response::Item,
 };
 use serde_json::Value;
-use tonic::Code;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
 
 use super::events::Seen;
 
@@ -41,7 +44,20 @@ pub enum Told<T> {
 /// A caller who knows several orchestrators.
 #[derive(Clone)]
 pub struct Api {
-    channels: Vec<Channel>,
+    channels: Vec<InterceptedService<Channel, Key>>,
+}
+
+/// Shows the caller's key, where there is one.
+#[derive(Clone, Default)]
+struct Key(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Key {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(key) = &self.0 {
+            request.metadata_mut().insert("authorization", key.clone());
+        }
+        Ok(request)
+    }
 }
 
 macro_rules! call {
@@ -76,7 +92,19 @@ impl Api {
     /// # Errors
     /// When one is no address.
     pub fn new(addresses: &[String]) -> anyhow::Result<Self> {
-        let channel = |address: &String| -> anyhow::Result<Channel> {
+        Self::made(addresses, Key::default())
+    }
+
+    /// The same, with the caller's key.
+    ///
+    /// # Errors
+    /// When one is no address, or the key is no text.
+    pub fn with_key(addresses: &[String], key: &str) -> anyhow::Result<Self> {
+        Self::made(addresses, Key(Some(format!("Bearer {key}").parse().context("a key")?)))
+    }
+
+    fn made(addresses: &[String], key: Key) -> anyhow::Result<Self> {
+        let channel = |address: &String| -> anyhow::Result<InterceptedService<Channel, Key>> {
             let endpoint = Endpoint::from_shared(address.clone())?
                 .connect_timeout(Duration::from_secs(2))
                 .http2_keep_alive_interval(Duration::from_secs(2))
@@ -85,7 +113,7 @@ impl Api {
                 // What a slow reader has not read yet stays where it is.
                 .initial_stream_window_size(64 * 1024)
                 .initial_connection_window_size(1024 * 1024);
-            Ok(endpoint.connect_lazy())
+            Ok(InterceptedService::new(endpoint.connect_lazy(), key.clone()))
         };
         Ok(Self { channels: addresses.iter().map(channel).collect::<Result<_, _>>()? })
     }
@@ -158,6 +186,24 @@ impl Api {
             Told::Ok(answer) => Told::Ok(answer.existed),
             Told::Refused { code, cause } => Told::Refused { code, cause },
             Told::Unknown => Told::Unknown,
+        }
+    }
+
+    /// Every run that is kept, new ones first.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn runs(&self) -> anyhow::Result<Vec<Run>> {
+        let (mut request, mut runs) = (ListRunsRequest { page_size: 500, ..ListRunsRequest::default() }, Vec::new());
+        loop {
+            let page = until_known!(
+                self, Duration::from_secs(30), place => call!(self, place, RunsClient, list, request.clone())
+            )?;
+            runs.extend(page.runs);
+            if page.next_page_token.is_empty() {
+                return Ok(runs);
+            }
+            request.page_token = page.next_page_token;
         }
     }
 
