@@ -119,7 +119,7 @@ impl Load {
                         if first {
                             seen.accepted.push((Instant::now(), began.elapsed()));
                         }
-                        first && number % AGAIN == 0
+                        first && number.is_multiple_of(AGAIN)
                     };
                     if !again {
                         return;
