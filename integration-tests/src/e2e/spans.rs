@@ -77,15 +77,30 @@ fn bare(value: &str) -> &str {
     inner.unwrap_or(value).trim_matches('"')
 }
 
-/// Names that a run with a job has at least, and those that it has where anybody has them.
-const ALWAYS: [&str; 3] = [names::SPAN_ADVANCE, names::SPAN_PUBLISH, names::SPAN_PROCESS];
-const WHERE_KNOWN: [&str; 4] = [names::SPAN_CLAIM, names::SPAN_TOOL, names::SPAN_RESUME, names::SPAN_COMMIT];
+/// What a run with a question between two jobs has.
+const NAMES: [&str; 12] = [
+    names::SPAN_SUBMIT,
+    names::SPAN_WORKFLOW,
+    names::SPAN_SUPERSTEP,
+    names::SPAN_COMMIT,
+    names::SPAN_SEND,
+    names::SPAN_WAIT,
+    names::SPAN_CLAIM,
+    names::SPAN_GRANT,
+    names::SPAN_TOOL,
+    names::SPAN_RESUME,
+    names::SPAN_RECORD,
+    names::SPAN_ANSWER,
+];
 
-/// The spans of a run: those that name it, and all in their traces.
+/// The spans of a run: those that name it, what these are linked to, and all in their traces.
 #[must_use]
 pub fn of_run<'a>(spans: &'a [Span], run: &str) -> Vec<&'a Span> {
     let names_it = |span: &&Span| span.attributes.get(names::RUN_ID).is_some_and(|found| found == run);
-    let traces: BTreeSet<&str> = spans.iter().filter(names_it).map(|span| span.trace.as_str()).collect();
+    let own: Vec<&Span> = spans.iter().filter(names_it).collect();
+    let linked: BTreeSet<&str> = own.iter().flat_map(|span| &span.links).map(String::as_str).collect();
+    let near = spans.iter().filter(|span| linked.contains(span.id.as_str()));
+    let traces: BTreeSet<&str> = own.into_iter().chain(near).map(|span| span.trace.as_str()).collect();
     spans.iter().filter(|span| traces.contains(span.trace.as_str())).collect()
 }
 
@@ -94,8 +109,7 @@ pub fn of_run<'a>(spans: &'a [Span], run: &str) -> Vec<&'a Span> {
 pub fn missing(all: &[Span], run: &str) -> Vec<String> {
     let spans = of_run(all, run);
     let mut found = Vec::new();
-    let known = WHERE_KNOWN.into_iter().filter(|name| all.iter().any(|span| is_named(span, name)));
-    for name in ALWAYS.into_iter().chain(known) {
+    for name in NAMES {
         if !spans.iter().any(|span| is_named(span, name)) {
             found.push(format!("no span {name}"));
         }
@@ -112,8 +126,7 @@ pub fn missing(all: &[Span], run: &str) -> Vec<String> {
         }
     }
     let pieces = pieces(&spans);
-    let linked = all.iter().any(|span| !span.links.is_empty());
-    if linked && pieces > 1 {
+    if pieces > 1 {
         found.push(format!("its {} spans are in {pieces} pieces", spans.len()));
     }
     found
@@ -157,8 +170,9 @@ mod tests {
 
     const RUN: &str = "012-abc";
 
-    /// What the receiver prints of a step, the job it hands out, and the step behind it.
-    fn printed(link: &str) -> String {
+    /// What the receiver prints of a run: a first segment down to the outcome of its job, in a row,
+    /// and a second one that an answer woke.
+    fn printed() -> String {
         let span = |id: &str, parent: &str, trace: &str, name: &str| {
             format!(
                 "Span #0\n    Trace ID       : {trace}\n    Parent ID      : {parent}\n    ID             : {id}\n    \
@@ -168,35 +182,44 @@ mod tests {
         };
         let service =
             |name: &str| format!("INFO ResourceSpans #0\nResource attributes:\n     -> service.name: Str({name})\n");
-        let link = format!("SpanLink #0\n     -> Trace ID: t1\n     -> ID: {link}\n     -> TraceState: \n");
-        service("baton-orchestrator")
-            + &span("a", "", "t1", "advance")
-            + &span("b", "a", "t1", "publish io.normal")
-            + &service("baton-worker-io")
-            + &span("c", "b", "t1", "process")
-            + &service("baton-orchestrator")
-            + &span("d", "", "t2", "advance")
-            + &link
+        let link = |id: &str| format!("SpanLink #0\n     -> Trace ID: t1\n     -> ID: {id}\n     -> TraceState: \n");
+        let mut text = service("baton-orchestrator");
+        for (place, name) in NAMES.iter().take(11).enumerate() {
+            if place == 5 {
+                text += &service("baton-worker-io");
+            }
+            let parent = if place == 0 { String::new() } else { format!("s{}", place - 1) };
+            text += &span(&format!("s{place}"), &parent, "t1", &format!("{name} of it"));
+        }
+        text += &service("baton-orchestrator");
+        text += &span("a", "", "t2", "answer");
+        text += &(span("w", "", "t3", "invoke_workflow e2e-ask") + &link("s2") + &link("a"));
+        text
     }
 
     #[test]
     fn spans_are_read_as_the_receiver_prints_them() {
-        let spans = read(&printed("c"));
-        assert_eq!(spans.len(), 4);
-        assert_eq!((spans[2].service.as_str(), spans[2].parent.as_str()), ("baton-worker-io", "b"));
-        assert_eq!(spans[1].name, "publish io.normal");
-        assert_eq!(spans[3].links, ["c"]);
-        assert_eq!((spans[3].trace.as_str(), spans[3].attributes[names::RUN_ID].as_str()), ("t2", RUN));
+        let spans = read(&printed());
+        assert_eq!(spans.len(), 13);
+        assert_eq!((spans[5].service.as_str(), spans[5].parent.as_str()), ("baton-worker-io", "s4"));
+        assert_eq!(spans[5].name, "wait of it");
+        assert_eq!(spans[12].links, ["s2", "a"]);
+        assert_eq!((spans[12].trace.as_str(), spans[12].attributes[names::RUN_ID].as_str()), ("t3", RUN));
     }
 
     #[test]
     fn a_trace_is_whole_only_with_every_parent_and_link() {
-        assert!(missing(&read(&printed("c")), RUN).is_empty());
-        assert_eq!(missing(&read(&printed("x")), RUN), ["its 4 spans are in 2 pieces"]);
-        let cut = printed("c").replace("Parent ID      : b", "Parent ID      : x");
-        assert!(missing(&read(&cut), RUN).iter().any(|one| one.contains("a parent that nobody sent")));
-        let alone = printed("c").replace("baton-worker-io", "else");
+        assert_eq!(missing(&read(&printed()), RUN), [""; 0]);
+        for link in ["s2", "a"] {
+            let cut = printed().replace(&format!("-> ID: {link}\n"), "-> ID: x\n");
+            assert_eq!(missing(&read(&cut), RUN), ["its 13 spans are in 2 pieces"], "without the link to {link}");
+        }
+        for place in 1..11 {
+            let cut = printed().replace(&format!("Parent ID      : s{}\n", place - 1), "Parent ID      : x\n");
+            assert!(missing(&read(&cut), RUN).iter().any(|one| one.contains("a parent that nobody sent")), "{place}");
+        }
+        let alone = printed().replace("baton-worker-io", "else");
         assert_eq!(missing(&read(&alone), RUN), ["no span of baton-worker"]);
-        assert!(missing(&read(&printed("c")), "other").iter().any(|one| one == "no span advance"));
+        assert!(missing(&read(&printed()), "other").iter().any(|one| one == "no span superstep"));
     }
 }
