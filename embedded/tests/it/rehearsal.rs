@@ -8,7 +8,7 @@ use baton_engine::spec::{self, Source};
 use serde_json::json;
 
 /// A play takes a fraction of this; machines may be slow.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 const DAY_MS: u64 = 86_400_000;
 
