@@ -118,17 +118,20 @@ async fn a_thread_that_is_used_keeps_what_its_head_needs_and_loses_the_rest() {
         for run in &runs[..3] {
             gone(&rig, *run).await;
         }
-        let last = rig.submit("chat", json!({ "text": "still there?" }), talk).await;
-        assert_eq!(rig.output(last).await, json!({ "reply": "That was 9" }), "{kind:?}");
-        let deadline = Instant::now() + PATIENCE;
-        while store.thread(&key).await.unwrap().expect("the thread").pruned == Seq(0) {
+        let (deadline, mut turns) = (Instant::now() + PATIENCE, runs.len());
+        let again = loop {
+            let run = rig.submit("chat", json!({ "text": "still there?" }), talk).await;
+            turns += 1;
+            assert_eq!(rig.output(run).await, json!({ "reply": format!("That was {}", 2 * turns - 1) }), "{kind:?}");
+            if store.thread(&key).await.unwrap().expect("the thread").pruned > Seq(0) {
+                break run;
+            }
             assert!(Instant::now() < deadline, "{kind:?}: nothing goes of it");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let again = rig.submit("chat", json!({ "text": "and now?" }), talk).await;
-        assert_eq!(rig.output(again).await, json!({ "reply": "That was 11" }), "{kind:?}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        };
         let (api, caller) = (rig.cluster.api(), Caller::local());
-        assert_eq!(api.state(&caller, again, None).await.unwrap().values["messages"].as_array().unwrap().len(), 12);
+        let messages = api.state(&caller, again, None).await.unwrap().values["messages"].as_array().unwrap().len();
+        assert_eq!(messages, 2 * turns, "{kind:?}");
         let listed = api.checkpoints(&caller, again, None, 500).await.unwrap().checkpoints;
         assert!(!listed.is_empty(), "{kind:?}");
         let refused = api.state(&caller, again, Some(Seq(1))).await.unwrap_err();
