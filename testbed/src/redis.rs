@@ -4,6 +4,8 @@
 //! failure costs, kill it, cut the tail of its log and start it again. With `everysec` it may
 //! lose what was acknowledged and not written: see [`Redis::may_write_late`].
 
+mod backup;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;

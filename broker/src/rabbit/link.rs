@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
-use lapin::{Connection, ConnectionProperties, Event};
+use lapin::{Connection, ConnectionProperties, DefaultConnectionBuilder, Event};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -150,7 +150,8 @@ impl Keeper {
         let purpose = format!("{} {:?}", self.options.name, self.purpose).to_lowercase();
         let properties = ConnectionProperties::default().with_connection_name(purpose.into());
         let connect = async {
-            let connection = Connection::connect_uri(node.clone(), properties).await?;
+            let way = DefaultConnectionBuilder::new()?.with_uri(node.clone()).with_properties(properties);
+            let connection = way.with_tls_config(self.options.certificates.config()).connect().await?;
             self.topology.ensure_all(&connection).await?;
             if self.purpose == Purpose::Publish {
                 self.topology.check_boot(&connection).await?;

@@ -8,6 +8,7 @@
 //! The driver logs returned messages with their bodies: a process that logs must turn its
 //! target `lapin::returned_messages` off.
 
+mod certificates;
 mod consumer;
 mod inbox;
 mod link;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use lapin::uri::{AMQPScheme, AMQPUri};
 
+use super::certificates::Certificates;
 use crate::{DELIVERY_LIMIT, queues_and_lanes};
 
 /// How queues are kept.
@@ -42,10 +43,20 @@ pub enum OptionsError {
         /// What was given.
         value: String,
     },
+    /// A file that a parameter names does not read.
+    #[error("parameter {name} of the broker address names {path}, which does not read: {cause}")]
+    File {
+        /// The parameter.
+        name: String,
+        /// The file.
+        path: String,
+        /// What is wrong.
+        cause: String,
+    },
     /// No such parameter.
     #[error(
         "the broker address has no parameter `{0}`; known are queue_type, confirm_timeout_ms, publish_channels, \
-         queue_length_max, heartbeat, connection_timeout, frame_max, channel_max and auth_mechanism"
+         queue_length_max, ca_file, cert_file, key_file, heartbeat, connection_timeout, frame_max, channel_max and auth_mechanism"
     )]
     UnknownParameter(String),
 }
@@ -74,6 +85,8 @@ pub struct RabbitOptions {
     pub publishes: bool,
     /// Shown by the broker's tools.
     pub name: String,
+    /// Whom `amqps` trusts beside the system, and what it shows.
+    pub(super) certificates: Certificates,
 }
 
 impl RabbitOptions {
@@ -88,13 +101,14 @@ impl RabbitOptions {
         let mut rest = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if !options.set(name, value)? {
+            if !options.certificates.set(name, value)? && !options.set(name, value)? {
                 rest.push(pair);
             }
         }
         let rest = rest.join("&");
         options.nodes =
             nodes(address)?.into_iter().map(|node| uri(&format!("{node}?{rest}"))).collect::<Result<_, _>>()?;
+        options.certificates.fit(options.tls())?;
         Ok(options)
     }
 
@@ -125,6 +139,7 @@ impl RabbitOptions {
             delivery_limit: DELIVERY_LIMIT,
             publishes: true,
             name: "baton".to_owned(),
+            certificates: Certificates::default(),
         }
     }
 
@@ -245,5 +260,22 @@ mod tests {
         assert_eq!(error, OptionsError::UnknownParameter("queue_typ".to_owned()));
         assert!(RabbitOptions::parse("amqp://localhost/?confirm_timeout_ms=0").is_err());
         assert!(RabbitOptions::parse("redis://localhost/").is_err());
+    }
+
+    #[test]
+    fn certificates_are_read_where_the_address_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            folder.path().join(name).display().to_string()
+        };
+        let (pem, other) = (file("a.pem", "-----BEGIN CERTIFICATE-----"), file("b.pem", "none"));
+        let of = |scheme: &str, query: &str| RabbitOptions::parse(&format!("{scheme}://localhost/?{query}")).map(drop);
+        assert_eq!(of("amqps", &format!("ca_file={pem}&cert_file={pem}&key_file={pem}&heartbeat=3")), Ok(()));
+        let told = |result: Result<(), OptionsError>| result.unwrap_err().to_string();
+        assert!(told(of("amqp", &format!("ca_file={pem}"))).contains("use amqps"));
+        assert!(told(of("amqps", &format!("cert_file={pem}"))).contains("go together"));
+        assert!(told(of("amqps", &format!("ca_file={other}"))).contains("no PEM"));
+        assert!(told(of("amqps", "key_file=/nowhere/key.pem")).contains("/nowhere/key.pem"));
     }
 }

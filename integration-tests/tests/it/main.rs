@@ -17,6 +17,8 @@ mod growth;
 mod large;
 mod leftovers;
 mod metrics;
+mod mutual;
+mod restored;
 mod rig;
 mod simulator;
 mod tap;
