@@ -121,9 +121,9 @@ async fn lost_behind_a_queue(bed: &Bed, api: &Api, report: &mut Report) -> anyho
             break;
         }
         // The queue does not become empty.
-        for place in 0..behind.len() {
-            if over(&behind[place]).await? {
-                behind[place] = api.submitted("chaos-backlog", &items(BEHIND), &format!("behind-{number}")).await?;
+        for place in &mut behind {
+            if over(place).await? {
+                *place = api.submitted("chaos-backlog", &items(BEHIND), &format!("behind-{number}")).await?;
                 number += 1;
             }
         }

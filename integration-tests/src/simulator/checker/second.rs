@@ -39,7 +39,7 @@ pub(super) struct Inputs {
 
 /// What decides.
 enum By {
-    Graph(Compiled, RunState),
+    Graph(Box<Compiled>, Box<RunState>),
     Plan(Box<Loaded>, Option<Checkpoint>),
 }
 
@@ -61,7 +61,7 @@ fn inputs(store: &MemoryStore, commit: &Commit, run: &Run) -> Result<Option<Box<
         By::Plan(Box::new(loaded), at_once(store.checkpoint(&run.info.thread, run.state.head))?)
     } else {
         let Some(graph) = compiled(store, &run.info)? else { return Ok(None) };
-        By::Graph(graph, state_of(store, run)?)
+        By::Graph(Box::new(graph), Box::new(state_of(store, run)?))
     };
     let now = commit.checkpoints.first().map_or(run.state.ready_at, |checkpoint| checkpoint.at);
     Ok(Some(Box::new(Inputs { run: run.clone(), now, closed, by })))
@@ -132,7 +132,7 @@ fn same_groups(effects: &Effects, commit: &Commit) -> bool {
 impl Inputs {
     fn compute(&self) -> Result<Effects, String> {
         match &self.by {
-            By::Graph(graph, state) => step(&graph.0, &graph.1, state.clone(), self.event()?, self.now)
+            By::Graph(graph, state) => step(&graph.0, &graph.1, RunState::clone(state), self.event()?, self.now)
                 .map(|step| step.effects)
                 .map_err(|error| error.to_string()),
             By::Plan(loaded, head) => {
