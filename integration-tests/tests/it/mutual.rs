@@ -149,15 +149,7 @@ async fn a_cluster_in_which_everybody_shows_a_certificate_runs_and_lets_nobody_e
         assert!(began.elapsed() < PATIENCE, "no worker came in: {said}\n{}", cluster.logs());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let graph = bed.folder.path().join("says.yaml");
-    std::fs::write(&graph, GRAPH).unwrap();
-    let (code, said) = bed.run("baton", &own, &["graph", "apply", &graph.display().to_string()]);
-    assert_eq!(code, Some(0), "{said}");
-    let words = ["submit", "says", "--input", r#"{"text": "hello"}"#, "--wait", "--json"];
-    let (code, said) = bed.run("baton", &own, &words);
-    assert_eq!(code, Some(0), "{said}\n{}", cluster.logs());
-    let run: Value = serde_json::from_str(&said[said.find('{').unwrap()..=said.rfind('}').unwrap()]).unwrap();
-    assert_eq!(run["output"], json!({"said": "hello"}), "{run}");
+    runs(&bed, &own, &cluster);
 
     // Who shows none is not let in, whichever way he comes.
     let (code, said) = bed.run("baton", &stranger, &["list"]);
@@ -175,4 +167,17 @@ async fn a_cluster_in_which_everybody_shows_a_certificate_runs_and_lets_nobody_e
         let (code, said) = bed.run("baton", file, &["config", "check", "--for", name]);
         assert_eq!(code, Some(0), "{said}");
     }
+}
+
+/// A run from its submit to its end, by the command line.
+fn runs(bed: &Bed, own: &Path, cluster: &Cluster) {
+    let graph = bed.folder.path().join("says.yaml");
+    std::fs::write(&graph, GRAPH).unwrap();
+    let (code, said) = bed.run("baton", own, &["graph", "apply", &graph.display().to_string()]);
+    assert_eq!(code, Some(0), "{said}");
+    let words = ["submit", "says", "--input", r#"{"text": "hello"}"#, "--wait", "--json"];
+    let (code, said) = bed.run("baton", own, &words);
+    assert_eq!(code, Some(0), "{said}\n{}", cluster.logs());
+    let run: Value = serde_json::from_str(&said[said.find('{').unwrap()..=said.rfind('}').unwrap()]).unwrap();
+    assert_eq!(run["output"], json!({"said": "hello"}), "{run}");
 }
