@@ -156,17 +156,12 @@ async fn a_cluster_in_which_everybody_shows_a_certificate_runs_and_lets_nobody_e
     assert_eq!(code, Some(5), "{said}");
     let probe = |file: &Path| bed.run("baton-orchestrator", file, &["health"]).0;
     assert_eq!((probe(&orchestrator), probe(&blind)), (Some(0), Some(1)));
-    assert!(bed.get(Some((&certificate, &key))).await.unwrap().contains("200"));
-    assert!(bed.get(None).await.is_err());
-
+    assert!(bed.get(Some((&certificate, &key))).await.unwrap().contains("200") && bed.get(None).await.is_err());
     // Servers and clients speak of nothing else on their encrypted ports.
     let told = cluster.rabbit.ctl(&["list_connections", "ssl", "peer_cert_subject"]).unwrap();
     let told: Vec<&str> = told.lines().filter(|line| !line.starts_with("ssl")).collect();
     assert!(told.len() >= 2 && told.iter().all(|line| line.contains("A client of a test")), "{told:?}");
-    for (name, file) in [("orchestrator", &orchestrator), ("worker", &worker), ("cli", &own)] {
-        let (code, said) = bed.run("baton", file, &["config", "check", "--for", name]);
-        assert_eq!(code, Some(0), "{said}");
-    }
+    are_sound(&bed, [("orchestrator", &orchestrator), ("worker", &worker), ("cli", &own)]);
 }
 
 /// A run from its submit to its end, by the command line.
@@ -180,4 +175,12 @@ fn runs(bed: &Bed, own: &Path, cluster: &Cluster) {
     assert_eq!(code, Some(0), "{said}\n{}", cluster.logs());
     let run: Value = serde_json::from_str(&said[said.find('{').unwrap()..=said.rfind('}').unwrap()]).unwrap();
     assert_eq!(run["output"], json!({"said": "hello"}), "{run}");
+}
+
+/// What a check says of the settings that they run with.
+fn are_sound(bed: &Bed, files: [(&str, &PathBuf); 3]) {
+    for (name, file) in files {
+        let (code, said) = bed.run("baton", file, &["config", "check", "--for", name]);
+        assert_eq!(code, Some(0), "{said}");
+    }
 }
