@@ -18,7 +18,6 @@ mod large;
 mod leftovers;
 mod metrics;
 mod mutual;
-mod restored;
 mod rig;
 mod simulator;
 mod tap;
