@@ -153,7 +153,7 @@ fn window(window: Window) -> String {
     format!("{accepted} accepted, longest gap {:.1} s, slowest {:.1} s", gap.as_secs_f64(), slowest.as_secs_f64())
 }
 
-/// Restarts each service in turn under a load of [`RATE`] submits a second.
+/// Restarts each service in turn under a load of `RATE` submits a second.
 ///
 /// # Errors
 /// When a service does not come up again, or nobody can be asked.
