@@ -3,7 +3,7 @@
 //! Nothing is ambient. A span is begun as the child of a [`TraceContext`] that came with a
 //! record, a message or a call, and hands its own on in the same way. Where that context is
 //! not kept, or no collector is named, a span is `None` inside: it costs a branch.
-//! Which spans there are is up to the planes, what they are called to [`names`].
+//! Which spans there are is up to the planes, what they are called to [`names`](crate::names).
 
 mod span;
 pub mod testing;
