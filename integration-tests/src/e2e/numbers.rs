@@ -13,10 +13,11 @@ use tokio::net::TcpStream;
 use super::settings::Settings;
 
 /// Metrics that need what this test has not, or never move, with why.
-pub const ELSEWHERE: [(&str, &str); 5] = [
+pub const ELSEWHERE: [(&str, &str); 6] = [
     ("baton_model_tokens_total", "needs a model"),
     ("baton_model_cost_dollars_total", "needs a model with a price"),
     ("baton_worker_spooled_results", "needs a result that no orchestrator takes"),
+    ("baton_broker_errors_total", "needs a message under way when the broker ends"),
     ("baton_pool_size", "stays as it is configured"),
     ("baton_worker_slots", "stays as it is configured"),
 ];
