@@ -1,7 +1,7 @@
 //! Documents that nobody has seen before, made by several PDF writers with facts that are
 //! invented anew in each run: the page that a search cites holds the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,12 @@ struct Fact {
     page: usize,
 }
 
-/// Invents places, numbers and the sentences that join them.
-struct Inventor(u64);
+/// Invents places, numbers and the sentences that join them. No place comes twice: a question
+/// about it would have two answers.
+struct Inventor {
+    seed: u64,
+    places: BTreeSet<String>,
+}
 
 impl Inventor {
     fn new() -> Self {
@@ -31,12 +35,12 @@ impl Inventor {
         let seed =
             std::env::var("BATON_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(since.as_nanos() as u64);
         println!("seed {seed}: set BATON_SEED to invent the same facts again");
-        Self(seed)
+        Self { seed, places: BTreeSet::new() }
     }
 
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.seed >> 33) % limit
     }
 
     fn name(&mut self) -> String {
@@ -46,13 +50,22 @@ impl Inventor {
         name[..1].to_uppercase() + &name[1..]
     }
 
+    fn place(&mut self) -> String {
+        loop {
+            let name = self.name();
+            if self.places.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
+
     /// The pages of one document, with two facts on each.
     fn pages(&mut self, file: &str, count: usize, facts: &mut Vec<Fact>) -> Vec<Vec<String>> {
         let filler = "The rules of this house are read aloud on the first day of each season, and everybody who \
                       signs the book has heard them. What is not written here is left to good sense.";
         let mut pages = Vec::new();
         for page in 1..=count {
-            let (place, fee, keeper) = (self.name(), 1000 + self.below(9000), self.name());
+            let (place, fee, keeper) = (self.place(), 1000 + self.below(9000), self.name());
             facts.push(Fact {
                 question: format!("How high is the harbour fee at {place}?"),
                 answer: format!("{fee} crowns"),
