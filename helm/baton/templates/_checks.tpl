@@ -16,8 +16,13 @@
 {{- if and $v.redis.hosts (eq $v.redis.mode "standalone") (gt (len $v.redis.hosts) 1) }}{{ fail "redis.hosts names several servers: redis.mode says sentinel or cluster" }}{{ end -}}
 {{- if and $v.redis.hosts (eq $v.redis.mode "sentinel") (not $v.redis.sentinelName) }}{{ fail "redis.sentinelName is missing: the name under which the sentinels know the primary" }}{{ end -}}
 {{- if and $v.redis.hosts (eq $v.redis.mode "cluster") $v.redis.database }}{{ fail "redis.database: a cluster has database 0 alone" }}{{ end -}}
-{{- if and (or $v.redis.tls.caSecret $v.redis.tls.clientSecret) $v.redis.hosts (not $v.redis.tls.enabled) }}{{ fail "redis.tls names certificates and redis.tls.enabled is false" }}{{ end -}}
-{{- if and (or $v.redis.tls.caSecret $v.redis.tls.clientSecret) $v.redis.url (not (hasPrefix "rediss" $v.redis.url)) }}{{ fail "redis.tls names certificates and redis.url does not begin with rediss" }}{{ end -}}
+{{- range $of, $scheme := dict "redis" "rediss" "rabbitmq" "amqps" -}}
+{{- $server := index $v $of -}}
+{{- if or $server.tls.caSecret $server.tls.clientSecret -}}
+{{- if and $server.hosts (not $server.tls.enabled) }}{{ fail (printf "%s.tls names certificates and %s.tls.enabled is false" $of $of) }}{{ end -}}
+{{- if and $server.url (not (hasPrefix $scheme $server.url)) }}{{ fail (printf "%s.tls names certificates and %s.url does not begin with %s" $of $of $scheme) }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.blobs.sharedVolume.existingClaim $v.blobs.sharedVolume.create }}{{ fail "blobs.sharedVolume: give existingClaim or create, not both" }}{{ end -}}
 {{- $many := or (gt (int $v.orchestrator.replicas) 1) $v.orchestrator.autoscaling.enabled -}}
 {{- if and $v.blobs.sharedVolume.create (eq $v.blobs.sharedVolume.accessMode "ReadWriteOnce") $many }}{{ fail "blobs.sharedVolume.accessMode: several orchestrators need ReadWriteMany, or blobs.s3" }}{{ end -}}
@@ -65,7 +70,7 @@
 
 {{/* Variables that the chart sets itself would stand there twice. */}}
 {{- define "baton.checks.env" -}}
-{{- $own := list "BATON_STORE" "BATON_BROKER" "BATON_BLOBS" "BATON_GRPC_ADDR" "BATON_HTTP_ADDR" "BATON_API_KEY" "BATON_WORKER_KEY" "BATON_CLUSTER_SECRET" "BATON_ORCHESTRATOR" "BATON_DATA_DIR" "BATON_CONFIG" "BATON_LOG" "BATON_GRACE_MS" "BATON_DRAIN_MS" "BATON_SLOTS" "BATON_QUEUES" "BATON_QUEUES_ONLY" "BATON_METRICS_ADDR" "BATON_FILE_ROOTS" "BATON_ADVANCES_MAX" "BATON_WATCHES_MAX" "BATON_BACKLOG_MAX" "BATON_CONNECTION_AGE_MS" "BATON_ARCHIVE_MS" "BATON_TLS_CERT" "BATON_TLS_KEY" "BATON_TLS_CLIENT_CA" "BATON_TLS_CA" "BATON_TLS_CLIENT_CERT" "BATON_TLS_CLIENT_KEY" "BATON_TLS_NAME" "SSL_CERT_DIR" "OTEL_EXPORTER_OTLP_ENDPOINT" "REDIS_PASSWORD" "REDIS_SENTINEL_PASSWORD" "RABBITMQ_PASSWORD" "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" -}}
+{{- $own := list "BATON_STORE" "BATON_BROKER" "BATON_BLOBS" "BATON_GRPC_ADDR" "BATON_HTTP_ADDR" "BATON_API_KEY" "BATON_WORKER_KEY" "BATON_CLUSTER_SECRET" "BATON_ORCHESTRATOR" "BATON_DATA_DIR" "BATON_CONFIG" "BATON_LOG" "BATON_GRACE_MS" "BATON_DRAIN_MS" "BATON_SLOTS" "BATON_QUEUES" "BATON_QUEUES_ONLY" "BATON_METRICS_ADDR" "BATON_FILE_ROOTS" "BATON_ADVANCES_MAX" "BATON_WATCHES_MAX" "BATON_BACKLOG_MAX" "BATON_ADMISSION_FILL_PERCENT" "BATON_LANE_SHARE" "BATON_BLOB_BYTES_MAX" "BATON_CONNECTION_AGE_MS" "BATON_ARCHIVE_MS" "BATON_TLS_CERT" "BATON_TLS_KEY" "BATON_TLS_CLIENT_CA" "BATON_TLS_CA" "BATON_TLS_CLIENT_CERT" "BATON_TLS_CLIENT_KEY" "BATON_TLS_NAME" "SSL_CERT_DIR" "OTEL_EXPORTER_OTLP_ENDPOINT" "BATON_TRACE_RATIO" "REDIS_PASSWORD" "REDIS_SENTINEL_PASSWORD" "RABBITMQ_PASSWORD" "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" -}}
 {{- $at := .at -}}
 {{- range .env -}}
 {{- if has .name $own }}{{ fail (printf "%s: the chart sets %s itself; look for its value" $at .name) }}{{ end -}}

@@ -12,6 +12,11 @@ host: {{ regexMatch "://[^/]*/" $address | ternary $address (printf "%s/" $addre
 {{- end }}
 {{- end -}}
 
+{{/* Whether KEDA is told of certificates. */}}
+{{- define "baton.keda.encrypted" -}}
+{{- if or .Values.keda.rabbitmq.caKey .Values.rabbitmq.tls.caSecret .Values.rabbitmq.tls.clientSecret }}yes{{ end -}}
+{{- end -}}
+
 {{/* What it takes from Secrets and ConfigMaps. */}}
 {{- define "baton.keda.secrets" -}}
 {{- $rabbit := .Values.rabbitmq -}}
@@ -26,10 +31,17 @@ host: {{ regexMatch "://[^/]*/" $address | ternary $address (printf "%s/" $addre
 {{- $maps = append $maps (dict "parameter" "username" "name" (printf "%s-keda" (include "baton.fullname" .)) "key" "username") -}}
 {{- $secrets = append $secrets (dict "parameter" "password" "name" $rabbit.passwordSecret.name "key" $rabbit.passwordSecret.key) -}}
 {{- end -}}
-{{- if $own.caKey -}}
+{{- if include "baton.keda.encrypted" . -}}
 {{- $maps = append $maps (dict "parameter" "tls" "name" (printf "%s-keda" (include "baton.fullname" .)) "key" "tls") -}}
+{{- end -}}
+{{- if $own.caKey -}}
 {{- $ca := dict "parameter" "ca" "name" (.Values.trust.existingSecret | default .Values.trust.configMap) "key" $own.caKey -}}
 {{- if .Values.trust.existingSecret }}{{ $secrets = append $secrets $ca }}{{ else }}{{ $maps = append $maps $ca }}{{ end -}}
+{{- else if $rabbit.tls.caSecret -}}
+{{- $secrets = append $secrets (dict "parameter" "ca" "name" $rabbit.tls.caSecret "key" $rabbit.tls.caKey) -}}
+{{- end -}}
+{{- with $rabbit.tls.clientSecret -}}
+{{- $secrets = concat $secrets (list (dict "parameter" "cert" "name" . "key" "tls.crt") (dict "parameter" "key" "name" . "key" "tls.key")) -}}
 {{- end -}}
 {{- with $secrets }}
 secretTargetRef: {{- toYaml . | nindent 2 }}
@@ -46,7 +58,7 @@ configMapTargetRef: {{- toYaml . | nindent 2 }}
 {{- if and $rabbit.passwordSecret.name (not $own.existingSecret) (not $rabbit.existingSecret) }}
 username: {{ $rabbit.username | quote }}
 {{- end }}
-{{- if $own.caKey }}
+{{- if include "baton.keda.encrypted" . }}
 tls: enable
 {{- end }}
 {{- end -}}

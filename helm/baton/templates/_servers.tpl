@@ -42,12 +42,15 @@
 {{- define "baton.broker.env" -}}
 {{- $rabbit := .Values.rabbitmq -}}
 {{- $options := list (printf "queue_type=%s" $rabbit.queueType) -}}
+{{- $files := list -}}
+{{- if $rabbit.tls.caSecret }}{{ $files = append $files "ca_file=/etc/baton/rabbitmq-ca/ca.crt" }}{{ end -}}
+{{- if $rabbit.tls.clientSecret }}{{ $files = concat $files (list "cert_file=/etc/baton/rabbitmq-client/tls.crt" "key_file=/etc/baton/rabbitmq-client/tls.key") }}{{ end -}}
 {{- if $rabbit.existingSecret }}
 - name: BATON_BROKER
   valueFrom: { secretKeyRef: { name: {{ $rabbit.existingSecret | quote }}, key: {{ $rabbit.urlKey | quote }} } }
 {{- else if $rabbit.url }}
 - name: BATON_BROKER
-  value: {{ include "baton.with-options" (dict "url" $rabbit.url "options" (ternary list $options (contains "queue_type=" $rabbit.url))) | quote }}
+  value: {{ include "baton.with-options" (dict "url" $rabbit.url "options" (concat (ternary list $options (contains "queue_type=" $rabbit.url)) $files)) | quote }}
 {{- else }}
 {{- $login := "" -}}
 {{- if $rabbit.passwordSecret.name }}
@@ -56,7 +59,30 @@
   valueFrom: { secretKeyRef: { name: {{ $rabbit.passwordSecret.name | quote }}, key: {{ $rabbit.passwordSecret.key | quote }} } }
 {{- end }}
 - name: BATON_BROKER
-  value: {{ include "baton.with-options" (dict "url" (printf "%s://%s%s/%s" (ternary "amqps" "amqp" $rabbit.tls.enabled) $login (join "," $rabbit.hosts) (urlquery $rabbit.vhost)) "options" $options) | quote }}
+  value: {{ include "baton.with-options" (dict "url" (printf "%s://%s%s/%s" (ternary "amqps" "amqp" $rabbit.tls.enabled) $login (join "," $rabbit.hosts) (urlquery $rabbit.vhost)) "options" (concat $options $files)) | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The files that address names. */}}
+{{- define "baton.broker.mounts" -}}
+{{- $tls := .Values.rabbitmq.tls -}}
+{{- if $tls.caSecret }}
+- { name: rabbitmq-ca, mountPath: /etc/baton/rabbitmq-ca, readOnly: true }
+{{- end }}
+{{- if $tls.clientSecret }}
+- { name: rabbitmq-client, mountPath: /etc/baton/rabbitmq-client, readOnly: true }
+{{- end }}
+{{- end -}}
+
+{{- define "baton.broker.volumes" -}}
+{{- $tls := .Values.rabbitmq.tls -}}
+{{- with $tls.caSecret }}
+- name: rabbitmq-ca
+  secret: { secretName: {{ . | quote }}, items: [{ key: {{ $tls.caKey | quote }}, path: ca.crt }] }
+{{- end }}
+{{- with $tls.clientSecret }}
+- name: rabbitmq-client
+  secret: { secretName: {{ . | quote }} }
 {{- end }}
 {{- end -}}
 
@@ -173,5 +199,9 @@
 {{- with .Values.telemetry.otlpEndpoint }}
 - name: OTEL_EXPORTER_OTLP_ENDPOINT
   value: {{ . | quote }}
+{{- end }}
+{{- if not (kindIs "invalid" .Values.telemetry.traceRatio) }}
+- name: BATON_TRACE_RATIO
+  value: {{ .Values.telemetry.traceRatio | quote }}
 {{- end }}
 {{- end -}}

@@ -9,6 +9,7 @@ mod readme;
 mod references;
 mod running;
 mod servers;
+mod told;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -81,7 +81,7 @@ fn turns_green(servers: &Servers, file: &str, objects: &[Value]) {
         let output = Program::staged(&test["spec"], container, &around).run();
         assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
     }
-    let declared = servers.rabbit.queues("/").unwrap();
+    let declared = servers.rabbit(file).queues("/").unwrap();
     for queue in of_kind("ScaledObject").flat_map(queues_of) {
         assert!(declared.iter().any(|(name, _)| *name == queue), "{queue} is not declared: {declared:?}");
     }

@@ -22,8 +22,10 @@ const WORKERS: &str = "the-workers-key-of-32-random-signs";
 /// What all values files share.
 pub(super) struct Servers {
     pub(super) authority: Authority,
-    pub(super) rabbit: Rabbit,
+    rabbit: Rabbit,
     encrypted_rabbit: u16,
+    /// One that lets nobody in who shows no certificate, and its encrypted port.
+    strict: (Rabbit, u16),
     s3: S3,
     /// The files of a client's certificate and key.
     client: (PathBuf, PathBuf),
@@ -49,7 +51,16 @@ impl Servers {
         rabbit.ctl(&["add_user", "baton", PASSWORD]).unwrap();
         rabbit.ctl(&["set_permissions", "-p", "flows", "baton", ".*", ".*", ".*"]).unwrap();
         let client = authority.client(Validity::Now).unwrap();
-        Self { authority, rabbit, encrypted_rabbit, s3: S3::start("blobs").unwrap(), client }
+        let strict = strict(&authority);
+        Self { authority, rabbit, encrypted_rabbit, strict, s3: S3::start("blobs").unwrap(), client }
+    }
+
+    /// The RabbitMQ that the values file of that name wants.
+    pub(super) fn rabbit(&self, file: &str) -> &Rabbit {
+        match file {
+            "rabbitmq-tls" | "certificates" | "mutual-tls" => &self.strict.0,
+            _ => &self.rabbit,
+        }
     }
 
     /// Where values files say servers are, and where they are.
@@ -61,6 +72,7 @@ impl Servers {
         let places = [
             ("rabbitmq.data.svc:5672", local(rabbit)),
             ("rabbitmq.data.svc:5671", local(self.encrypted_rabbit)),
+            ("strict.data.svc:5671", local(self.strict.1)),
             ("rabbitmq-0.data.svc:5672", local(away)),
             ("rabbitmq-1.data.svc:5672", local(rabbit)),
             ("minio.data.svc:9000", self.s3.url().replace("http://", "")),
@@ -129,7 +141,8 @@ impl Servers {
         let (client, client_key) = (read(&self.client.0), read(&self.client.1));
         let (shown, shown_key) = (read(&self.authority.certificate()), read(&self.authority.key()));
         let rabbit = "amqp://guest:guest@rabbitmq.data.svc:5672/%2f";
-        let encrypted_rabbit = "amqps://guest:guest@rabbitmq.data.svc:5671/%2f";
+        let encrypted_rabbit = "amqps://guest:guest@strict.data.svc:5671/%2f?ca_file=/etc/baton/rabbitmq-ca/ca.crt\
+                                &cert_file=/etc/baton/rabbitmq-client/tls.crt&key_file=/etc/baton/rabbitmq-client/tls.key";
         let redis = "rediss://redis.data.svc:6380/0?ca_file=/etc/baton/redis-ca/ca.crt";
         BTreeMap::from([
             secret("baton-keys", &[("api-key", OWNER), ("cluster-secret", "sealed"), ("worker-api-key", WORKERS)]),
@@ -145,7 +158,11 @@ impl Servers {
             secret("rabbitmq-address", &[("url", rabbit)]),
             secret("rabbitmq-encrypted", &[("address", encrypted_rabbit)]),
             secret("private-authority", &[("ca.crt", roots.as_str())]),
-            secret("authorities", &["redis.pem", "orchestrators.pem", "clients.pem"].map(|key| (key, roots.as_str()))),
+            secret("rabbitmq-client", &[("tls.crt", client.as_str()), ("tls.key", client_key.as_str())]),
+            secret(
+                "authorities",
+                &["redis.pem", "rabbitmq.pem", "orchestrators.pem", "clients.pem"].map(|key| (key, roots.as_str())),
+            ),
             secret("models", &[("openai", "of a model")]),
             secret("s3-account", &[("id", "test"), ("secret", "test")]),
             secret("s3-login", &[("access-key-id", "test"), ("secret-access-key", "test")]),
@@ -163,6 +180,15 @@ impl Servers {
         let roots = std::fs::read_to_string(self.authority.roots()).unwrap();
         BTreeMap::from([secret("private-authorities", &[("rabbitmq.crt", roots.as_str())])])
     }
+}
+
+/// A RabbitMQ that wants a certificate of whoever comes over TLS, and the port for that.
+fn strict(authority: &Authority) -> (Rabbit, u16) {
+    let port = free_port().unwrap();
+    let lines = authority.rabbit_config(port).into_iter();
+    let config = lines.map(|line| line.replace("verify_none", "verify_peer").replace("cert = false", "cert = true"));
+    let options = RabbitOptions { config: config.collect(), ..RabbitOptions::default() };
+    (Rabbit::start(options).unwrap(), port)
 }
 
 fn with_login() -> Stores {
