@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::ids::{DispatchSeq, IdempotencyKey};
 use crate::tool::{Effect, QueueClass};
-use crate::{Digest, Failure, Fence, JobId, Payload, TenantId, Timestamp};
+use crate::{Digest, Failure, Fence, JobId, Payload, TenantId, ThreadId, Timestamp};
 
 /// The largest message body, in bytes.
 pub const ENVELOPE_BYTES_MAX: usize = 2048;
@@ -48,6 +48,9 @@ pub struct Envelope {
     /// The broker's queue it was published to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// The thread of its run, for log lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
 }
 
 /// A job handed to a worker: everything it needs to run one attempt.

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use baton_common::ids::{ClaimRequest, Fence, JobId, WorkerId};
-use baton_common::job::{ClaimAnswer, Envelope, Outcome, RenewAnswer, ResumeAnswer};
+use baton_common::job::{ClaimAnswer, Envelope, Grant, Outcome, RenewAnswer, ResumeAnswer};
 use baton_common::tool::{QueueClass, ToolSpec};
-use baton_common::{BlobRef, Digest, TraceContext};
+use baton_common::{BlobRef, Digest, ThreadId, TraceContext};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
@@ -70,6 +70,25 @@ pub struct Hold {
     pub fence: Fence,
     /// The token that came with the grant.
     pub token: String,
+    /// The attempt's number, where that is known: for log lines.
+    pub attempt: Option<u32>,
+    /// The thread of the job's run, where that is known: for log lines.
+    pub thread: Option<ThreadId>,
+}
+
+impl Hold {
+    /// What proves it; what log lines say beside it is not known.
+    #[must_use]
+    pub fn new(job: JobId, fence: Fence, token: String) -> Self {
+        Self { job, fence, token, attempt: None, thread: None }
+    }
+
+    /// Of whom a job was granted to.
+    #[must_use]
+    pub fn of(grant: &Grant) -> Self {
+        let attempt = Some(grant.attempt);
+        Self { attempt, ..Self::new(grant.job.clone(), grant.fence, grant.token.clone()) }
+    }
 }
 
 /// An outcome offered to the control plane.

@@ -24,7 +24,7 @@ impl Inner {
         let tenant = run.thread.tenant.clone();
         let queue = self.lane_of(&group.queue, &tenant, &task.job);
         let permit = self.keys.permit(&task.job, digest, group.class, &tenant);
-        let envelope = Envelope {
+        let mut envelope = Envelope {
             v: 1,
             cluster: self.cluster.clone(),
             job: task.job.clone(),
@@ -39,8 +39,14 @@ impl Inner {
             permit: Some(permit),
             published_at: self.clock.now(),
             queue: Some(queue.clone()),
+            thread: Some(run.thread.thread.clone()),
         };
-        let body = serde_json::to_vec(&envelope).ok()?;
+        let mut body = serde_json::to_vec(&envelope).ok()?;
+        if body.len() > ENVELOPE_BYTES_MAX {
+            // Only log lines miss it.
+            envelope.thread = None;
+            body = serde_json::to_vec(&envelope).ok()?;
+        }
         let fits = body.len() <= ENVELOPE_BYTES_MAX;
         let (id, traceparent) = (task.job.text(), traceparent.map(str::to_owned));
         fits.then_some(Message { queue, id, body, traceparent })

@@ -5,6 +5,7 @@
 //! [`baton_control::ControlPlane`] that workers ask, and the calls of [`api`]. Decisions
 //! about graphs are `engine`'s, transitions are the store's. No tool and no model runs here.
 
+mod about;
 pub mod api;
 mod archive;
 mod arrivals;

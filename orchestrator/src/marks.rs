@@ -116,7 +116,7 @@ impl Inner {
             }
             let run = mark.run;
             if let Err(error) = self.mark_op(mark).await {
-                tracing::debug!(%run, %error, "mark not written");
+                self.about(run).in_scope(|| tracing::debug!(%error, "mark not written"));
             }
         }
     }

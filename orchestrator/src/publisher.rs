@@ -16,6 +16,7 @@ use baton_telemetry::{metrics, names};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use crate::about;
 use crate::fail::{self, Passed};
 use crate::orchestrator::Inner;
 use crate::traces;
@@ -42,6 +43,13 @@ pub(crate) struct Batch {
     pub(crate) since: Instant,
     /// The span that their messages hang below.
     pub(crate) trace: Option<TraceContext>,
+}
+
+/// A task whose message is under way.
+struct Sent {
+    task: Publishable,
+    since: Instant,
+    trace: Option<TraceContext>,
 }
 
 impl Inner {
@@ -78,12 +86,8 @@ impl Inner {
             return;
         }
         let inner = self.clone();
-        let span = tracing::info_span!(
-            names::SPAN_SEND,
-            { names::RUN_ID } = %run.id,
-            { names::TRACE_ID } = traces::of_run(&run).map(TraceContext::trace_id)
-        );
-        self.start(async move { inner.publish(&run, batches).await }.instrument(span));
+        let about = about::of_run(&run, batches.first().and_then(|batch| batch.trace));
+        self.start(async move { inner.publish(&run, batches).await }.instrument(about));
     }
 
     /// Publishes tasks that a transition released, whatever run they are of.
@@ -147,7 +151,7 @@ impl Inner {
     /// Publishes and collects the marks of what was confirmed.
     pub(crate) async fn publish(self: &Arc<Self>, run: &RunInfo, batches: Vec<Batch>) {
         if !self.broker.ready() {
-            tracing::debug!(run = %run.id, "broker not ready, left to the sweeper");
+            about::of_run(run, None).in_scope(|| tracing::debug!("broker not ready, left to the sweeper"));
             return;
         }
         let mut messages = Vec::new();
@@ -166,9 +170,10 @@ impl Inner {
                 match message {
                     Some(message) => {
                         messages.push(message);
-                        sent.push((task, batch.since));
+                        sent.push(Sent { task, since: batch.since, trace: context });
                     }
-                    None => tracing::error!(job = %task.job, "no message can be made for this job"),
+                    None => about::of_job(run, &task.job, context)
+                        .in_scope(|| tracing::error!("no message can be made for this job")),
                 }
             }
         }
@@ -178,7 +183,8 @@ impl Inner {
             let _turn = if many { self.parts.acquire().await.ok() } else { None };
             let rest = messages.split_off(messages.len().min(PUBLISH_MAX));
             let later = sent.split_off(messages.len());
-            self.publish_some(std::mem::replace(&mut messages, rest), std::mem::replace(&mut sent, later)).await;
+            let part = (std::mem::replace(&mut messages, rest), std::mem::replace(&mut sent, later));
+            self.publish_some(run, part).await;
         }
     }
 
@@ -196,7 +202,7 @@ impl Inner {
         })
     }
 
-    async fn publish_some(&self, messages: Vec<baton_broker::Message>, tasks: Vec<(Publishable, Instant)>) {
+    async fn publish_some(&self, run: &RunInfo, (messages, sent): (Vec<baton_broker::Message>, Vec<Sent>)) {
         match fail::point("before_publish").await {
             Passed::On => {}
             Passed::Error => return,
@@ -209,8 +215,8 @@ impl Inner {
         if fail::point("before_confirm").await == Passed::Error {
             return;
         }
-        let mut confirmed = Vec::with_capacity(tasks.len());
-        for ((task, since), answer) in tasks.into_iter().zip(answers) {
+        let mut confirmed = Vec::with_capacity(sent.len());
+        for (Sent { task, since, trace }, answer) in sent.into_iter().zip(answers) {
             if answer == Published::Confirmed {
                 metrics.dispatch_lag.observe(metrics::seconds(since.elapsed()));
             } else {
@@ -218,8 +224,12 @@ impl Inner {
             }
             match answer {
                 Published::Confirmed => confirmed.push(task),
-                Published::Unroutable => tracing::warn!(job = %task.job, "no queue takes this job"),
-                Published::Unknown(why) => tracing::debug!(job = %task.job, why, "publish unconfirmed"),
+                Published::Unroutable => {
+                    about::of_job(run, &task.job, trace).in_scope(|| tracing::warn!("no queue takes this job"));
+                }
+                Published::Unknown(why) => {
+                    about::of_job(run, &task.job, trace).in_scope(|| tracing::debug!(why, "publish unconfirmed"));
+                }
             }
         }
         self.mark_soon(confirmed);

@@ -119,6 +119,11 @@ impl Superstep {
         Self { span, opening, segment, came_true: false }
     }
 
+    /// The segment it is of, where its spans are kept.
+    pub(crate) fn segment(&self) -> Option<TraceContext> {
+        self.segment
+    }
+
     /// What is published or begun by it hangs below this.
     pub(crate) fn context(&self) -> Option<TraceContext> {
         self.span.context()

@@ -8,10 +8,12 @@
 //! Which spans exist, and what they carry, is up to the planes; the words they use for it
 //! are in [`names`].
 
+pub mod about;
 pub mod drill;
 mod export;
 mod filter;
 mod init;
+mod line;
 mod logs;
 pub mod metrics;
 pub mod names;

@@ -1,20 +1,23 @@
 //! The form of log lines: JSON for machines, text for people, both on standard error.
 
 use tracing::Subscriber;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use crate::line::JsonLine;
 
 /// The layer that writes log lines which pass `filter` to `writer`.
 pub(crate) fn layer<S>(json: bool, filter: EnvFilter, writer: BoxMakeWriter) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let lines = fmt::layer().with_writer(writer);
     if json {
-        lines.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed()
+        let lines = fmt::layer().fmt_fields(JsonFields::new()).event_format(JsonLine);
+        lines.with_writer(writer).with_ansi(false).with_filter(filter).boxed()
     } else {
-        lines.with_ansi(true).with_target(false).compact().with_filter(filter).boxed()
+        fmt::layer().with_writer(writer).with_ansi(true).with_target(false).compact().with_filter(filter).boxed()
     }
 }
 
@@ -23,10 +26,13 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
+    use baton_common::{JobId, ThreadId, TraceContext};
+    use serde_json::{Map, Value};
+
     use tracing_subscriber::prelude::*;
 
     use super::*;
-    use crate::filter;
+    use crate::{about, filter};
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -41,28 +47,82 @@ mod tests {
         }
     }
 
+    const JOB: &str = "001-6ba7b810-9dad-11d1-80b4-00c04fd430c8/0/agent/call#2/1";
+
     fn logged(json: bool, speak: impl FnOnce()) -> String {
+        logged_by("info", json, speak)
+    }
+
+    /// The members of the only line.
+    fn line(directives: &str, speak: impl FnOnce()) -> Map<String, Value> {
+        serde_json::from_str(&logged_by(directives, true, speak)).expect("one object")
+    }
+
+    fn logged_by(directives: &str, json: bool, speak: impl FnOnce()) -> String {
         let page = Page::default();
         let writer = BoxMakeWriter::new({
             let page = page.clone();
             move || page.clone()
         });
-        let lines = layer(json, filter::for_logs("info").expect("a filter"), writer);
+        let lines = layer(json, filter::for_logs(directives).expect("a filter"), writer);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), speak);
         let bytes = page.0.lock().expect("not poisoned").clone();
         String::from_utf8(bytes).expect("text")
     }
 
     #[test]
-    fn a_json_line_carries_the_fields_of_the_event_and_of_its_spans() {
-        let line = logged(true, || {
-            let span = tracing::info_span!("job", run_id = "r-1");
-            span.in_scope(|| tracing::warn!(attempt = 2, "publish unconfirmed"));
-        });
-        assert!(line.starts_with('{') && line.ends_with("}\n"), "{line}");
-        for part in [r#""level":"WARN""#, r#""message":"publish unconfirmed""#, r#""attempt":2"#, r#""run_id":"r-1""#] {
-            assert!(line.contains(part), "{part} in {line}");
+    fn a_line_about_a_job_carries_its_ids_whatever_the_filter() {
+        let job: JobId = JOB.parse().expect("a job");
+        let thread = ThreadId::parse("order-7").ok();
+        let trace = TraceContext { trace: 0xabc, span: 1, sampled: true };
+        for directives in ["info", "warn", "off,baton_telemetry=warn", "baton_telemetry=debug"] {
+            let line = line(directives, || {
+                let about = about::job(&job, Some(2), thread.as_ref(), Some(trace));
+                about.in_scope(|| tracing::warn!(error = %"it \"broke\"", tries = 3, "result not spooled"));
+            });
+            let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+            assert_eq!((text("job"), text("run")), (JOB.to_owned(), job.run.to_string()), "{line:?}");
+            assert_eq!((text("thread"), text("node")), ("order-7".to_owned(), "agent/call".to_owned()));
+            assert_eq!(text("trace_id"), "00000000000000000000000000000abc");
+            assert_eq!((&line["attempt"], &line["tries"]), (&Value::from(2), &Value::from(3)));
+            assert_eq!((text("level"), text("message")), ("WARN".to_owned(), "result not spooled".to_owned()));
+            assert_eq!((text("error"), text("target")), ("it \"broke\"".to_owned(), module_path!().to_owned()));
+            assert!(!text("timestamp").is_empty() && !line.contains_key("spans"));
         }
+    }
+
+    #[test]
+    fn a_run_that_no_spans_are_kept_of_has_its_own_number_for_a_trace() {
+        let job: JobId = JOB.parse().expect("a job");
+        let unkept = TraceContext { trace: 0xabc, span: 1, sampled: false };
+        for trace in [None, Some(unkept)] {
+            let line = line("info", || about::run(job.run, None, trace).in_scope(|| tracing::warn!("run parked")));
+            assert_eq!(line["trace_id"], "6ba7b8109dad11d180b400c04fd430c8");
+            assert!(!line.contains_key("thread") && !line.contains_key("attempt"), "what is not known is left out");
+        }
+    }
+
+    #[test]
+    fn what_is_about_a_run_within_a_job_of_another_says_the_run_alone() {
+        let job: JobId = JOB.parse().expect("a job");
+        let other: JobId = JOB.replace("430c8", "430c9").parse().expect("a job");
+        let other = other.run;
+        let line = line("info", || {
+            let _job = about::job(&job, Some(1), None, None).entered();
+            about::run(other, None, None).in_scope(|| tracing::info!("run advanced"));
+        });
+        assert_eq!(line["run"], other.to_string());
+        assert!(!line.contains_key("job") && !line.contains_key("attempt"), "{line:?}");
+    }
+
+    #[test]
+    fn spans_of_others_stand_apart() {
+        let line = line("info", || {
+            let span = tracing::info_span!("crawl", page = 3, run = "theirs");
+            span.in_scope(|| tracing::warn!(page = 4, "page missing"));
+        });
+        assert_eq!((&line["page"], line.get("run")), (&Value::from(4), None));
+        assert_eq!(line["spans"], serde_json::json!([{ "name": "crawl", "page": 3, "run": "theirs" }]));
     }
 
     #[test]

@@ -69,8 +69,6 @@ names! { ATTRIBUTES:
 
     /// The run.
     RUN_ID = "baton.run_id";
-    /// The trace, in log lines.
-    TRACE_ID = "trace_id";
     /// The thread the run is on.
     THREAD_ID = "baton.thread_id";
     /// The graph's name.

@@ -28,7 +28,7 @@ fn log(info: &PanicHookInfo<'_>) {
     let location = info.location().map(ToString::to_string).unwrap_or_default();
     let thread = thread::current();
     let cause = literal(info.payload());
-    tracing::error!(location, thread = thread.name().unwrap_or("unnamed"), cause, "panicked");
+    tracing::error!(location, thread_name = thread.name().unwrap_or("unnamed"), cause, "panicked");
 }
 
 /// The message if it is part of the program rather than made from data.

@@ -53,7 +53,7 @@ pub(crate) async fn run(
             let grace = Duration::from_millis(shared.settings.cancel_grace_ms);
             let result = tokio::time::timeout(grace, work).await.ok();
             if result.is_none() {
-                tracing::warn!(job = %job.hold.job, "tool left behind after its grace");
+                tracing::warn!("tool left behind after its grace");
             }
             result
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use baton_common::job::{ClaimAnswer, DropReason, Envelope};
 use baton_control::{ClaimCall, Error};
-use baton_telemetry::names;
 use baton_telemetry::trace::{Kind, Span};
+use baton_telemetry::{about, names};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -125,7 +125,13 @@ impl Claimer {
             match answer {
                 ClaimAnswer::Granted(grant) => {
                     Status::add(&self.shared.status.granted);
-                    jobs.spawn(job::run(self.shared.clone(), *grant, pending.delivery, pending.slot));
+                    jobs.spawn(job::run(
+                        self.shared.clone(),
+                        *grant,
+                        pending.envelope.thread,
+                        pending.delivery,
+                        pending.slot,
+                    ));
                 }
                 ClaimAnswer::Drop(reason) => {
                     Status::add(&self.shared.status.dropped);
@@ -213,8 +219,10 @@ async fn give_back(batch: Vec<Pending>) {
 }
 
 fn told(pending: &Pending, reason: DropReason) {
-    let job = &pending.envelope.job;
-    tracing::debug!(%job, ?reason, redelivered = pending.delivery.redelivered(), "message dropped");
+    let Envelope { job, thread, .. } = &pending.envelope;
+    let redelivered = pending.delivery.redelivered();
+    about::job(job, None, thread.as_ref(), pending.trace)
+        .in_scope(|| tracing::debug!(?reason, redelivered, "message dropped"));
 }
 
 /// Counts a running attempt for as long as it lives.

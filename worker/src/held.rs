@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use baton_common::job::Grant;
-use baton_common::{Fence, JobId};
+use baton_common::{Fence, JobId, ThreadId, TraceContext};
 use baton_control::Hold;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -35,13 +35,17 @@ pub(crate) struct HeldJob {
     lease_ms: u64,
     /// Where it came from, without its lane.
     queue: Arc<str>,
+    /// What log lines about it say.
+    pub(crate) about: tracing::Span,
 }
 
 impl HeldJob {
-    pub(crate) fn new(grant: &Grant, queue: &str) -> Self {
-        let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+    pub(crate) fn new(grant: &Grant, thread: Option<ThreadId>, queue: &str) -> Self {
+        let hold = Hold { thread, ..Hold::of(grant) };
+        let about = about(&hold, TraceContext::read(grant.traceparent.as_deref()));
         let (stop, queue) = (Arc::default(), baton_broker::beside(queue).into());
-        Self { hold, cancel: CancellationToken::new(), stop, since: Instant::now(), lease_ms: grant.lease_ms, queue }
+        let (cancel, since, lease_ms) = (CancellationToken::new(), Instant::now(), grant.lease_ms);
+        Self { hold, cancel, stop, since, lease_ms, queue, about }
     }
 
     /// Tells the job to stop; says whether this was the first to say so.
@@ -55,6 +59,11 @@ impl HeldJob {
     pub(crate) fn stopped(&self) -> Option<Stop> {
         self.stop.get().copied()
     }
+}
+
+/// Log lines about an attempt.
+pub(crate) fn about(hold: &Hold, trace: Option<TraceContext>) -> tracing::Span {
+    baton_telemetry::about::job(&hold.job, hold.attempt, hold.thread.as_ref(), trace)
 }
 
 /// All jobs in hand. A job may be held twice, by an attempt that lost its lease and by

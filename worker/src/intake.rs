@@ -9,8 +9,8 @@ use baton_broker::{Broker, Consumer, Delivery, Error};
 use baton_common::TraceContext;
 use baton_common::ids::ClaimRequest;
 use baton_common::job::{ENVELOPE_BYTES_MAX, Envelope};
-use baton_telemetry::names;
 use baton_telemetry::trace::{Kind, Span};
+use baton_telemetry::{about, names};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -154,11 +154,10 @@ impl Intake {
                 answered(delivery.ack().await)
             }
             Read::NoSuchTool(envelope) => {
-                tracing::warn!(
-                    tool = envelope.tool,
-                    major = envelope.tool_major,
-                    "message for a tool this worker lacks"
-                );
+                let Envelope { tool, tool_major, job, thread, .. } = envelope;
+                let sent = TraceContext::read(delivery.traceparent());
+                about::job(&job, None, thread.as_ref(), sent)
+                    .in_scope(|| tracing::warn!(tool, major = tool_major, "message for a tool this worker lacks"));
                 let pause = Duration::from_millis(self.shared.settings.foreign_pause_ms);
                 returns.spawn(async move {
                     tokio::time::sleep(pause).await;

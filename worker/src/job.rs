@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use baton_broker::Delivery;
-use baton_common::TraceContext;
 use baton_common::job::{Grant, Outcome};
+use baton_common::{ThreadId, TraceContext};
 use baton_control::Resume;
 use baton_telemetry::trace::{Kind, Span};
 use baton_telemetry::{metrics, names};
@@ -20,25 +20,26 @@ use crate::resume;
 use crate::worker::Shared;
 
 /// Runs a granted job to the end of its hand-over, or to the spool.
-pub(crate) async fn run(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery>, slot: OwnedSemaphorePermit) {
-    let span = tracing::info_span!(
-        "job",
-        { names::JOB_ID } = %grant.job,
-        { names::RUN_ID } = %grant.job.run,
-        { names::NODE } = %grant.job.group.node,
-        { names::FENCE } = grant.fence.0,
-        { names::ATTEMPT } = grant.attempt,
-        { names::GEN_AI_TOOL } = grant.tool,
-        { names::TRACE_ID } = tracing::field::Empty
-    );
-    if let Some(context) = TraceContext::read(grant.traceparent.as_deref()) {
-        span.record(names::TRACE_ID, context.trace_id());
-    }
-    hand_over(shared, grant, delivery, Arc::new(slot)).instrument(span).await;
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    grant: Grant,
+    thread: Option<ThreadId>,
+    delivery: Box<dyn Delivery>,
+    slot: OwnedSemaphorePermit,
+) {
+    let job = HeldJob::new(&grant, thread, delivery.queue());
+    let about = job.about.clone();
+    hand_over(shared, grant, job, delivery, Arc::new(slot)).instrument(about).await;
 }
 
-async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery>, slot: Arc<OwnedSemaphorePermit>) {
-    let job = HeldJob::new(&grant, delivery.queue());
+async fn hand_over(
+    shared: Arc<Shared>,
+    grant: Grant,
+    job: HeldJob,
+    delivery: Box<dyn Delivery>,
+    slot: Arc<OwnedSemaphorePermit>,
+) {
+    tracing::debug!(fence = grant.fence.0, tool = grant.tool, "attempt begins");
     shared.held.add(&job);
     if fail::point("before_ack").await == Passed::Error {
         // It brings the message again, whose claim is busy.
@@ -63,6 +64,9 @@ async fn hand_over(shared: Arc<Shared>, grant: Grant, delivery: Box<dyn Delivery
     drop(span);
     drop(running);
     measure(&shared, began, outcome.as_ref());
+    if let Some(Outcome::Error(failure)) = &outcome {
+        tracing::debug!(class = failure.class.name(), code = failure.code, "attempt failed");
+    }
     let Some(outcome) = outcome else {
         if job.stopped() == Some(Stop::Leaving) {
             resume::give_back(&shared, &job.hold, digest).await;

@@ -112,7 +112,8 @@ impl Renewer {
             if reason == Stop::Lost {
                 Status::add(&self.status.lost);
             }
-            tracing::info!(job = %job.hold.job, fence = job.hold.fence.0, ?reason, "job told to stop");
+            let fence = job.hold.fence.0;
+            job.about.in_scope(|| tracing::info!(fence, ?reason, "job told to stop"));
         }
     }
 }

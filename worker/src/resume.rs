@@ -9,9 +9,11 @@ use baton_common::job::ResumeAnswer;
 use baton_control::{Error, Hold, Resume};
 use baton_telemetry::names;
 use baton_telemetry::trace::{Kind, Span};
+use tracing::Instrument as _;
 
 use crate::backoff::Backoff;
 use crate::fail::{self, Passed};
+use crate::held;
 use crate::outcome;
 use crate::status::Status;
 use crate::worker::Shared;
@@ -38,12 +40,13 @@ pub(crate) async fn deliver(shared: &Arc<Shared>, mut resume: Resume) {
                     span.say(|span| {
                         span.set(names::OUTCOME, "spooled");
                     });
+                    tracing::debug!("result spooled");
                     Status::add(&shared.status.spooled);
                     shared.spooled.notify_one();
                     return;
                 }
                 Err(error) if tries == settings.resume_tries => {
-                    tracing::error!(job = %resume.hold.job, %error, "result not spooled");
+                    tracing::error!(%error, "result not spooled");
                 }
                 Err(_) => {}
             }
@@ -60,17 +63,17 @@ pub(crate) async fn give_back(shared: &Shared, hold: &Hold, digest: Digest) {
     for _ in 0..settings.resume_tries.max(1) {
         match tokio::time::timeout(limit, shared.control.give_back(hold.clone(), digest)).await {
             Ok(Ok(answer)) => {
-                tracing::info!(job = %hold.job, fence = hold.fence.0, ?answer, "job given back");
+                tracing::info!(fence = hold.fence.0, ?answer, "job given back");
                 return;
             }
             Ok(Err(Error::Refused(reason))) => {
-                tracing::error!(job = %hold.job, fence = hold.fence.0, reason, "job not taken back");
+                tracing::error!(fence = hold.fence.0, reason, "job not taken back");
                 return;
             }
             Ok(Err(Error::Unavailable(_))) | Err(_) => backoff.pause().await,
         }
     }
-    tracing::warn!(job = %hold.job, fence = hold.fence.0, "job left to its lease");
+    tracing::warn!(fence = hold.fence.0, "job left to its lease");
 }
 
 /// The spool is looked at this often even when nobody says that it holds something: it may
@@ -93,7 +96,8 @@ pub(crate) async fn offer_spooled(shared: Arc<Shared>) {
                 backoff.pause().await;
                 continue;
             };
-            match offer(&shared, &resume).await {
+            let about = held::about(&resume.hold, resume.trace);
+            match offer(&shared, &resume).instrument(about).await {
                 Ok(()) => {
                     shared.spool.remove(&key).await;
                     backoff.reset();
@@ -123,11 +127,11 @@ async fn offer(shared: &Shared, resume: &Resume) -> Result<(), Error> {
     match answer {
         Ok(answer) => {
             shared.reach.up();
-            tracing::debug!(job = %resume.hold.job, fence = resume.hold.fence.0, ?answer, "outcome final");
+            tracing::debug!(fence = resume.hold.fence.0, ?answer, "outcome final");
         }
         Err(Error::Refused(reason)) => {
             // The token is not, or no longer, good: nobody will ever take this outcome.
-            tracing::error!(job = %resume.hold.job, fence = resume.hold.fence.0, reason, "outcome refused");
+            tracing::error!(fence = resume.hold.fence.0, reason, "outcome refused");
         }
         Err(error @ Error::Unavailable(_)) => return Err(error),
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use baton_common::job::Outcome;
-use baton_common::{Digest, Fence, Hasher, JobId, TraceContext};
+use baton_common::{Digest, Fence, Hasher, JobId, ThreadId, TraceContext};
 use baton_control::{Hold, Resume};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -57,20 +57,25 @@ struct Entry {
     outcome: Outcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    thread: Option<ThreadId>,
 }
 
 impl Entry {
     fn encode(resume: &Resume) -> Result<Vec<u8>, Error> {
-        let Hold { job, fence, token } = resume.hold.clone();
+        let Hold { job, fence, token, attempt, thread } = resume.hold.clone();
         let (outcome, traceparent) = (resume.outcome.clone(), resume.trace.map(|trace| trace.to_string()));
-        let entry = Self { v: 1, job, fence, token, digest: resume.digest, outcome, traceparent };
+        let entry = Self { v: 1, job, fence, token, digest: resume.digest, outcome, traceparent, attempt, thread };
         serde_json::to_vec(&entry).map_err(|error| Error::Disk(error.into()))
     }
 
     fn decode(bytes: &[u8]) -> Option<Resume> {
-        let Self { v, job, fence, token, digest, outcome, traceparent } = serde_json::from_slice(bytes).ok()?;
+        let Self { v, job, fence, token, digest, outcome, traceparent, attempt, thread } =
+            serde_json::from_slice(bytes).ok()?;
         let trace = TraceContext::read(traceparent.as_deref());
-        (v == 1).then_some(Resume { hold: Hold { job, fence, token }, digest, outcome, trace })
+        (v == 1).then_some(Resume { hold: Hold { job, fence, token, attempt, thread }, digest, outcome, trace })
     }
 }
 
@@ -234,7 +239,7 @@ mod tests {
     fn entry() -> Vec<u8> {
         let job: JobId = "001-6ba7b810-9dad-11d1-80b4-00c04fd430c8/0/a#1/0".parse().unwrap();
         let _: RunId = job.run;
-        let hold = Hold { job, fence: Fence(2), token: "t".to_owned() };
+        let hold = Hold::new(job, Fence(2), "t".to_owned());
         let outcome = Outcome::value(serde_json::json!({ "n": [1, "two"] }));
         Entry::encode(&Resume { hold, digest: Digest::of("x"), outcome, trace: None }).unwrap()
     }

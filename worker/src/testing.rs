@@ -287,6 +287,7 @@ impl Bench {
 
     pub(crate) fn envelope(&self, job: &JobId) -> Envelope {
         Envelope {
+            thread: None,
             v: 1,
             cluster: "test".to_owned(),
             job: job.clone(),

@@ -164,7 +164,7 @@ impl JobLink {
             _ => return Ok(false),
         };
         if let Err(error) = &sent {
-            tracing::warn!(job = %self.hold.job, %error, "content goes through the control plane");
+            tracing::warn!(%error, "content goes through the control plane");
         }
         Ok(sent.is_ok())
     }
@@ -179,7 +179,7 @@ impl JobLink {
         match self.repeat(close).await {
             Ok(blob) => Ok(Some(blob)),
             Err(failure) if failure.code == "blob_refused" => {
-                tracing::warn!(job = %self.hold.job, "content is not found where it was put");
+                tracing::warn!("content is not found where it was put");
                 Ok(None)
             }
             Err(failure) => Err(failure),

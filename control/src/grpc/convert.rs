@@ -10,7 +10,7 @@ use baton_common::failure::ErrorClass;
 use baton_common::ids::{DispatchSeq, Fence, IdempotencyKey};
 use baton_common::job::{ClaimAnswer, DropReason, Envelope, Grant, Outcome, RenewAnswer, ResumeAnswer};
 use baton_common::tool::{Effect, QueueClass, ToolSpec};
-use baton_common::{BlobRef, Failure, Payload, Timestamp};
+use baton_common::{BlobRef, Failure, Payload, ThreadId, Timestamp};
 use baton_proto::v1;
 use serde_json::Value;
 
@@ -187,6 +187,7 @@ pub fn claim_to_wire(call: &ClaimCall) -> v1::ClaimCall {
             permit: envelope.permit.clone(),
             published_at: envelope.published_at.map(|at| at.0),
             queue: envelope.queue.clone(),
+            thread: envelope.thread.as_ref().map(ToString::to_string),
         }),
         request: call.request.to_string(),
     }
@@ -214,6 +215,7 @@ pub fn claim_from_wire(wire: v1::ClaimCall) -> Result<ClaimCall, Malformed> {
             permit: envelope.permit,
             published_at: envelope.published_at.map(Timestamp),
             queue: envelope.queue,
+            thread: thread(envelope.thread.as_deref())?,
         },
         request: parse("request", &wire.request)?,
     })
@@ -278,6 +280,10 @@ fn grant_from_wire(wire: v1::Grant) -> Result<Grant, Malformed> {
     })
 }
 
+fn thread(wire: Option<&str>) -> Result<Option<ThreadId>, Malformed> {
+    wire.map(|thread| parse("thread", thread)).transpose()
+}
+
 fn payload_to_wire(payload: Payload) -> v1::Payload {
     use v1::payload::Value;
     let value = match payload {
@@ -317,7 +323,13 @@ pub fn blob_from_wire(wire: v1::BlobRef) -> Result<BlobRef, Malformed> {
 /// A hold onto the wire.
 #[must_use]
 pub fn hold_to_wire(hold: &Hold) -> v1::Hold {
-    v1::Hold { job: hold.job.to_string(), fence: hold.fence.0, token: hold.token.clone() }
+    v1::Hold {
+        job: hold.job.to_string(),
+        fence: hold.fence.0,
+        token: hold.token.clone(),
+        attempt: hold.attempt,
+        thread: hold.thread.as_ref().map(ToString::to_string),
+    }
 }
 
 /// A hold off the wire.
@@ -326,7 +338,11 @@ pub fn hold_to_wire(hold: &Hold) -> v1::Hold {
 /// When it is missing or malformed.
 pub fn hold_from_wire(wire: Option<v1::Hold>) -> Result<Hold, Malformed> {
     let wire = need("hold", wire)?;
-    Ok(Hold { job: parse("job", &wire.job)?, fence: Fence(wire.fence), token: wire.token })
+    Ok(Hold {
+        attempt: wire.attempt,
+        thread: thread(wire.thread.as_deref())?,
+        ..Hold::new(parse("job", &wire.job)?, Fence(wire.fence), wire.token)
+    })
 }
 
 /// The answer to a renewal onto the wire.

@@ -6,7 +6,7 @@ use baton_common::failure::ErrorClass;
 use baton_common::ids::{ClaimRequest, DispatchSeq, Fence, IdempotencyKey, WorkerId};
 use baton_common::job::{ClaimAnswer, DropReason, Envelope, Grant, Outcome, RenewAnswer};
 use baton_common::tool::{Effect, QueueClass, ToolSpec};
-use baton_common::{BlobRef, Digest, Failure, Payload, TenantId, Timestamp};
+use baton_common::{BlobRef, Digest, Failure, Payload, TenantId, ThreadId, Timestamp};
 use serde_json::json;
 
 use super::convert::{self, Malformed};
@@ -38,6 +38,7 @@ fn envelope() -> Envelope {
         permit: None,
         published_at: Some(Timestamp(1_760_000_000_000)),
         queue: Some("cpu.normal.t3".into()),
+        thread: ThreadId::parse("t-1").ok(),
     }
 }
 

@@ -125,7 +125,7 @@ impl<'c> StandIn<'c> {
     async fn run(&self, grant: Grant) -> anyhow::Result<()> {
         let Scripted { after_ms, outcome } = self.scripted(&grant).await?;
         let Grant { job, fence, token, digest, timeout_ms, lease_ms, .. } = grant;
-        let hold = Hold { job, fence, token };
+        let hold = Hold::new(job, fence, token);
         let outcome = match self.wait(&hold, after_ms.min(timeout_ms), lease_ms).await? {
             RenewAnswer::Lost => return Ok(()),
             RenewAnswer::Cancel => Outcome::Error(Failure::new(ErrorClass::Cancelled, "cancelled", "told to stop")),

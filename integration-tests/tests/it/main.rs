@@ -16,6 +16,7 @@ mod forged;
 mod growth;
 mod large;
 mod leftovers;
+mod logs;
 mod metrics;
 mod mutual;
 mod rig;

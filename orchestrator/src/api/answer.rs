@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::runs::schema_of;
 use super::{Answered, ApiError, Caller, CancelView, ErrorKind, Which, address};
+use crate::about;
 use crate::driver::Cue;
 use crate::fail::{self, Passed};
 use crate::orchestrator::Orchestrator;
@@ -61,6 +62,9 @@ impl Orchestrator {
         match settled.answer {
             AnswerVerdict::Ok(tail) => {
                 tail.released.iter().for_each(|task| inner.forget_opened(&task.job));
+                let node = &interrupt.job.group.node;
+                about::of_run(&detail.run.info, span.context())
+                    .in_scope(|| tracing::debug!(%node, "question answered"));
                 inner.follow(run, tail, span.context());
                 Ok(Answered { interrupt: interrupt.id, existed: false })
             }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{ApiError, Caller, ErrorKind};
+use crate::about;
 use crate::orchestrator::{Inner, Orchestrator};
 use crate::traces;
 
@@ -149,8 +150,9 @@ impl Inner {
         match self.compute.run(compute).await {
             Ok(Ok(matches)) => Ok(matches),
             Ok(Err(failure)) => {
-                let (run, node) = (info.id, &wait.group.id.node);
-                tracing::warn!(%run, %node, code = failure.code, "signal condition failed");
+                let (node, code) = (&wait.group.id.node, failure.code);
+                let about = about::of_run(info, traces::of_group(&wait.group));
+                about.in_scope(|| tracing::warn!(%node, code, "signal condition failed"));
                 Ok(false)
             }
             Err(error) => Err(ApiError::internal(error)),

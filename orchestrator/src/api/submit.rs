@@ -13,6 +13,7 @@ use baton_telemetry::{metrics, names};
 use uuid::Builder;
 
 use super::{ApiError, Caller, ErrorKind, GraphRef, GraphSource, SubmitRequest, Submitted};
+use crate::about;
 use crate::driver::Cue;
 use crate::fail::{self, Passed};
 use crate::graphs::{Compiled, inline_name};
@@ -74,6 +75,7 @@ impl Orchestrator {
             let known = Known { thread: info.thread.clone(), ver: Version(1), head: None };
             inner.remembered.put_first(info.id, known);
             inner.states.put_info(&Arc::new(info.clone()));
+            about::of_run(&info, span.context()).in_scope(|| tracing::debug!(graph = info.graph_name, "run submitted"));
         }
         span.say(|span| {
             span.set(names::OUTCOME, if existed { "existed" } else { "accepted" });

@@ -173,8 +173,13 @@ impl Inner {
     }
 }
 
-/// Counts the end of a run that nobody's task waits for.
+/// Tells of the end of a run, and counts it where nobody's task waits for it.
 fn count_end(work: &Begun, ended: Option<RunStatus>) {
+    match ended {
+        Some(RunStatus::Failed) => tracing::info!(graph = work.info.graph_name, "run failed"),
+        Some(status) => tracing::debug!(graph = work.info.graph_name, status = status.name(), "run ended"),
+        None => {}
+    }
     if let Some(status) = ended.filter(|_| work.info.parent.is_none()) {
         metrics::orchestrator().ended.of(&[status.name()]).inc();
     }

@@ -18,19 +18,20 @@ use baton_common::transition::{Closed, Op, Tail};
 use baton_common::{GroupId, RunId, Timestamp, TraceContext};
 use baton_engine::state::RunState;
 use baton_engine::step::{Event, Step, step};
-use baton_telemetry::{metrics, names};
+use baton_telemetry::metrics;
 use tokio::time::{Duration, Instant, interval_at};
 use tracing::Instrument as _;
 
 use self::commit::Committed;
 pub(crate) use self::inflight::Inflight;
 use self::prepare::Work;
+use crate::about;
 use crate::compute::{self, Pace};
 use crate::fail::{self, Passed};
 use crate::graphs::Compiled;
 use crate::load;
 use crate::orchestrator::Inner;
-use crate::traces::{self, Superstep};
+use crate::traces::Superstep;
 
 /// Times one advance is computed anew because the run had moved on.
 const CONFLICTS_MAX: u32 = 8;
@@ -114,15 +115,7 @@ impl Inner {
         }
         let first = self.inflight.enter(run, cue)?;
         let inner = self.clone();
-        let info = self.states.info(run);
-        let info = info.as_deref();
-        let span = tracing::info_span!(
-            names::SPAN_SUPERSTEP,
-            { names::RUN_ID } = %run,
-            { names::THREAD_ID } = info.map(|info| tracing::field::display(&info.thread.thread)),
-            { names::TRACE_ID } = info.and_then(traces::of_run).map(TraceContext::trace_id)
-        );
-        Some(async move { inner.advance_all(run, first).await }.instrument(span))
+        Some(async move { inner.advance_all(run, first).await })
     }
 
     /// Does what follows the end of a task; `cause` is the span it ended in.
@@ -155,14 +148,14 @@ impl Inner {
                 }
                 Err(trouble @ Trouble::Later(_)) => {
                     self.states.forget(run);
-                    tracing::debug!(%trouble, "run left to a later program");
+                    self.about(run).in_scope(|| tracing::debug!(%trouble, "run left to a later program"));
                     if attempts.is_some() {
                         self.leave_to_others(run).await;
                     }
                 }
                 Err(trouble) => {
                     self.states.forget(run);
-                    tracing::debug!(%trouble, "advance left to the sweeper");
+                    self.about(run).in_scope(|| tracing::debug!(%trouble, "advance left to the sweeper"));
                 }
             }
             next = self.inflight.leave(run);
@@ -186,15 +179,8 @@ impl Inner {
                 let began = Instant::now();
                 let Some(work) = self.prepare(run, cue.take().unwrap_or_else(again)).await? else { return Ok(()) };
                 let trace = Superstep::begin(&work.info, &work.event, work.record.superstep, cause.take());
-                let (begun, computation) = work.begin();
-                let step = self.compute_step(&begun, computation).await?;
-                let committed = self.commit(&begun, step, &trace).await?;
-                metrics::orchestrator().step.observe(metrics::seconds(began.elapsed()));
-                match &committed {
-                    Committed::Moved { .. } => trace.end("committed", true),
-                    Committed::Conflict => trace.end("conflict", false),
-                }
-                match committed {
+                let about = about::of_run(&work.info, trace.segment());
+                match self.superstep(work, trace, began).instrument(about).await? {
                     Committed::Moved { again: true } => {}
                     Committed::Moved { again: false } => return Ok(()),
                     Committed::Conflict => break,
@@ -203,6 +189,21 @@ impl Inner {
             self.states.forget(run);
         }
         Err(Trouble::Contended)
+    }
+
+    async fn superstep(self: &Arc<Self>, work: Work, trace: Superstep, began: Instant) -> Result<Committed, Trouble> {
+        let (number, reason) = (work.record.superstep, work.reason());
+        let (begun, computation) = work.begin();
+        let step = self.compute_step(&begun, computation).await?;
+        let committed = self.commit(&begun, step, &trace).await?;
+        metrics::orchestrator().step.observe(metrics::seconds(began.elapsed()));
+        let (outcome, came_true) = match &committed {
+            Committed::Moved { .. } => ("committed", true),
+            Committed::Conflict => ("conflict", false),
+        };
+        trace.end(outcome, came_true);
+        tracing::debug!(number, reason, outcome, "superstep");
+        Ok(committed)
     }
 
     /// Computes a step. While that takes long, the run's ready entry is moved on, so that
@@ -258,20 +259,21 @@ impl Inner {
         self.nudges.avoid(run.partition, Duration::from_millis(4 * idle_ms));
         let extend = Op::Extend { run, ms: 2 * idle_ms, untried: true };
         if let Err(error) = self.change_op(extend).await {
-            tracing::debug!(%error, "run not given back");
+            self.about(run).in_scope(|| tracing::debug!(%error, "run not given back"));
         }
     }
 
     async fn park_if_tried_enough(&self, run: RunId, attempts: Option<u32>, code: &'static str, why: &str) {
         let enough = attempts.is_some_and(|attempts| attempts >= self.settings.timings.advance_attempts_max);
+        let about = self.about_read(run).await;
         if !enough {
-            tracing::warn!(%run, code, why, "run cannot advance");
+            about.in_scope(|| tracing::warn!(code, why, "run cannot advance"));
             return;
         }
-        tracing::error!(%run, code, why, "run parked");
+        about.in_scope(|| tracing::error!(code, why, "run parked"));
         let park = Op::Park { run, reason: code.to_owned() };
         if let Err(error) = self.change_op(park).await {
-            tracing::warn!(%run, %error, "run not parked");
+            about.in_scope(|| tracing::warn!(%error, "run not parked"));
         }
         self.watchers.changed(run);
     }

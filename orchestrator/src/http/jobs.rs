@@ -16,11 +16,11 @@ use crate::api::ApiError;
 
 pub(super) async fn resume(mut call: Call) -> Answer {
     let body = &mut call.body;
-    let hold = Hold {
-        job: body.needed_parsed("job")?,
-        fence: Fence(body.number("fence")?.ok_or_else(|| malformed("fence", "it is missing"))?),
-        token: body.needed_text("token")?,
-    };
+    let hold = Hold::new(
+        body.needed_parsed("job")?,
+        Fence(body.number("fence")?.ok_or_else(|| malformed("fence", "it is missing"))?),
+        body.needed_text("token")?,
+    );
     let digest =
         Digest::parse(&body.needed_text("digest")?).ok_or_else(|| malformed("digest", "not 32 hexadecimal digits"))?;
     let outcome = outcome(body.needed("outcome")?)?;

@@ -14,9 +14,11 @@ use baton_telemetry::{metrics, names};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::Duration;
+use tracing::Instrument as _;
 
 use super::keyed::{Attempt, unwrapped};
 use super::resume::recorded;
+use crate::about;
 use crate::fail::{self, Passed};
 use crate::keys::Holder;
 use crate::load;
@@ -42,7 +44,9 @@ impl Inner {
     async fn claim_one(self: &Arc<Self>, worker: WorkerId, call: ClaimCall) -> Result<ClaimAnswer, baton_store::Error> {
         let ClaimCall { envelope, request } = call;
         if !self.is_ours(&envelope) {
-            tracing::warn!(job = %envelope.job, tenant = %envelope.tenant, %worker, "claim without a permit");
+            let (tenant, thread) = (&envelope.tenant, envelope.thread.as_ref());
+            baton_telemetry::about::job(&envelope.job, None, thread, None)
+                .in_scope(|| tracing::warn!(%tenant, %worker, "claim without a permit"));
             return Ok(ClaimAnswer::Drop(DropReason::Foreign));
         }
         let mut span = grant_span(&envelope, worker);
@@ -80,7 +84,9 @@ impl Inner {
                 self.marks.forget(&job);
                 self.waited(&envelope, &granted.group.queue);
                 self.watchers.changed(job.run);
-                return self.grant(envelope, *granted, span).await;
+                let trace = span.context().or_else(|| TraceContext::read(envelope.traceparent.as_deref()));
+                let about = about::of_attempt(self, &job, (Some(granted.attempt), envelope.thread.as_ref()), trace);
+                return self.grant(envelope, *granted, span).instrument(about).await;
             }
             ClaimVerdict::Unknown => DropReason::Unknown,
             ClaimVerdict::RunTerminal => DropReason::RunTerminal,
@@ -163,6 +169,7 @@ impl Inner {
         };
         let Envelope { job, digest, tenant, traceparent, .. } = envelope;
         let fence = granted.fence;
+        tracing::debug!(fence = fence.0, tool = granted.group.tool, "job granted");
         Ok(ClaimAnswer::Granted(Box::new(Grant {
             digest,
             fence,

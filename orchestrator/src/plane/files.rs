@@ -78,7 +78,10 @@ impl Inner {
             let about = self.blobs.get(tenant, &entry.key).await?;
             match serde_json::from_slice::<BlobRef>(&about) {
                 Ok(blob) => artifacts.push(Artifact { path: path.to_owned(), blob }),
-                Err(error) => tracing::warn!(%run, path, %error, "what is known of a file does not read"),
+                Err(error) => {
+                    let about = self.about_read(run).await;
+                    about.in_scope(|| tracing::warn!(path, %error, "what is known of a file does not read"));
+                }
             }
         }
         Ok(artifacts)

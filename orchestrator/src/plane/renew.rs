@@ -9,7 +9,9 @@ use baton_common::job::RenewAnswer;
 use baton_common::transition::Renew;
 use baton_control::{Error, Hold};
 use futures_util::future::try_join_all;
+use tracing::Instrument as _;
 
+use crate::about;
 use crate::orchestrator::Inner;
 
 impl Inner {
@@ -32,7 +34,9 @@ impl Inner {
         for (places, renewed) in try_join_all(calls).await.map_err(super::from_store)? {
             for (place, answer) in places.into_iter().zip(renewed) {
                 if matches!(answer, RenewAnswer::Held(_)) && !taken[place].is_empty() {
-                    self.prolong_quotas(&holds[place].job, holds[place].fence, &taken[place]).await;
+                    let hold = &holds[place];
+                    let prolong = self.prolong_quotas(&hold.job, hold.fence, &taken[place]);
+                    prolong.instrument(about::of_hold(self, hold, None)).await;
                 }
                 if answer == RenewAnswer::Cancel {
                     self.inflight.cancelling(holds[place].job.run);

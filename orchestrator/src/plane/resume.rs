@@ -5,15 +5,17 @@ use std::sync::Arc;
 use baton_common::job::{Outcome, ResumeAnswer};
 use baton_common::payload::INLINE_BYTES_MAX;
 use baton_common::transition::{Record, RecordVerdict, Recorded};
-use baton_common::{Digest, JobId, Payload, TenantId, TraceContext};
+use baton_common::{Digest, Fence, JobId, Payload, TenantId, TraceContext};
 use baton_control::{Error, Hold, Resume};
 use baton_telemetry::names;
 use baton_telemetry::trace::{Kind, Span};
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use super::claim::Unmade;
 use super::keyed::Attempt;
 use super::special::Special;
+use crate::about;
 use crate::fail::{self, Passed};
 use crate::keys::Holder;
 use crate::orchestrator::Inner;
@@ -21,7 +23,13 @@ use crate::quotas::Used;
 
 impl Inner {
     pub(super) async fn resume(self: &Arc<Self>, resume: Resume) -> Result<ResumeAnswer, Error> {
-        let Holder { tenant, graph, taken } = self.held(&resume.hold)?;
+        let holder = self.held(&resume.hold)?;
+        let about = about::of_hold(self, &resume.hold, resume.trace);
+        self.resume_held(holder, resume).instrument(about).await
+    }
+
+    async fn resume_held(self: &Arc<Self>, holder: Holder, resume: Resume) -> Result<ResumeAnswer, Error> {
+        let Holder { tenant, graph, taken } = holder;
         let Resume { hold, digest, outcome, trace } = resume;
         let mut span = Span::child(names::SPAN_RECORD, Kind::Server, trace).with(|span| {
             span.set(names::RPC_METHOD, names::SPAN_RECORD).set(names::JOB_ID, hold.job.to_string());
@@ -55,6 +63,7 @@ impl Inner {
             span.set(names::OUTCOME, outcome_name(answer));
         });
         drop(span);
+        told_of(&outcome, hold.fence, answer);
         if fail::point("before_reply_resume").await == Passed::Error {
             return Err(super::from_store(fail::unknown()));
         }
@@ -66,7 +75,9 @@ impl Inner {
         let Holder { taken, .. } = self.held(&hold)?;
         let record = Record { job: hold.job.clone(), digest, fence: hold.fence, outcome: Recorded::Returned };
         let verdict = self.record_op(record).await.map_err(super::from_store)?;
-        self.settle_quotas(&hold.job, hold.fence, &taken, Used::default()).await;
+        let about = about::of_hold(self, &hold, None);
+        about.in_scope(|| tracing::debug!(fence = hold.fence.0, "job taken back"));
+        self.settle_quotas(&hold.job, hold.fence, &taken, Used::default()).instrument(about).await;
         Ok(self.follow_record(&hold.job, verdict, None))
     }
 
@@ -129,6 +140,17 @@ impl Inner {
         }
         let kept = baton_blobs::put_content(self.blobs.as_ref(), tenant, "application/json", Bytes::from(text)).await;
         kept.map(|blob| Outcome::Ok(Payload::Blob(blob))).map_err(super::from_blobs)
+    }
+}
+
+/// Says what became of an attempt: of a failure its code, of a result that there is one.
+fn told_of(outcome: &Outcome, fence: Fence, answer: ResumeAnswer) {
+    let (fence, answer) = (fence.0, outcome_name(answer));
+    match outcome {
+        Outcome::Ok(_) => tracing::debug!(fence, answer, "attempt succeeded"),
+        Outcome::Error(failure) => {
+            tracing::debug!(fence, answer, class = failure.class.name(), code = failure.code, "attempt failed");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use baton_common::{RunId, Timestamp};
 use baton_store::{MeterAct, MeterLimit, Metered};
 
 use super::meter_limit;
+use crate::about;
 use crate::api::{ApiError, ErrorKind};
 use crate::orchestrator::Inner;
 
@@ -120,7 +121,7 @@ impl Inner {
         for (meter, _, _) in self.run_meters(info) {
             let act = MeterAct::Settle { holder: info.id.to_string(), used: 0 };
             if let Err(error) = self.store.meter(&meter, act, None).await {
-                tracing::debug!(run = %info.id, %error, "run still counted");
+                about::of_run(info, None).in_scope(|| tracing::debug!(%error, "run still counted"));
             }
         }
     }

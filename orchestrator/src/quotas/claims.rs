@@ -88,7 +88,7 @@ impl Inner {
         for (taken, limit) in taken {
             let act = MeterAct::Undo { holder: holder(job, fence), limit: meter_limit(limit, Timestamp(0)) };
             if let Err(error) = self.store.meter(&taken.meter, act, None).await {
-                tracing::debug!(%job, %error, "reservation left to its lease");
+                tracing::debug!(%error, "reservation left to its lease");
             }
         }
     }
@@ -104,7 +104,7 @@ impl Inner {
             let act = MeterAct::Settle { holder: holder(job, fence), used };
             let settled = self.settle(|| self.store.meter(meter, act.clone(), None)).await;
             if let Err(error) = settled {
-                tracing::warn!(%job, %error, "reservation not settled, left to its lease");
+                tracing::warn!(%error, "reservation not settled, left to its lease");
             }
         }
     }
@@ -115,7 +115,7 @@ impl Inner {
         for Taken { meter, .. } in taken {
             let act = MeterAct::Prolong { holder: holder(job, fence), lease_ms };
             if let Err(error) = self.store.meter(meter, act, None).await {
-                tracing::debug!(%job, %error, "reservation not prolonged");
+                tracing::debug!(%error, "reservation not prolonged");
             }
         }
     }

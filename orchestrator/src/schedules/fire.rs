@@ -110,7 +110,9 @@ impl Inner {
     async fn cancel_for(self: &Arc<Self>, record: &Record, run: RunId) {
         let Ok(caller) = caller(record) else { return };
         if let Err(error) = (Orchestrator { inner: self.clone() }).cancel(&caller, run).await {
-            tracing::warn!(schedule = record.name, %run, code = error.code, "run not cancelled for the next fire");
+            let about = self.about_read(run).await;
+            let (schedule, code) = (&record.name, error.code);
+            about.in_scope(|| tracing::warn!(schedule, code, "run not cancelled for the next fire"));
         }
     }
 
@@ -129,7 +131,8 @@ impl Inner {
         match (Orchestrator { inner: self.clone() }).submit_as(&caller, request, Some(on_busy)).await {
             Ok(submitted) if submitted.existed => Ok(Tried::Settled(Verdict::Known(submitted.run))),
             Ok(submitted) => {
-                tracing::info!(schedule = record.name, fire = fire.key, run = %submitted.run, "schedule fired");
+                let about = self.about(submitted.run);
+                about.in_scope(|| tracing::info!(schedule = record.name, fire = fire.key, "schedule fired"));
                 Ok(Tried::Settled(Verdict::Started(submitted.run)))
             }
             Err(error) if error.code == "thread_busy" => Ok(Tried::Settled(Verdict::Overlap)),

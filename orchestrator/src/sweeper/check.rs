@@ -9,11 +9,13 @@ use std::sync::Arc;
 use baton_broker::lanes_of;
 use baton_common::records::{Task, TaskState};
 use baton_common::transition::{Op, Republish};
-use baton_common::{GroupId, JobId, RunId, Timestamp};
+use baton_common::{GroupId, JobId, RunId, Timestamp, TraceContext};
 use baton_store::Error;
 use baton_telemetry::metrics;
 
+use crate::about;
 use crate::orchestrator::Inner;
+use crate::traces;
 
 /// What is known of the broker's losses.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +81,7 @@ impl Inner {
                 let gone = self.gone_from(&group.info.queue).await;
                 let why = |task: &Task| self.why_lost(task, gone, evidence, now);
                 let lost = dispatched.into_iter().filter_map(|(index, task)| Some((index, task, why(task)?)));
-                self.take_back(run, id, lost).await?;
+                self.take_back(run, id, traces::of_group(&group.info), lost).await?;
             }
         }
         let ms = timings.check_after_ms;
@@ -130,6 +132,7 @@ impl Inner {
         &self,
         run: RunId,
         id: &GroupId,
+        trace: Option<TraceContext>,
         lost: impl Iterator<Item = (u32, &Task, &'static str)>,
     ) -> Result<(), Error> {
         let mut found = None;
@@ -139,7 +142,7 @@ impl Inner {
             }
             let Some(found) = &found else { return Ok(()) };
             let job = JobId { run, r#gen: found.state.r#gen, group: id.clone(), index };
-            tracing::info!(%job, why, "message believed lost");
+            about::of_job(&found.info, &job, trace).in_scope(|| tracing::info!(why, "message believed lost"));
             if self.change_op(Op::Republish(Republish { job, seq: task.dispatch_seq })).await? {
                 metrics::orchestrator().republications.of(&[why]).inc();
             }

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use baton_broker::{Delivery, beside};
+use baton_common::TraceContext;
 use baton_common::job::Envelope;
 use baton_common::transition::{Op, Republish};
 use baton_telemetry::metrics;
 use tokio::time::{Duration, sleep};
 
+use crate::about;
 use crate::orchestrator::Inner;
 
 /// Pause before the dead letters are asked for again, in milliseconds.
@@ -57,7 +59,9 @@ async fn read(inner: &Inner, letter: Box<dyn Delivery>) -> Result<(), baton_brok
         return letter.ack().await;
     }
     let (job, seq) = (envelope.job, envelope.dispatch_seq);
-    tracing::warn!(%job, "dead letter");
+    let trace = TraceContext::read(letter.traceparent().or(envelope.traceparent.as_deref()));
+    let about = about::of_attempt(inner, &job, (None, envelope.thread.as_ref()), trace);
+    about.in_scope(|| tracing::warn!("dead letter"));
     let partition = job.run.partition;
     match inner.change_op(Op::Republish(Republish { job, seq })).await {
         Ok(again) => {
@@ -68,7 +72,7 @@ async fn read(inner: &Inner, letter: Box<dyn Delivery>) -> Result<(), baton_brok
             letter.ack().await
         }
         Err(error) => {
-            tracing::debug!(%error, "dead letter left for later");
+            about.in_scope(|| tracing::debug!(%error, "dead letter left for later"));
             sleep(Duration::from_millis(inner.jittered(PAUSE_MS))).await;
             letter.give_back().await
         }

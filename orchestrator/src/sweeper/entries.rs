@@ -12,6 +12,7 @@ use baton_telemetry::metrics;
 use tokio::time::{Duration, Instant};
 
 use super::check::Evidence;
+use crate::about;
 use crate::driver::Cue;
 use crate::orchestrator::Inner;
 use crate::publisher::Batch;
@@ -22,7 +23,12 @@ impl Inner {
         let Due { key, attempts } = due;
         let (run, kind) = (key.run, key.kind);
         if let Err(error) = self.handle_entry(key, attempts, evidence, now).await {
-            tracing::debug!(%run, kind = %kind.letter(), %error, "due entry left for later");
+            let kind = kind.letter();
+            if kind == DueKind::Schedule.letter() {
+                tracing::debug!(schedule = %run, %kind, %error, "due entry left for later");
+            } else {
+                self.about(run).in_scope(|| tracing::debug!(%kind, %error, "due entry left for later"));
+            }
         }
     }
 
@@ -43,7 +49,7 @@ impl Inner {
             }
             (DueKind::Signal, ..) => {
                 if let Err(error) = self.deliver_signals(run, None).await {
-                    tracing::debug!(%run, %error, "signals left for later");
+                    self.about(run).in_scope(|| tracing::debug!(%error, "signals left for later"));
                 }
             }
             (DueKind::Publish, Some(group), index) => self.publish_due(run, &group, index, now).await?,
@@ -58,7 +64,8 @@ impl Inner {
             }
             (DueKind::Schedule, ..) => self.fire_schedule(ScheduleId(run), now).await?,
             (DueKind::Publish | DueKind::Check | DueKind::Lease, ..) => {
-                tracing::warn!(%run, kind = %kind.letter(), "due entry without its group");
+                let about = self.about_read(run).await;
+                about.in_scope(|| tracing::warn!(kind = %kind.letter(), "due entry without its group"));
             }
         }
         Ok(())
@@ -103,10 +110,11 @@ impl Inner {
         let Some(found) = self.store.run(run).await? else { return Ok(()) };
         let job = JobId { run, r#gen: found.state.r#gen, group, index };
         let (id, mut trace) = (job.group.clone(), None);
-        let answer = self.expire_op(Expire { job }).await?;
+        let answer = self.expire_op(Expire { job: job.clone() }).await?;
         if !matches!(answer, ExpireAnswer::Kept) {
             let group = self.opened_group(run, &id).await.ok().flatten();
             trace = traces::sweep(group.as_ref().map(|group| &group.info), "lease").context();
+            about::of_job(&found.info, &job, trace).in_scope(|| tracing::info!("lease expired"));
             let class = group.map_or("unknown", |group| group.info.class.name());
             metrics::orchestrator().lease_expiries.of(&[class]).inc();
         }

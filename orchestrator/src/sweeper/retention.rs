@@ -6,6 +6,7 @@ use baton_common::transition::{Op, Prune, PruneAnswer};
 use baton_common::{RunId, Seq, ThreadKey};
 use baton_store::Error;
 
+use crate::about;
 use crate::fail::{self, Passed};
 use crate::orchestrator::Inner;
 
@@ -21,7 +22,8 @@ impl Inner {
             && found.state.detached_open + found.state.children + found.state.leaving == 0
         {
             if let Err(error) = self.archive_run(&found).await {
-                tracing::warn!(%run, %error, "run not archived, it stays");
+                let about = about::of_run(&found.info, None);
+                about.in_scope(|| tracing::warn!(%error, "run not archived, it stays"));
                 return Ok(());
             }
             if fail::point("after_archive").await == Passed::Error {

@@ -142,7 +142,7 @@ impl Rig {
                 };
                 delivery.ack().await.unwrap();
                 let ClaimAnswer::Granted(grant) = answer else { continue };
-                let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+                let hold = Hold::of(&grant);
                 let resume =
                     Resume { hold, digest: grant.digest, outcome: Outcome::Ok(grant.args.clone()), trace: None };
                 while orchestrator.resume(resume.clone()).await.is_err() {
@@ -210,7 +210,7 @@ fn queues() -> Vec<String> {
 }
 
 async fn resume(orchestrator: &Orchestrator, grant: &Grant, outcome: Outcome) -> ResumeAnswer {
-    let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+    let hold = Hold::of(grant);
     let trace = TraceContext::read(grant.traceparent.as_deref());
     orchestrator.resume(Resume { hold, digest: grant.digest, outcome, trace }).await.unwrap()
 }

@@ -72,7 +72,7 @@ async fn an_upload_counts_once_it_was_compared() {
     let run = rig.submit("keeps", json!({})).await;
     rig.until(run, |_| !rig.ran.lock().is_empty()).await;
     let grant = rig.ran.lock()[0].clone();
-    let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+    let hold = Hold::of(&grant);
     let text = "\"content\"";
     let upload = |place| Upload {
         place,
@@ -120,7 +120,7 @@ async fn a_sweep_deletes_what_nothing_refers_to_and_nothing_else() {
     let run = rig.submit("keeps", json!({})).await;
     rig.until(run, |_| rig.ran.lock().len() == 2).await;
     let grant = rig.ran.lock()[1].clone();
-    let hold = Hold { job: grant.job, fence: grant.fence, token: grant.token };
+    let hold = Hold::of(&grant);
     let file = BlobPlace::Artifact("kept.txt".to_owned());
     let file =
         rig.orchestrator.put_blob(hold, file, "text/plain".to_owned(), Bytes::from_static(b"file")).await.unwrap();

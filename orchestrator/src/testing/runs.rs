@@ -199,7 +199,7 @@ async fn a_cancel_stops_claimed_work_and_ends_the_run() {
     let grant = rig.ran.lock()[0].clone();
     rig.orchestrator.cancel(&Caller::local(), run).await.unwrap();
     assert_eq!(rig.get(run).await.summary.status, Status::Cancelling, "claimed work is waited for");
-    let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+    let hold = Hold::of(&grant);
     let told = rig.orchestrator.renew(WorkerId(1), vec![hold]).await.unwrap();
     assert_eq!(told, [baton_common::job::RenewAnswer::Cancel]);
     let cancelled = Failure::new(baton_common::ErrorClass::Cancelled, "cancelled", "told to stop");
@@ -330,7 +330,7 @@ async fn a_token_of_another_attempt_opens_nothing() {
     let grant = rig.ran.lock()[0].clone();
     let group: GroupId = "b#1".parse().unwrap();
     let forged = baton_common::JobId { group, ..grant.job.clone() };
-    let hold = Hold { job: forged, fence: grant.fence, token: grant.token.clone() };
+    let hold = Hold::new(forged, grant.fence, grant.token.clone());
     let refused = rig.orchestrator.emit(hold, json!({})).await;
     assert!(matches!(refused, Err(baton_control::Error::Refused(_))));
     assert_eq!(inline(&grant.args), json!({"text": "Ada"}));

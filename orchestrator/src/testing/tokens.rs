@@ -26,7 +26,7 @@ async fn held() -> (Rig, Grant, Hold) {
         assert!(started.elapsed() < std::time::Duration::from_secs(20), "it is never claimed");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
-    let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+    let hold = Hold::of(&grant);
     (rig, grant, hold)
 }
 

@@ -137,7 +137,7 @@ async fn a_full_spool_keeps_the_slot_and_the_result() {
 }
 
 fn resume(index: u32, text: &str) -> Resume {
-    let hold = Hold { job: job("t.io", index), fence: Fence(3), token: "token".to_owned() };
+    let hold = Hold::new(job("t.io", index), Fence(3), "token".to_owned());
     Resume { hold, digest: Digest::of("d"), outcome: Outcome::value(text), trace: None }
 }
 

@@ -257,7 +257,7 @@ pub async fn floor_worker(arguments: &[String]) -> anyhow::Result<()> {
         let Grant { job, fence, token, digest, args, .. } = *grant;
         let _: Digest = digest;
         control
-            .resume(Resume { hold: Hold { job, fence, token }, digest, outcome: Outcome::Ok(args), trace: None })
+            .resume(Resume { hold: Hold::new(job, fence, token), digest, outcome: Outcome::Ok(args), trace: None })
             .await?;
     }
 }

@@ -102,7 +102,7 @@ async fn progress_reaches_watchers_of_every_replica_once() {
     let one = replica(&redis, &broker, "one", &stop).await;
     let two = replica(&redis, &broker, "two", &stop).await;
     let grant = claimed(&one, &broker).await;
-    let hold = Hold { job: grant.job.clone(), fence: grant.fence, token: grant.token.clone() };
+    let hold = Hold::of(&grant);
     let (mut here, mut there) = (watch(&one, grant.job.run).await, watch(&two, grant.job.run).await);
 
     let seen = tokio::time::timeout(PATIENCE, async {
