@@ -11,6 +11,7 @@ mod quotas;
 pub(crate) mod records;
 mod runs;
 mod store;
+mod sweeps;
 mod tokens;
 mod traces;
 mod turns;

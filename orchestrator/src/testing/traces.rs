@@ -15,7 +15,7 @@ const SUBMITTER: TraceContext = TraceContext { trace: 0x9001, span: 21, sampled:
 const ANSWERER: TraceContext = TraceContext { trace: 0x9002, span: 22, sampled: false };
 
 /// The run that this request id names.
-fn run_of(request: &RequestId) -> RunId {
+pub(super) fn run_of(request: &RequestId) -> RunId {
     let tenant = TenantId::local();
     let thread = ThreadId::for_request(&tenant, request);
     RunId::for_submit(&ThreadKey { tenant, thread }, Some(request))
@@ -48,15 +48,15 @@ async fn one_run(request: &str, caller: &Caller, answerer: Option<TraceContext>)
     run
 }
 
-fn named<'a>(spans: &'a [Seen], name: &str) -> Vec<&'a Seen> {
+pub(super) fn named<'a>(spans: &'a [Seen], name: &str) -> Vec<&'a Seen> {
     spans.iter().filter(|span| span.name == name).collect()
 }
 
-fn parent<'a>(spans: &'a [Seen], of: &Seen) -> &'a Seen {
+pub(super) fn parent<'a>(spans: &'a [Seen], of: &Seen) -> &'a Seen {
     spans.iter().find(|span| span.context.span == of.parent).unwrap_or_else(|| panic!("{of:?} has no parent"))
 }
 
-fn link<'a>(spans: &'a [Seen], of: &Seen, why: &str) -> &'a Seen {
+pub(super) fn link<'a>(spans: &'a [Seen], of: &Seen, why: &str) -> &'a Seen {
     let (to, _) = of.links.iter().find(|(_, known)| known == why).unwrap_or_else(|| panic!("{of:?}: no {why}"));
     spans.iter().find(|span| span.context == *to).unwrap_or_else(|| panic!("{of:?}: {why} leads nowhere"))
 }
