@@ -90,6 +90,39 @@ fn a_store_that_nobody_vouches_for_is_not_used() {
     assert_eq!(redis.cli(&["dbsize"]).unwrap(), "0", "nothing was written");
 }
 
+/// Nobody need be asked to know that nobody can be.
+#[test]
+fn a_folder_of_trust_that_is_missing_is_told_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing").display().to_string();
+    let there = folder.path().join("there");
+    std::fs::create_dir(&there).unwrap();
+    let there = there.display().to_string();
+    let run = |name: &str, words: &[&str], trust: &[(&str, &str)]| {
+        let output = Command::new(program(name).unwrap())
+            .args(words)
+            .env_clear()
+            .env("BATON_STORE", format!("rediss://127.0.0.1:{}/", free_port().unwrap()))
+            .env("BATON_BROKER", "memory:")
+            .env("BATON_GRPC_ADDR", "127.0.0.1:0")
+            .env("BATON_DATA_DIR", folder.path())
+            .envs(trust.iter().copied())
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        (output.status.success(), said)
+    };
+    for (name, words) in [("baton-orchestrator", [].as_slice()), ("baton", ["config", "check"].as_slice())] {
+        let (fine, said) = run(name, words, &[("SSL_CERT_DIR", missing.as_str())]);
+        let told = ["trust_unreadable", &missing, "SSL_CERT_DIR"].iter().all(|word| said.contains(word));
+        assert!(!fine && told, "{name}: {said}");
+        let (_, said) = run(name, words, &[("SSL_CERT_DIR", there.as_str())]);
+        assert!(!said.contains("trust_unreadable"), "{name}: {said}");
+    }
+}
+
 /// A run that asks that port: its status, output and failure.
 async fn ask(cluster: &Cluster, port: u16) -> (String, Option<serde_json::Value>, String) {
     let input = json!({"url": format!("https://127.0.0.1:{port}/")});

@@ -51,6 +51,7 @@ impl Address {
             return Err(unread("certificates are named, but the scheme is one without TLS: use rediss"));
         }
         if tls {
+            trusted_read(&rustls_native_certs::load_native_certs())?;
             // Nothing happens where the process has one already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
@@ -231,6 +232,16 @@ fn decoded(text: &str) -> Result<String, Error> {
         bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
     }
     String::from_utf8(bytes).map_err(|_| unread("it is no UTF-8"))
+}
+
+/// Whom the machine trusts must read as a whole: where a folder or a file of it does not, the
+/// client library refuses every connection, whatever else would do, and says so at the first.
+fn trusted_read(found: &rustls_native_certs::CertificateResult) -> Result<(), Error> {
+    let Some(error) = found.errors.first() else { return Ok(()) };
+    Err(Error::Broken(format!(
+        "trust_unreadable: not all certificates that this machine trusts can be read: {error}; \
+         let SSL_CERT_FILE and SSL_CERT_DIR name files and folders that are there"
+    )))
 }
 
 fn unread(why: &str) -> Error {

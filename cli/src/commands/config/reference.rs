@@ -17,7 +17,11 @@ const OTHERS: [(&str, &[Program], &str); 8] = [
         "Where spans go over gRPC: `http://127.0.0.1:4317`; none are made without",
     ),
     ("SSL_CERT_FILE", &Program::ALL, "Whom the machine trusts, in PEM, in place of what the system says"),
-    ("SSL_CERT_DIR", &Program::ALL, "The same as a folder"),
+    (
+        "SSL_CERT_DIR",
+        &Program::ALL,
+        "The same as folders, with `:` between them; each must be there where the store is `rediss://`",
+    ),
     (
         "AWS_*",
         &[Program::Orchestrator, Program::Worker],
