@@ -3,11 +3,8 @@
 #
 #   docker build --file integration-tests/standins/rust.Dockerfile --tag standin/rust "$(rustc --print sysroot)"
 
-ARG BASE=standin/base
+ARG BASE=standin/compiler
 FROM ${BASE}
-RUN apt-get update && \
-    apt-get install --yes --no-install-recommends gcc libc6-dev ca-certificates && \
-    rm -rf /var/lib/apt/lists/*
 COPY bin /usr/local/bin
 COPY lib /usr/local/lib
 COPY libexec /usr/local/libexec

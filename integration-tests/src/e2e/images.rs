@@ -18,6 +18,8 @@ const LABEL: &str = "baton.standin";
 pub const RUST: &str = "standin/rust";
 /// In the order in which the classic builder makes them.
 const TARGETS: [&str; 6] = ["redis", "rabbitmq", "runtime", "grafana", "prometheus", "jaeger"];
+/// The authorities that programs of this machine trust.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Where stand-ins are made of what.
 pub struct Standins<'a> {
@@ -50,15 +52,20 @@ impl Standins<'_> {
             if self.is_there(target, &wanted).await {
                 continue;
             }
-            println!("making standin/{target}");
-            let label = format!("{LABEL}={wanted}");
-            let (tag, context) = (format!("standin/{target}"), context.display().to_string());
-            let build = ["build", "--target", target, "--label", &label, "--tag", &tag, &context];
-            let build = async { self.docker.docker(&build).await };
-            tokio::time::timeout(Duration::from_secs(900), build).await.with_context(|| tag.clone())??;
+            self.stage(target, &context, &wanted).await?;
             made += 1;
         }
         Ok(made)
+    }
+
+    async fn stage(&self, target: &str, context: &Path, wanted: &str) -> anyhow::Result<()> {
+        println!("making standin/{target}");
+        let label = format!("{LABEL}={wanted}");
+        let (tag, context) = (format!("standin/{target}"), context.display().to_string());
+        let build = ["build", "--target", target, "--label", &label, "--tag", &tag, &context];
+        let build = async { self.docker.docker(&build).await };
+        tokio::time::timeout(Duration::from_secs(900), build).await.with_context(|| tag.clone())??;
+        Ok(())
     }
 
     /// Makes the image that compiles, of the toolchain of this machine.
@@ -66,6 +73,9 @@ impl Standins<'_> {
     /// # Errors
     /// When it cannot be made.
     pub async fn compiler(&self, toolchain: &Path) -> anyhow::Result<()> {
+        let context = self.context()?;
+        std::fs::copy(AUTHORITIES, context.join("ca-certificates.crt")).context(AUTHORITIES)?;
+        self.stage("compiler", &context, &self.digest(&context)?).await?;
         println!("making {RUST}");
         let file = self.root.join("integration-tests/standins/rust.Dockerfile").display().to_string();
         let toolchain = toolchain.display().to_string();
