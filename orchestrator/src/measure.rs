@@ -62,7 +62,7 @@ impl Inner {
         let depths = timeout(WITHIN, join_all(queues.iter().map(|queue| self.depth_of(queue)))).await;
         let depths = depths.unwrap_or_default();
         let failed = depths.iter().filter(|depth| depth.is_err()).count();
-        told.broker_errors.inc_by(failed as u64);
+        metrics::broker().errors.inc_by(failed as u64);
         let known: Vec<([&str; 1], u64)> = queues
             .iter()
             .zip(depths)

@@ -220,7 +220,7 @@ impl Inner {
             if answer == Published::Confirmed {
                 metrics.dispatch_lag.observe(metrics::seconds(since.elapsed()));
             } else {
-                metrics.broker_errors.inc();
+                metrics::broker().errors.inc();
             }
             match answer {
                 Published::Confirmed => confirmed.push(task),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use baton_telemetry::metrics;
 use futures_util::StreamExt;
 use lapin::{Connection, ConnectionProperties, DefaultConnectionBuilder, Event};
 use tokio::sync::{Notify, watch};
@@ -59,6 +60,8 @@ impl Link {
         // Somewhere, so that processes spread over the nodes of a cluster.
         let node = usize::from(Uuid::new_v4().as_bytes()[0]);
         let (told, stopped) = (repair.clone(), stop.clone());
+        // Told from the start on, and not from the first error.
+        let _ = metrics::broker();
         let keeper = Keeper { options, topology, purpose, sender, repair: told, stop: stopped, number: 0, node };
         (Self { state, repair, stop }, tokio::spawn(keeper.run()))
     }
@@ -135,7 +138,10 @@ impl Keeper {
                     pauses = self::pauses();
                     self.keep(Arc::new(connection)).await;
                 }
-                Some(Err(error)) => warn!(purpose = ?self.purpose, %error, "broker not reached"),
+                Some(Err(error)) => {
+                    metrics::broker().errors.inc();
+                    warn!(purpose = ?self.purpose, %error, "broker not reached");
+                }
             }
             // The next one, which may be the same.
             self.node = self.node.wrapping_add(1);
@@ -203,6 +209,7 @@ impl Keeper {
 
     async fn farewell(&self, connection: &Connection) {
         if !connection.status().connected() {
+            metrics::broker().errors.inc();
             warn!(purpose = ?self.purpose, "broker connection lost");
             return;
         }

@@ -12,15 +12,9 @@ use tokio::net::TcpStream;
 
 use super::settings::Settings;
 
-/// Metrics that need what this test has not, or never move, with why.
-pub const ELSEWHERE: [(&str, &str); 6] = [
-    ("baton_model_tokens_total", "needs a model"),
-    ("baton_model_cost_dollars_total", "needs a model with a price"),
-    ("baton_worker_spooled_results", "needs a result that no orchestrator takes"),
-    ("baton_broker_errors_total", "needs a message under way when the broker ends"),
-    ("baton_pool_size", "stays as it is configured"),
-    ("baton_worker_slots", "stays as it is configured"),
-];
+/// What a process has by its settings, and keeps: it is the sum over all processes that takes other
+/// values, as they come and go.
+const BY_SETTINGS: [&str; 2] = ["baton_pool_size", "baton_worker_slots"];
 
 /// Fetches a page from this machine.
 ///
@@ -87,15 +81,16 @@ pub fn named(root: &Path) -> anyhow::Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// Those of the names of which no series took two values since Prometheus looks. A counter that is
-/// above 0 has moved: what nothing happened to has no series.
+/// Those of the names of which no series took two values since Prometheus looks, or no sum of
+/// series where they are settings. A counter that is above 0 has moved: what nothing happened to has
+/// no series.
 ///
 /// # Errors
 /// When Prometheus does not answer.
 pub async fn unmoved(settings: &Settings, names: &BTreeSet<String>) -> anyhow::Result<Vec<String>> {
     let mut still = Vec::new();
     for name in names {
-        let path = format!("/api/v1/query?query={name}%5B3h%5D");
+        let path = format!("/api/v1/query?query={}", encoded(&asks(name)));
         let answer: Value = serde_json::from_str(&get(settings.port("PROMETHEUS_PORT"), &path).await?)?;
         let empty = Vec::new();
         let series = answer["data"]["result"].as_array().unwrap_or(&empty);
@@ -104,6 +99,20 @@ pub async fn unmoved(settings: &Settings, names: &BTreeSet<String>) -> anyhow::R
         }
     }
     Ok(still)
+}
+
+/// What Prometheus is asked about a metric: its series, as they were scraped.
+fn asks(name: &str) -> String {
+    if BY_SETTINGS.contains(&name) { format!("sum without (instance) ({name})[3h:5s]") } else { format!("{name}[3h]") }
+}
+
+/// Text as it stands in an address.
+fn encoded(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'a'..=b'z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
 }
 
 /// How many values a series took.
@@ -141,8 +150,15 @@ mod tests {
     fn rules_and_dashboards_name_metrics() {
         let names = named(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap();
         assert!(names.contains("baton_runs") && names.len() > 20, "{names:?}");
-        for (name, _) in ELSEWHERE {
+        for name in BY_SETTINGS {
             assert!(names.contains(name), "{name} is not named any more");
         }
+    }
+
+    #[test]
+    fn what_settings_say_is_summed_over_processes() {
+        assert_eq!(encoded(&asks("baton_runs")), "baton_runs%5B3h%5D");
+        let slots = "sum%20without%20%28instance%29%20%28baton_worker_slots%29%5B3h%3A5s%5D";
+        assert_eq!(encoded(&asks("baton_worker_slots")), slots);
     }
 }

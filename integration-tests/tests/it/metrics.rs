@@ -98,6 +98,15 @@ async fn numbers_move_when_what_they_count_happens() {
     plane.await_value("baton_republications_total", &["unclaimed"], 1.0).await;
     cluster.client.cancel(&lost).await.unwrap();
     plane.await_value("baton_runs_ended_total", &["cancelled"], 1.0).await;
+    the_broker_is_missed(cluster, &plane).await;
+}
+
+/// A lost connection counts, and each try in vain to have another.
+async fn the_broker_is_missed(mut cluster: Cluster, plane: &Scraped) {
+    let before = plane.page().await.of("baton_broker_errors_total", &[]).unwrap();
+    tokio::task::block_in_place(|| cluster.rabbit.kill());
+    plane.await_value("baton_broker_errors_total", &[], before + 5.0).await;
+    plane.await_value("baton_broker_up", &[], 0.0).await;
 }
 
 fn the_worker_tells_of_models(page: &Page) {
@@ -110,6 +119,7 @@ fn the_worker_tells_of_models(page: &Page) {
     assert_eq!(page.of("baton_model_call_duration_seconds_count", &["writer"]), Some(1.0));
     assert_eq!(page.of("baton_worker_slots", &["io"]), Some(64.0));
     assert_eq!(page.of("baton_worker_spooled_results", &[]), Some(0.0));
+    assert_eq!(page.of("baton_broker_errors_total", &[]), Some(0.0));
     assert_eq!(page.of("baton_runs_submitted_total", &[]), None, "an orchestrator tells that");
 }
 

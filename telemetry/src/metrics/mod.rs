@@ -71,8 +71,13 @@ pub struct OrchestratorMetrics {
     pub dead_letters: Counters,
     /// Confirmed publications.
     pub publish: Histogram,
-    /// What the broker did not take.
-    pub broker_errors: Counter,
+}
+
+/// What whoever has a broker measures.
+#[derive(Debug)]
+pub struct BrokerMetrics {
+    /// Connections lost or not made, messages not taken, questions not answered.
+    pub errors: Counter,
 }
 
 /// What a worker measures, of models too.
@@ -136,8 +141,10 @@ static ORCHESTRATOR: LazyLock<OrchestratorMetrics> = LazyLock::new(|| Orchestrat
     republications: Counters::new(&words::REPUBLICATIONS, NAMES_MAX),
     dead_letters: Counters::new(&words::DEAD_LETTERS, NAMES_MAX),
     publish: registry::histogram(&words::PUBLISH),
-    broker_errors: registry::counter(&words::BROKER_ERRORS),
 });
+
+static BROKER: LazyLock<BrokerMetrics> =
+    LazyLock::new(|| BrokerMetrics { errors: registry::counter(&words::BROKER_ERRORS) });
 
 static WORKER: LazyLock<WorkerMetrics> = LazyLock::new(|| WorkerMetrics {
     slots: Numbers::new(&words::SLOTS),
@@ -158,6 +165,12 @@ static POOLS: LazyLock<PoolMetrics> =
 #[must_use]
 pub fn store() -> &'static StoreMetrics {
     &STORE
+}
+
+/// The measures of who has a broker.
+#[must_use]
+pub fn broker() -> &'static BrokerMetrics {
+    &BROKER
 }
 
 /// The measures of orchestrators.

@@ -126,8 +126,6 @@ metrics! {
         STORE_ERRORS = Counter, "baton_store_errors_total", [], "Round trips to the store that failed";
         PUBLISH = ROUND_TRIP, "baton_broker_publish_duration_seconds", [],
             "From handing messages to the broker until it confirmed them";
-        BROKER_ERRORS = Counter, "baton_broker_errors_total", [],
-            "Messages the broker did not confirm or did not take, and questions it did not answer";
     }
     Worker {
         SLOTS = Gauge, "baton_worker_slots", ["class"], "Jobs that this worker runs at once at the most";
@@ -149,6 +147,8 @@ metrics! {
         POOL_USED = Gauge, "baton_pool_used", ["pool"],
             "What is taken of a pool: compute, advances and sweeps of an orchestrator, slots of a worker";
         POOL_SIZE = Gauge, "baton_pool_size", ["pool"], "How much a pool has";
+        BROKER_ERRORS = Counter, "baton_broker_errors_total", [],
+            "Connections to the broker lost or not made, messages it did not take or confirm, questions it did not answer";
         MEMORY = Gauge, "process_resident_memory_bytes", [], "Memory in use";
         CPU = Counter, "process_cpu_seconds_total", [], "Processor time spent";
     }
