@@ -72,6 +72,26 @@ pub(crate) fn of_the_run<'a>(span: &'a mut Live, info: &RunInfo) -> &'a mut Live
         .set(names::TENANT, info.thread.tenant.to_string())
 }
 
+/// What this process was told of the end of a task by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cause {
+    /// The span that it ended in.
+    span: TraceContext,
+    /// Whether it is a person's answer about a job, for which the run was parked.
+    wakes: bool,
+}
+
+impl Cause {
+    pub(crate) fn new(span: TraceContext) -> Self {
+        Self { span, wakes: false }
+    }
+
+    /// A person's answer about a job whose outcome nobody knew.
+    pub(crate) fn answer(span: TraceContext) -> Self {
+        Self { span, wakes: true }
+    }
+}
+
 /// A superstep under way, and the segment it is of.
 #[derive(Debug, Default)]
 pub(crate) struct Superstep {
@@ -93,9 +113,11 @@ impl Drop for Superstep {
 
 impl Superstep {
     /// Begins a superstep of a run, for that event. `cause` is what this process was told it by.
-    pub(crate) fn begin(info: &RunInfo, event: &Event, number: u64, cause: Option<TraceContext>) -> Self {
+    pub(crate) fn begin(info: &RunInfo, event: &Event, number: u64, cause: Option<Cause>) -> Self {
         let Some(run) = of_run(info).filter(|_| trace::is_on()) else { return Self::default() };
-        let (opening, segment) = match goes_on(event) {
+        let woken = cause.is_some_and(|cause| cause.wakes);
+        let cause = cause.map(|cause| cause.span);
+        let (opening, segment) = match goes_on(event).filter(|_| !woken) {
             Some(segment) => (Span::none(), Some(segment)),
             None => {
                 let opening = open(info, run, event, cause);

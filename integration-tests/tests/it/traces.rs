@@ -260,6 +260,60 @@ async fn spans_lead_from_the_last_commit_back_to_the_submit() {
     assert_eq!(chat.attribute("gen_ai.operation.name"), Some("chat"));
 }
 
+const ONCE: &str = "
+baton: 1
+graph: pays
+output: { said: state.said }
+state: { said: { type: string, default: '' } }
+start: pay
+nodes:
+  pay:
+    tool: { name: debug.ledger, effect: once, args: { file: paid, effect: once, ms: 600000 } }
+    then: say
+  say:
+    tool: { name: debug.echo, args: { text: done } }
+    save: { said: output.text }
+    then: end
+";
+
+/// Of a job that may not be done twice the run waits for a person to tell what became of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_about_a_lost_job_begins_a_segment_of_its_own() {
+    let mut bed = Bed::start().await;
+    let first = bed.start_orchestrator(0).await;
+    bed.start_worker(0);
+    bed.until("a graph", async || bed.cluster.client.apply(ONCE, &[]).await.ok()).await;
+    let run = bed.cluster.client.submit("pays", &json!({}), "pays").await.unwrap();
+    let ledger = bed.cluster.ledger_folder().join("paid");
+    bed.until("the job", async || ledger.exists().then_some(())).await;
+    bed.cluster.workers[0].kill();
+    bed.status(0, &run, |run| !run.interrupts.is_empty()).await;
+    let other = bed.start_worker(1);
+    let answer = v1::AnswerRequest {
+        run_id: run.clone(),
+        question: "pay".to_owned(),
+        decision_json: json!({ "outcome": "succeeded", "value": {} }).to_string(),
+    };
+    bed.client(0).answer(traced(answer, ANSWERER)).await.unwrap();
+    bed.status(0, &run, |run| run.ended_at_ms.is_some()).await;
+
+    let ended =
+        |spans: &[CollectedSpan]| commits_of(spans, first).len() == 3 && made(spans, "execute_tool debug.echo", other);
+    let spans = bed.spans("the last commit", ended).await;
+    let woken = spans.iter().find(|span| span.name == "invoke_workflow pays" && !span.links.is_empty()).unwrap();
+    assert_eq!(woken.parent, "", "a segment is a trace of its own");
+    let answer = walk(&spans, woken, &[Stride::new(By::Link("woken_by"), "answer", first)]).unwrap();
+    assert_eq!((answer.trace.as_str(), answer.parent.as_str()), ANSWERER);
+    let before = walk(&spans, woken, &[Stride::new(By::Link("previous_segment"), "superstep", first)]).unwrap();
+    assert_ne!(before.trace, woken.trace);
+    // What follows is of that segment.
+    let tool = spans.iter().find(|span| span.name == "execute_tool debug.echo").unwrap();
+    assert_eq!(tool.trace, woken.trace);
+    let folding = |span: &&CollectedSpan| span.name == "superstep" && span.attribute("baton.reason") == Some("closed");
+    let folding: Vec<&CollectedSpan> = spans.iter().filter(folding).collect();
+    assert!(folding.len() == 2 && folding.iter().all(|span| span.trace == woken.trace), "{folding:#?}");
+}
+
 /// The commits of that process.
 fn commits_of(spans: &[CollectedSpan], pid: u32) -> Vec<&CollectedSpan> {
     let own = |span: &&CollectedSpan| span.name == "commit" && span.attribute("process.pid") == Some(&pid.to_string());

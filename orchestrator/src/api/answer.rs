@@ -17,7 +17,7 @@ use crate::about;
 use crate::driver::Cue;
 use crate::fail::{self, Passed};
 use crate::orchestrator::Orchestrator;
-use crate::traces;
+use crate::traces::{self, Cause};
 
 /// The largest decision, in bytes of JSON.
 const DECISION_BYTES_MAX: usize = 256 * 1024;
@@ -65,7 +65,8 @@ impl Orchestrator {
                 let node = &interrupt.job.group.node;
                 about::of_run(&detail.run.info, span.context())
                     .in_scope(|| tracing::debug!(%node, "question answered"));
-                inner.follow(run, tail, span.context());
+                let cause = if is_about_job(detail, interrupt) { Cause::answer } else { Cause::new };
+                inner.follow_cause(run, tail, span.context().map(cause));
                 Ok(Answered { interrupt: interrupt.id, existed: false })
             }
             AnswerVerdict::Already => Ok(Answered { interrupt: interrupt.id, existed: !settled.repeated }),
@@ -111,9 +112,13 @@ fn outcome_of(detail: &RunDetail, interrupt: &Interrupt, decision: &Value, actor
         let cure = format!("answer with a value of the schema {}", schema_of(&question.form));
         ApiError::invalid(failure.code, failure.message, cure)
     })?;
+    Ok(if is_about_job(detail, interrupt) { outcome_known(&output) } else { Outcome::value(output) })
+}
+
+/// Whether a question is what became of a job, rather than one of the graph's own.
+fn is_about_job(detail: &RunDetail, interrupt: &Interrupt) -> bool {
     let group = detail.groups.iter().find(|(group, _)| group.info.id == interrupt.job.group);
-    let is_job = group.is_some_and(|(group, _)| group.info.kind == TaskKind::Job);
-    Ok(if is_job { outcome_known(&output) } else { Outcome::value(output) })
+    group.is_some_and(|(group, _)| group.info.kind == TaskKind::Job)
 }
 
 /// What a person says about a job whose outcome nobody knows.

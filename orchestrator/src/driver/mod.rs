@@ -31,7 +31,7 @@ use crate::fail::{self, Passed};
 use crate::graphs::Compiled;
 use crate::load;
 use crate::orchestrator::Inner;
-use crate::traces::Superstep;
+use crate::traces::{Cause, Superstep};
 
 /// Times one advance is computed anew because the run had moved on.
 const CONFLICTS_MAX: u32 = 8;
@@ -46,7 +46,7 @@ pub(crate) enum Cue {
         /// What closed.
         closed: Box<Closed>,
         /// The span of what closed it.
-        cause: Option<TraceContext>,
+        cause: Option<Cause>,
     },
     /// A sweeper took it, for that time since its last advance.
     Due(u32),
@@ -120,6 +120,11 @@ impl Inner {
 
     /// Does what follows the end of a task; `cause` is the span it ended in.
     pub(crate) fn follow(self: &Arc<Self>, run: RunId, tail: Tail, cause: Option<TraceContext>) {
+        self.follow_cause(run, tail, cause.map(Cause::new));
+    }
+
+    /// The same, with more about the span.
+    pub(crate) fn follow_cause(self: &Arc<Self>, run: RunId, tail: Tail, cause: Option<Cause>) {
         self.watchers.changed(run);
         self.publish_released(tail.released);
         self.advance_ready(tail.ready);
