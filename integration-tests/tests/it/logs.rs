@@ -203,10 +203,14 @@ async fn whatever_is_about_a_run_or_a_job_carries_its_ids() {
         let of = lines.iter().filter(|line| line.program == program && line.is(message));
         of.filter_map(|line| Some((line.text("node")?.to_owned(), line.attempt()?))).collect()
     };
-    let all = [("fails", 1), ("fails", 2), ("held", 1), ("held", 2), ("says", 1)];
-    let all: BTreeSet<(String, u64)> = all.map(|(node, attempt)| (node.to_owned(), attempt)).into_iter().collect();
-    assert_eq!((tries("worker", "attempt begins"), tries("orchestrator", "job granted")), (all.clone(), all));
-    assert_eq!(tries("worker", "job told to stop"), [("held".to_owned(), 1)].into_iter().collect());
+    let (begun, granted) = (tries("worker", "attempt begins"), tries("orchestrator", "job granted"));
+    assert!(begun.is_subset(&granted), "{begun:?} are not all of {granted:?}");
+    // A machine that is short of time may lose further leases.
+    for (node, attempt) in [("fails", 1), ("fails", 2), ("held", 1), ("held", 2), ("says", 1)] {
+        assert!(begun.contains(&(node.to_owned(), attempt)), "{node} {attempt} is not among {begun:?}");
+    }
+    let stopped = tries("worker", "job told to stop");
+    assert!(stopped.contains(&("held".to_owned(), 1)), "{stopped:?}");
 
     // And the trace it belongs to.
     let spans = bed.spans().await;
