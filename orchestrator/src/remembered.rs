@@ -40,17 +40,28 @@ pub(crate) struct Setback {
 /// The runs this replica moved lately.
 pub(crate) struct Remembered {
     runs: Mutex<Lru<RunId, (Known, Instant)>>,
+    /// What was known of runs that this replica moved on from somewhere before that, as nobody had
+    /// looked yet when the store went back.
+    overtaken: Mutex<Lru<RunId, (Known, Instant)>>,
 }
 
 impl Default for Remembered {
     fn default() -> Self {
-        Self { runs: Mutex::new(Lru::new(RUNS_MAX)) }
+        Self { runs: Mutex::new(Lru::new(RUNS_MAX)), overtaken: Mutex::new(Lru::new(RUNS_MAX)) }
     }
 }
 
 impl Remembered {
     pub(crate) fn put(&self, run: RunId, known: Known) {
-        self.runs.lock().put(run, (known, Instant::now()));
+        let mut runs = self.runs.lock();
+        if let Some((before, _)) = runs.get(&run).filter(|(before, _)| before.ver >= known.ver && *before != known) {
+            let mut overtaken = self.overtaken.lock();
+            // Of several setbacks of a run in one go, the first was from the farthest.
+            if overtaken.get(&run).is_none() {
+                overtaken.put(run, (before.clone(), Instant::now()));
+            }
+        }
+        runs.put(run, (known, Instant::now()));
     }
 
     /// A run that was submitted. Its first advance may have come before this is told.
@@ -63,22 +74,25 @@ impl Remembered {
 
     /// It was told of: what was known of that run is no truth any more.
     pub(crate) fn told(&self, setback: &Setback) {
-        let mut runs = self.runs.lock();
         // What was written since then is.
-        if runs.get(&setback.run).is_some_and(|(known, _)| known == setback.known) {
-            runs.remove(&setback.run);
+        for runs in [&self.runs, &self.overtaken] {
+            let mut runs = runs.lock();
+            if runs.get(&setback.run).is_some_and(|(known, _)| known == setback.known) {
+                runs.remove(&setback.run);
+            }
         }
     }
 
     /// What the store has not, of all that is remembered, or that was noted since a moment. By
     /// content: a run that went back and came to the same again has lost nothing.
     pub(crate) async fn missing(&self, store: &dyn Store, since: Option<Instant>) -> Result<Vec<Setback>, Error> {
-        let all: Vec<(RunId, Known)> = {
-            let runs = self.runs.lock();
+        let mut all: Vec<(RunId, Known)> = Vec::new();
+        for runs in [&self.overtaken, &self.runs] {
+            let runs = runs.lock();
             let noted = |at: &Instant| since.is_none_or(|since| *at >= since);
             let lately = runs.iter().filter(|(_, (_, at))| at.elapsed() < KEPT && noted(at));
-            lately.map(|(run, (known, _))| (*run, known.clone())).collect()
-        };
+            all.extend(lately.map(|(run, (known, _))| (*run, known.clone())));
+        }
         let looked = stream::iter(all).map(|(run, known)| look(store, run, known));
         let found: Vec<Option<Setback>> = looked.buffered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
@@ -125,6 +139,22 @@ mod tests {
         assert_eq!(remembered.missing(&store, Some(before)).await.unwrap().len(), 1);
         assert_eq!(remembered.missing(&store, Some(Instant::now())).await.unwrap(), [], "it was known before");
         remembered.told(&missing[0]);
+        assert_eq!(remembered.missing(&store, None).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn what_a_run_had_come_to_is_told_although_it_moves_on_from_before_that() {
+        let (store, remembered) = (MemoryStore::new(Timings::default()), Remembered::default());
+        let thread = ThreadKey { tenant: TenantId::parse("local").unwrap(), thread: ThreadId::parse("t").unwrap() };
+        let run = RunId { partition: thread.partition(), uuid: uuid::Uuid::from_u128(1) };
+        let known = |ver| Known { thread: thread.clone(), ver: Version(ver), head: None };
+        for ver in [8, 9, 4, 5] {
+            remembered.put(run, known(ver));
+        }
+        let missing = remembered.missing(&store, None).await.unwrap();
+        let vers: Vec<Version> = missing.iter().map(|setback| setback.known.ver).collect();
+        assert_eq!(vers, [Version(9), Version(5)]);
+        missing.iter().for_each(|setback| remembered.told(setback));
         assert_eq!(remembered.missing(&store, None).await.unwrap(), []);
     }
 }

@@ -15,6 +15,9 @@ use crate::remembered::Setback;
 
 /// Between tries while the store does not answer.
 const AGAIN: Duration = Duration::from_millis(200);
+/// When it is looked again for what was noted since the first look: a primary that was deposed may
+/// answer until it knows.
+const LATER: [Duration; 4] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(10)];
 
 impl Inner {
     pub(super) async fn reconcile(self: &Arc<Self>) {
@@ -23,9 +26,15 @@ impl Inner {
         tracing::warn!(setbacks, "the store's servers are others than before");
         self.recover().await;
         // What the servers of before answered at the very end may have been noted only since.
-        let setbacks = self.tell_all_setbacks(Some(began)).await;
-        if setbacks > 0 {
-            tracing::warn!(setbacks, "noted late");
+        for pause in LATER {
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.shutdown.cancelled() => return,
+            }
+            let setbacks = self.tell_all_setbacks(Some(began)).await;
+            if setbacks > 0 {
+                tracing::warn!(setbacks, "noted late");
+            }
         }
     }
 
