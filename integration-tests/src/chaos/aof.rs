@@ -15,10 +15,6 @@ use super::clock::now_ms;
 /// Samples are kept this long, in milliseconds.
 const KEPT_MS: i64 = 10_000;
 
-/// A log that stood still for so long, in milliseconds, while it was looked at each ten of them,
-/// may not have been written: see [`AofWatch::unwritten`].
-const STILL_MS: i64 = 60;
-
 /// Looks at the log while it lives.
 pub(super) struct AofWatch {
     samples: Arc<Mutex<VecDeque<Sample>>>,
@@ -64,17 +60,10 @@ impl AofWatch {
 
     /// The moment up to which all that was acknowledged lies in the first `length` bytes. A log
     /// that does not grow says nothing about what was acknowledged meanwhile: its server may be
-    /// unable to write, or wait for a disk that is busy.
+    /// unable to write, or wait for a disk that is busy. With `appendfsync everysec` it puts a write
+    /// off for up to two seconds while the sync before it takes that long, and answers all the same.
     pub(super) fn holds_until(&self, length: u64) -> Option<i64> {
         until(&self.samples.lock(), length)
-    }
-
-    /// The moment from which on a server that ended at `killed_ms`, and left a log of that
-    /// length, may have acknowledged what it had not written. With `appendfsync everysec` it puts
-    /// a write off for up to two seconds while the sync before it takes that long, and answers all
-    /// the same; nothing where the log grew until the end.
-    pub(super) fn unwritten(&self, length: u64, killed_ms: i64) -> Option<i64> {
-        self.holds_until(length).filter(|from_ms| killed_ms - from_ms >= STILL_MS)
     }
 }
 
@@ -109,14 +98,5 @@ mod tests {
         assert_eq!(watch.holds_until(12), Some(110), "nothing was written from 120 to 140");
         assert_eq!(watch.holds_until(10), Some(110), "cut off in the middle of what came after 110");
         assert_eq!(watch.holds_until(5), Some(100), "older than what is known");
-    }
-
-    #[test]
-    fn a_log_that_grew_until_the_end_holds_all_that_was_acknowledged() {
-        let grew = watch(&[(100, 7), (110, 9), (120, 12)]);
-        assert_eq!(grew.unwritten(13, 128), None);
-        let stood = watch(&[(100, 7), (110, 9), (120, 9), (190, 9)]);
-        assert_eq!(stood.unwritten(9, 195), Some(100));
-        assert_eq!(watch(&[]).unwritten(9, 195), None);
     }
 }

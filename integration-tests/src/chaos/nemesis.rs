@@ -332,7 +332,7 @@ impl<'a> Nemesis<'a> {
         self.bed.redis.kill();
         let killed_ms = now_ms();
         if self.bed.redis.may_write_late()
-            && let Some(from_ms) = self.aof.unwritten(self.bed.redis.aof_len()?, killed_ms)
+            && let Some(from_ms) = self.aof.holds_until(self.bed.redis.aof_len()?)
         {
             self.history.forgot(Forgotten { from_ms, to_ms: killed_ms });
         }
