@@ -1,8 +1,9 @@
 //! A JSON value that several hold at once: a channel, a checkpoint, whoever looks.
 //!
-//! It is copied only by who changes it, and its one text is written once. What it means is
-//! left to those who hold it.
+//! It is copied only by who changes it, and its one text is written once. A list knows the ids
+//! of its elements once it was asked for one. What it means is left to those who hold it.
 
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -22,6 +23,7 @@ pub struct Shared(Arc<Inner>);
 struct Inner {
     value: Value,
     text: OnceLock<Text>,
+    ids: OnceLock<HashSet<Box<str>>>,
 }
 
 /// The canonical text, where it is short enough to keep, and its length.
@@ -45,15 +47,38 @@ impl Shared {
         }
     }
 
+    /// Whether it is a list of which an element has that `id`. Only the first call walks the list.
+    #[must_use]
+    pub fn has_id(&self, id: &str) -> bool {
+        let elements = || self.0.value.as_array().map(Vec::as_slice).unwrap_or_default();
+        self.0.ids.get_or_init(|| elements().iter().filter_map(id_of).map(Box::from).collect()).contains(id)
+    }
+
+    /// Lets a list grow: a copy where others hold it too. What is no list stays as it is.
+    pub fn extend(&mut self, added: Vec<Value>) {
+        let known = Arc::get_mut(&mut self.0).and_then(|inner| inner.ids.take());
+        let inner = self.own();
+        let Value::Array(elements) = &mut inner.value else { return };
+        if let Some(mut ids) = known {
+            ids.extend(added.iter().filter_map(id_of).map(Box::from));
+            inner.ids = ids.into();
+        }
+        elements.extend(added);
+    }
+
     /// The value, to be changed: a copy where others hold it too.
     pub fn make_mut(&mut self) -> &mut Value {
+        &mut self.own().value
+    }
+
+    fn own(&mut self) -> &mut Inner {
         if Arc::get_mut(&mut self.0).is_none() {
-            self.0 = Arc::new(Inner { value: self.0.value.clone(), text: OnceLock::new() });
+            self.0 = Arc::new(Inner::from(self.0.value.clone()));
         }
         // Nobody else holds it now, so that this makes no copy.
         let inner = Arc::make_mut(&mut self.0);
-        inner.text = OnceLock::new();
-        &mut inner.value
+        (inner.text, inner.ids) = (OnceLock::new(), OnceLock::new());
+        inner
     }
 
     fn text(&self) -> &Text {
@@ -65,10 +90,20 @@ impl Shared {
     }
 }
 
+impl From<Value> for Inner {
+    fn from(value: Value) -> Self {
+        Self { value, ..Self::default() }
+    }
+}
+
 impl Clone for Inner {
     fn clone(&self) -> Self {
-        Self { value: self.value.clone(), text: OnceLock::new() }
+        self.value.clone().into()
     }
+}
+
+fn id_of(element: &Value) -> Option<&str> {
+    element.get("id").and_then(Value::as_str)
 }
 
 impl Deref for Shared {
@@ -81,7 +116,7 @@ impl Deref for Shared {
 
 impl From<Value> for Shared {
     fn from(value: Value) -> Self {
-        Self(Arc::new(Inner { value, text: OnceLock::new() }))
+        Self(Arc::new(value.into()))
     }
 }
 
@@ -133,6 +168,24 @@ mod tests {
         assert_eq!((first.canonical_bytes(), second.canonical_bytes()), (3, 5));
         *second.make_mut() = json!([]);
         assert_eq!(second.canonical_bytes(), 2, "its text is that of the value it has now");
+    }
+
+    #[test]
+    fn a_list_knows_the_ids_of_its_elements_as_it_grows_and_when_it_is_changed() {
+        let mut list = Shared::from(json!([{"id": "a"}, {"id": 1}, "b"]));
+        assert!(list.has_id("a") && !list.has_id("1") && !list.has_id("b"));
+        let before = list.clone();
+        list.extend(vec![json!({"id": "c"})]);
+        assert!(list.has_id("a") && list.has_id("c") && !before.has_id("c"), "a copy has ids of its own");
+        list.extend(vec![json!({"id": "d"}), json!(7)]);
+        assert!(list.has_id("c") && list.has_id("d"));
+        assert_eq!(list.as_array().map(Vec::len), Some(6));
+        assert_eq!(list.canonical_bytes(), list.to_string().len());
+        *list.make_mut() = json!([{"id": "e"}]);
+        assert!(list.has_id("e") && !list.has_id("a"));
+        let mut other = Shared::from(json!({"id": "f"}));
+        other.extend(vec![json!(1)]);
+        assert_eq!((&*other, other.has_id("f")), (&json!({"id": "f"}), false));
     }
 
     #[test]

@@ -82,6 +82,12 @@ pub enum Reducer {
 }
 
 impl Reducer {
+    /// Whether a write is the value, whatever was there.
+    #[must_use]
+    pub fn replaces(self) -> bool {
+        matches!(self, Self::Replace | Self::Last)
+    }
+
     /// Whether its values are kept as pieces that only grow.
     #[must_use]
     pub fn is_append_like(self) -> bool {

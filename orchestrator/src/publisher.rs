@@ -11,10 +11,10 @@ use baton_common::ids::DispatchSeq;
 use baton_common::records::{GroupInfo, RunInfo, TaskKind};
 use baton_common::transition::Publishable;
 use baton_common::{Digest, GroupId, JobId, RunId, TraceContext};
+use baton_telemetry::about::Carry as _;
 use baton_telemetry::trace::{Kind, Span};
 use baton_telemetry::{metrics, names};
 use tokio::time::Instant;
-use tracing::Instrument as _;
 
 use crate::about;
 use crate::fail::{self, Passed};
@@ -87,7 +87,7 @@ impl Inner {
         }
         let inner = self.clone();
         let about = about::of_run(&run, batches.first().and_then(|batch| batch.trace));
-        self.start(async move { inner.publish(&run, batches).await }.instrument(about));
+        self.start(async move { inner.publish(&run, batches).await }.about(about));
     }
 
     /// Publishes tasks that a transition released, whatever run they are of.

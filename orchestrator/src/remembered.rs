@@ -120,12 +120,18 @@ mod tests {
 
     use super::*;
 
+    fn thread() -> ThreadKey {
+        ThreadKey { tenant: TenantId::parse("local").unwrap(), thread: ThreadId::parse("t").unwrap() }
+    }
+
+    fn known(ver: u64) -> Known {
+        Known { thread: thread(), ver: Version(ver), head: None }
+    }
+
     #[tokio::test]
     async fn what_is_missing_is_told_once_and_what_was_written_since_is_kept() {
         let (store, remembered) = (MemoryStore::new(Timings::default()), Remembered::default());
-        let thread = ThreadKey { tenant: TenantId::parse("local").unwrap(), thread: ThreadId::parse("t").unwrap() };
-        let run = RunId { partition: thread.partition(), uuid: uuid::Uuid::from_u128(1) };
-        let known = |ver| Known { thread: thread.clone(), ver: Version(ver), head: None };
+        let run = RunId { partition: thread().partition(), uuid: uuid::Uuid::from_u128(1) };
         remembered.put(run, known(3));
         remembered.put_first(run, known(1));
         let missing = remembered.missing(&store, None).await.unwrap();
@@ -145,9 +151,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_run_had_come_to_is_told_although_it_moves_on_from_before_that() {
         let (store, remembered) = (MemoryStore::new(Timings::default()), Remembered::default());
-        let thread = ThreadKey { tenant: TenantId::parse("local").unwrap(), thread: ThreadId::parse("t").unwrap() };
-        let run = RunId { partition: thread.partition(), uuid: uuid::Uuid::from_u128(1) };
-        let known = |ver| Known { thread: thread.clone(), ver: Version(ver), head: None };
+        let run = RunId { partition: thread().partition(), uuid: uuid::Uuid::from_u128(1) };
         for ver in [8, 9, 4, 5] {
             remembered.put(run, known(ver));
         }

@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::{Error, about};
+use crate::Error;
 
 /// Libraries that speak too much at `info`; a filter that names one of them wins.
 const QUIET: [&str; 12] = [
@@ -29,8 +29,7 @@ const QUIET: [&str; 12] = [
 pub(crate) fn for_logs(directives: &str) -> Result<EnvFilter, Error> {
     // An own parse first: the lenient builder would drop a bad directive in silence.
     EnvFilter::try_new(directives).map_err(|source| Error::Filter { text: directives.to_owned(), source })?;
-    // A line has its ids whatever it is let through by.
-    let all = format!("{},{}=error,{directives}", QUIET.join(","), about::TARGET);
+    let all = format!("{},{directives}", QUIET.join(","));
     EnvFilter::try_new(all).map_err(|source| Error::Filter { text: directives.to_owned(), source })
 }
 

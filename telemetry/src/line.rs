@@ -1,5 +1,5 @@
-//! One log line as an object of JSON: when, how grave, what it is about, what happened and where
-//! that is said. Which lines there are is left to the filter.
+//! One log line: when, how grave, what happened, what it is about and where that is said; an object
+//! of JSON for machines, text for people. Which lines there are is left to the filter.
 //!
 //! The ids of [`about`](crate::about) stand beside the line's own fields, so that they are found
 //! by the same name in every line of every program. Fields of spans that others make, as a tool
@@ -12,10 +12,10 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::about;
+use crate::about::About;
 
 /// The form of lines for machines.
 pub(crate) struct JsonLine;
@@ -32,18 +32,14 @@ where
     ) -> fmt::Result {
         let mut own = Fields::default();
         event.record(&mut own);
-        let (mut ids, mut spans) = (Map::new(), Vec::new());
+        let mut spans = Vec::new();
         for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
             let fields = span.extensions();
             let fields = fields.get::<FormattedFields<JsonFields>>().map(|fields| fields.fields.as_str());
             let fields = fields.and_then(|fields| serde_json::from_str::<Map<String, Value>>(fields).ok());
-            if span.metadata().target() == about::TARGET {
-                ids = fields.unwrap_or_default();
-            } else {
-                let mut fields = fields.unwrap_or_default();
-                fields.insert("name".to_owned(), span.name().into());
-                spans.push(Value::Object(fields));
-            }
+            let mut fields = fields.unwrap_or_default();
+            fields.insert("name".to_owned(), span.name().into());
+            spans.push(Value::Object(fields));
         }
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
@@ -53,8 +49,10 @@ where
         let head = head.into_iter().map(|(name, value)| (name.to_owned(), value));
         let message = own.0.remove_entry("message");
         let target = target.unwrap_or_else(|| event.metadata().target().into());
+        let about = About::current();
+        let ids = about.iter().flat_map(About::ids).map(|(name, value)| (name.to_owned(), value));
         // What a line says itself stands for what it is said in.
-        ids.retain(|name, _| !own.0.contains_key(name));
+        let ids: Vec<_> = ids.filter(|(name, _)| !own.0.contains_key(name)).collect();
         let tail = [("target".to_owned(), target)];
         let spans = Some(spans).filter(|spans| !spans.is_empty()).map(|spans| ("spans".to_owned(), spans.into()));
         let members = head.chain(message).chain(ids).chain(own.0).chain(tail).chain(spans);
@@ -63,6 +61,30 @@ where
             write!(writer, "{before}{}:{value}", Value::from(name))?;
         }
         writeln!(writer, "}}")
+    }
+}
+
+/// The form of lines for people: the ids stand behind what a line says.
+pub(crate) struct TextLine<F>(pub(crate) F);
+
+impl<S, N, F> FormatEvent<S, N> for TextLine<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Some(about) = About::current() else { return self.0.format_event(context, writer, event) };
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        write!(writer, "{}", line.trim_end_matches('\n'))?;
+        for (name, value) in about.ids() {
+            match value {
+                Value::String(text) => write!(writer, " {name}={text}")?,
+                value => write!(writer, " {name}={value}")?,
+            }
+        }
+        writeln!(writer)
     }
 }
 

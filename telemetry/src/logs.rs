@@ -6,7 +6,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-use crate::line::JsonLine;
+use crate::line::{JsonLine, TextLine};
 
 /// The layer that writes log lines which pass `filter` to `writer`.
 pub(crate) fn layer<S>(json: bool, filter: EnvFilter, writer: BoxMakeWriter) -> Box<dyn Layer<S> + Send + Sync>
@@ -17,14 +17,17 @@ where
         let lines = fmt::layer().fmt_fields(JsonFields::new()).event_format(JsonLine);
         lines.with_writer(writer).with_ansi(false).with_filter(filter).boxed()
     } else {
-        fmt::layer().with_writer(writer).with_ansi(true).with_target(false).compact().with_filter(filter).boxed()
+        let lines = TextLine(fmt::format().compact().with_ansi(true).with_target(false));
+        fmt::layer().event_format(lines).with_writer(writer).with_ansi(true).with_filter(filter).boxed()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::pin::pin;
     use std::sync::{Arc, Mutex};
+    use std::task::{Context, Waker};
 
     use baton_common::{JobId, ThreadId, TraceContext};
     use serde_json::{Map, Value};
@@ -32,6 +35,7 @@ mod tests {
     use tracing_subscriber::prelude::*;
 
     use super::*;
+    use crate::about::Carry as _;
     use crate::{about, filter};
 
     #[derive(Clone, Default)]
@@ -108,11 +112,35 @@ mod tests {
         let other: JobId = JOB.replace("430c8", "430c9").parse().expect("a job");
         let other = other.run;
         let line = line("info", || {
-            let _job = about::job(&job, Some(1), None, None).entered();
-            about::run(other, None, None).in_scope(|| tracing::info!("run advanced"));
+            let within = || about::run(other, None, None).in_scope(|| tracing::info!("run advanced"));
+            about::job(&job, Some(1), None, None).in_scope(within);
         });
         assert_eq!(line["run"], other.to_string());
         assert!(!line.contains_key("job") && !line.contains_key("attempt"), "{line:?}");
+    }
+
+    #[test]
+    fn work_takes_along_what_it_is_about_and_leaves_nothing_behind() {
+        let job: JobId = JOB.parse().expect("a job");
+        let text = logged(true, || {
+            let mut work = pin!(
+                async {
+                    tracing::info!("first");
+                    tokio::task::yield_now().await;
+                    tracing::info!("last");
+                }
+                .about(about::job(&job, None, None, None))
+            );
+            let mut nobody = Context::from_waker(Waker::noop());
+            assert!(work.as_mut().poll(&mut nobody).is_pending());
+            tracing::info!("between");
+            assert!(work.as_mut().poll(&mut nobody).is_ready());
+            let thrown = std::panic::catch_unwind(|| about::run(job.run, None, None).in_scope(|| panic!("within")));
+            assert!(thrown.is_err() && about::About::current().is_none(), "nothing stays behind a panic");
+        });
+        let lines = text.lines().map(|line| serde_json::from_str::<Map<String, Value>>(line).expect("an object"));
+        let lines: Vec<_> = lines.map(|line| (line["message"].clone(), line.contains_key("job"))).collect();
+        assert_eq!(lines, [("first".into(), true), ("between".into(), false), ("last".into(), true)]);
     }
 
     #[test]
@@ -138,5 +166,10 @@ mod tests {
     fn people_read_text() {
         let text = logged(false, || tracing::info!(port = 7420, "serving"));
         assert!(text.contains("serving") && !text.starts_with('{'), "{text}");
+        let job: JobId = JOB.parse().expect("a job");
+        let about = about::job(&job, Some(2), None, None);
+        let text = logged(false, || about.in_scope(|| tracing::info!(port = 7420, "serving")));
+        assert!(text.contains("7420") && text.contains("node=agent/call attempt=2 "), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
     }
 }

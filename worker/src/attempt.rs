@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use baton_common::job::{Grant, Outcome};
 use baton_common::{ErrorClass, Failure, Payload, TraceContext};
+use baton_telemetry::about::About;
 use baton_tools::{Call, CpuTool, JobBlobs as _, Tool};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -126,10 +127,14 @@ async fn compute(
     slot: Arc<OwnedSemaphorePermit>,
 ) -> ToolResult {
     let runtime = tokio::runtime::Handle::current();
-    let span = tracing::Span::current();
+    let (about, span) = (About::current(), tracing::Span::current());
     let work = move || {
         let _slot = slot;
-        let run = || span.in_scope(|| tool.call(args, &call, &runtime));
+        let call = || span.in_scope(|| tool.call(args, &call, &runtime));
+        let run = || match about {
+            Some(about) => about.in_scope(call),
+            None => call(),
+        };
         std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&*panic)))
     };
     match pool {

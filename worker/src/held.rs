@@ -8,6 +8,7 @@ use std::time::Duration;
 use baton_common::job::Grant;
 use baton_common::{Fence, JobId, ThreadId, TraceContext};
 use baton_control::Hold;
+use baton_telemetry::about::{self, About};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +37,7 @@ pub(crate) struct HeldJob {
     /// Where it came from, without its lane.
     queue: Arc<str>,
     /// What log lines about it say.
-    pub(crate) about: tracing::Span,
+    pub(crate) about: About,
 }
 
 impl HeldJob {
@@ -62,8 +63,8 @@ impl HeldJob {
 }
 
 /// Log lines about an attempt.
-pub(crate) fn about(hold: &Hold, trace: Option<TraceContext>) -> tracing::Span {
-    baton_telemetry::about::job(&hold.job, hold.attempt, hold.thread.as_ref(), trace)
+pub(crate) fn about(hold: &Hold, trace: Option<TraceContext>) -> About {
+    about::job(&hold.job, hold.attempt, hold.thread.as_ref(), trace)
 }
 
 /// All jobs in hand. A job may be held twice, by an attempt that lost its lease and by

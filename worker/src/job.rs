@@ -6,11 +6,11 @@ use baton_broker::Delivery;
 use baton_common::job::{Grant, Outcome};
 use baton_common::{ThreadId, TraceContext};
 use baton_control::Resume;
+use baton_telemetry::about::Carry as _;
 use baton_telemetry::trace::{Kind, Span};
 use baton_telemetry::{metrics, names};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use tracing::Instrument as _;
 
 use crate::attempt;
 use crate::claim::Running;
@@ -29,7 +29,7 @@ pub(crate) async fn run(
 ) {
     let job = HeldJob::new(&grant, thread, delivery.queue());
     let about = job.about.clone();
-    hand_over(shared, grant, job, delivery, Arc::new(slot)).instrument(about).await;
+    hand_over(shared, grant, job, delivery, Arc::new(slot)).about(about).await;
 }
 
 async fn hand_over(

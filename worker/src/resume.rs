@@ -7,9 +7,9 @@ use std::time::Duration;
 use baton_common::Digest;
 use baton_common::job::ResumeAnswer;
 use baton_control::{Error, Hold, Resume};
+use baton_telemetry::about::Carry as _;
 use baton_telemetry::names;
 use baton_telemetry::trace::{Kind, Span};
-use tracing::Instrument as _;
 
 use crate::backoff::Backoff;
 use crate::fail::{self, Passed};
@@ -97,7 +97,7 @@ pub(crate) async fn offer_spooled(shared: Arc<Shared>) {
                 continue;
             };
             let about = held::about(&resume.hold, resume.trace);
-            match offer(&shared, &resume).instrument(about).await {
+            match offer(&shared, &resume).about(about).await {
                 Ok(()) => {
                     shared.spool.remove(&key).await;
                     backoff.reset();

@@ -56,7 +56,7 @@ impl Quick {
             Ast::Literal(literal) => literal_of(literal).map(Self::Literal),
             Ast::Call(call) if call.target.is_none() => Self::call(call),
             Ast::List(list) if list.optional_indices.is_empty() => {
-                list.elements.iter().map(Self::of).collect::<Option<_>>().map(Self::List)
+                list.elements.iter().map(Self::of).collect::<Option<_>>().map(Self::list)
             }
             Ast::Map(map) => Self::object(map),
             _ => None,
@@ -95,6 +95,15 @@ impl Quick {
             operators::MULTIPLY => Self::Sum(Operation::Multiply, two()?),
             _ => return None,
         })
+    }
+
+    /// A list; of literals it is one.
+    fn list(elements: Vec<Self>) -> Self {
+        let literal = |element: &Self| if let Self::Literal(value) = element { Some(value.clone()) } else { None };
+        match elements.iter().map(literal).collect() {
+            Some(values) => Self::Literal(Value::Array(values)),
+            None => Self::List(elements),
+        }
     }
 
     fn object(map: &MapExpr) -> Option<Self> {

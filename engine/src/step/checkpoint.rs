@@ -236,11 +236,7 @@ fn extend(state: &mut RunState, name: &str, added: Vec<Value>) {
         return;
     }
     match state.values.get_mut(name) {
-        Some(held) => {
-            if let Value::Array(elements) = held.make_mut() {
-                elements.extend(added);
-            }
-        }
+        Some(held) => held.extend(added),
         None => _ = state.values.insert(name.to_owned(), Value::Array(added).into()),
     }
 }

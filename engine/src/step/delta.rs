@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use baton_common::{NodePath, Shared};
 use serde_json::Value;
 
-use super::reducers::{Change, Current};
+use super::reducers::{Change, Current, Head};
 use crate::state::Values;
 
 /// What a superstep writes so far.
@@ -37,13 +37,16 @@ impl Delta {
     /// What a channel holds after the writes so far.
     pub(super) fn current<'a>(&'a self, values: &'a Values, name: &str) -> Current<'a> {
         if let Some(set) = self.set.get(name) {
-            return Current::of(set.as_deref());
+            return Current::held(set.as_ref());
         }
-        let head = values.get(name).map(|value| &**value);
-        let Some(growth) = self.lists.get(name) else { return Current::of(head) };
-        let before = if growth.reset { None } else { head.and_then(Value::as_array) };
-        let before = before.map(Vec::as_slice).unwrap_or_default();
-        if before.is_empty() && growth.added.is_empty() { Current::Unset } else { Current::List(before, &growth.added) }
+        let head = Current::held(values.get(name));
+        let Some(growth) = self.lists.get(name) else { return head };
+        let before = match head {
+            Current::List(before, _) if !growth.reset => before,
+            _ => Head::Own(&[]),
+        };
+        let is_empty = before.elements().is_empty() && growth.added.is_empty();
+        if is_empty { Current::Unset } else { Current::List(before, &growth.added) }
     }
 
     /// Whether nobody wrote a channel yet.

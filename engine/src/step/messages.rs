@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use baton_common::{Failure, Hasher, canonical_json};
 use serde_json::Value;
 
-use super::reducers::{Change, Current};
+use super::reducers::{Change, Current, Head};
 use super::types::conform;
 use crate::graph::Channel;
 
@@ -20,7 +20,7 @@ pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write:
     let default = channel.default.as_array().map(Vec::as_slice).unwrap_or_default();
     let (head, tail, is_unset) = match current {
         Current::List(head, tail) => (head, tail, false),
-        Current::Unset | Current::One(_) => (default, &[][..], true),
+        Current::Unset | Current::One(_) => (Head::Own(default), &[][..], true),
     };
     let written = match write {
         Value::Array(elements) => elements,
@@ -29,17 +29,16 @@ pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write:
     if written.is_empty() {
         return Ok(Change::Extend(Vec::new()));
     }
-    let held = || head.iter().chain(tail);
-    let named: BTreeSet<&str> = written.iter().filter_map(id).collect();
-    if !named.is_empty() && held().filter_map(id).any(|id| named.contains(id)) || removes_or_repeats(&written) {
-        let rewritten = rewrite(name, held().cloned().collect(), written);
+    if written.iter().filter_map(id).any(|id| is_known(head, tail, id)) || removes_or_repeats(&written) {
+        let held = head.elements().iter().chain(tail).cloned().collect();
+        let rewritten = rewrite(name, held, written);
         return list(conform(name, &channel.schema, Value::Array(rewritten))?).map(Change::Rewrite);
     }
     let mut added: Vec<Value> = if is_unset { default.to_vec() } else { Vec::new() };
-    let before = if is_unset { 0 } else { head.len() + tail.len() };
+    let before = if is_unset { 0 } else { head.elements().len() + tail.len() };
     for message in written {
         let number = before + added.len();
-        let message = with_id(name, message, number, |id| is_known(head, tail, &added, id));
+        let message = with_id(name, message, number, |id| is_known(head, tail, id) || has(&added, id));
         added.push(message);
     }
     list(conform(name, &channel.schema, Value::Array(added))?).map(Change::Extend)
@@ -60,7 +59,7 @@ fn rewrite(name: &str, mut messages: Vec<Value>, written: Vec<Value>) -> Vec<Val
         if let Some(at) = at {
             messages[at] = message;
         } else {
-            let message = with_id(name, message, messages.len(), |id| is_known(&messages, &[], &[], id));
+            let message = with_id(name, message, messages.len(), |id| has(&messages, id));
             messages.push(message);
         }
     }
@@ -76,8 +75,16 @@ fn removed(message: &Value) -> Option<&str> {
     id(message).filter(|_| is_removal)
 }
 
-fn is_known(head: &[Value], tail: &[Value], added: &[Value], own: &str) -> bool {
-    head.iter().chain(tail).chain(added).any(|held| id(held) == Some(own))
+fn is_known(head: Head<'_>, tail: &[Value], own: &str) -> bool {
+    let in_head = match head {
+        Head::Held(list) => list.has_id(own),
+        Head::Own(elements) => has(elements, own),
+    };
+    in_head || has(tail, own)
+}
+
+fn has(messages: &[Value], own: &str) -> bool {
+    messages.iter().any(|held| id(held) == Some(own))
 }
 
 /// An object with an id of its content and place, another where that is taken.

@@ -19,7 +19,26 @@ pub(super) enum Current<'a> {
     /// A value.
     One(&'a Value),
     /// A list in two parts.
-    List(&'a [Value], &'a [Value]),
+    List(Head<'a>, &'a [Value]),
+}
+
+/// The first part of a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Head<'a> {
+    /// All of a list that several hold.
+    Held(&'a Shared),
+    /// Elements.
+    Own(&'a [Value]),
+}
+
+impl<'a> Head<'a> {
+    /// Its elements.
+    pub(super) fn elements(self) -> &'a [Value] {
+        match self {
+            Self::Held(list) => list.as_array().map(Vec::as_slice).unwrap_or_default(),
+            Self::Own(elements) => elements,
+        }
+    }
 }
 
 impl<'a> Current<'a> {
@@ -27,8 +46,16 @@ impl<'a> Current<'a> {
     pub(super) fn of(value: Option<&'a Value>) -> Self {
         match value {
             None | Some(Value::Null) => Self::Unset,
-            Some(Value::Array(elements)) => Self::List(elements, &[]),
+            Some(Value::Array(elements)) => Self::List(Head::Own(elements), &[]),
             Some(value) => Self::One(value),
+        }
+    }
+
+    /// The same of one that several hold.
+    pub(super) fn held(value: Option<&'a Shared>) -> Self {
+        match (value, Self::of(value.map(|value| &**value))) {
+            (Some(list), Self::List(..)) => Self::List(Head::Held(list), &[]),
+            (_, current) => current,
         }
     }
 }
@@ -86,7 +113,7 @@ pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write:
     if write.is_null() {
         return Ok(Change::Reset);
     }
-    if matches!(channel.reducer, Reducer::Replace | Reducer::Last) {
+    if channel.reducer.replaces() {
         return conform_shared(name, &channel.schema, write.shared()).map(Change::Set);
     }
     let write = write.own();
@@ -119,7 +146,7 @@ fn extend(
 ) -> Result<Change, Failure> {
     let default = channel.default.as_array().map(Vec::as_slice).unwrap_or_default();
     let (head, tail, mut added) = match current {
-        Current::List(head, tail) => (head, tail, Vec::new()),
+        Current::List(head, tail) => (head.elements(), tail, Vec::new()),
         Current::Unset | Current::One(_) => (&[][..], &[][..], default.to_vec()),
     };
     let written = match write {

@@ -37,7 +37,9 @@ pub(super) fn save<'n>(
             let own = reduce(name, channel, Current::of(Some(before)), write.clone())?;
             seen.push((name.as_str(), after(channel, before, own)));
         }
-        let change = reduce(name, channel, delta.current(values, name), write)?;
+        // What a write replaces need not be found.
+        let current = if channel.reducer.replaces() { Current::Unset } else { delta.current(values, name) };
+        let change = reduce(name, channel, current, write)?;
         if let Some(before) = before.filter(|_| alone) {
             seen.push((name.as_str(), after(channel, before, change.clone())));
         }

@@ -14,6 +14,8 @@ use baton_integration_tests::grpc::Happened;
 use baton_testbed::{Rabbit, RabbitOptions, Redis, RedisOptions};
 use serde_json::{Value, json};
 
+use crate::patience::until;
+
 const SLEEPERS: usize = 200;
 const PROBES: usize = 200;
 const START_MS_MAX: i64 = 50;
@@ -83,8 +85,9 @@ async fn an_io_job_starts_at_once_while_every_cpu_thread_spins() {
     let spinners = cluster.client.submit("spinners", &many(2 * cores), "spinners").await.unwrap();
     let folder = ledger.path();
     let asleep = || starts(&folder.join("sleepers.jsonl")).len() == SLEEPERS;
-    until("every sleeper sleeps", &cluster, asleep).await;
-    until("every cpu thread is busy", &cluster, || pool_threads(cpu).len() == cores && cpu_ticks(cpu) > 20).await;
+    until(&cluster, "every sleeper sleeps", async || asleep().then_some(())).await;
+    let is_busy = || pool_threads(cpu).len() == cores && cpu_ticks(cpu) > 20;
+    until(&cluster, "every cpu thread is busy", async || is_busy().then_some(())).await;
 
     let (io_ticks, cpu_ticks_before, began) = (cpu_ticks(io), cpu_ticks(cpu), Instant::now());
     // The machine may be busy with other things: the best of a few rounds counts.
@@ -183,13 +186,4 @@ fn cpu_ticks(pid: u32) -> u64 {
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
     let fields = behind_name.split_whitespace().skip(11).take(2);
     fields.filter_map(|field| field.parse::<u64>().ok()).sum()
-}
-
-/// Waits until it is so.
-async fn until(what: &str, cluster: &Cluster, is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "never: {what}\n{}", cluster.logs());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

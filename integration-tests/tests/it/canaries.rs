@@ -10,7 +10,6 @@ pub(crate) mod outside;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use baton_control::grpc::Endpoints;
 use baton_integration_tests::cluster::{Cluster, ClusterOptions, program};
@@ -22,9 +21,8 @@ use tempfile::TempDir;
 
 use self::collector::Collector;
 use self::outside::Outside;
+use crate::patience::{PATIENCE, until};
 use crate::tap::Tap;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const API_KEY: &str = "canary-api-key-51c07e";
 const CLUSTER_SECRET: &str = "canary-cluster-secret-9d02af";
@@ -151,14 +149,7 @@ impl Bed {
     }
 
     async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-        let began = Instant::now();
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            assert!(began.elapsed() < PATIENCE, "never: {what}\n{}", self.cluster.logs());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until(&self.cluster, what, look).await
     }
 
     /// A result that nobody took: what the spool held of it.

@@ -3,14 +3,13 @@
 //! again, a lease is lost, somebody answers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use baton_integration_tests::cluster::{Cluster, ClusterOptions, Process};
 use baton_testbed::{CollectedSpan, Collector};
 use rustix::process::Signal;
 use serde_json::{Map, Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::patience::{PATIENCE, until};
 
 const GRAPH: &str = "
 baton: 1
@@ -94,15 +93,8 @@ impl Bed {
         Self { cluster, collector }
     }
 
-    async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-        let began = Instant::now();
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            assert!(began.elapsed() < PATIENCE, "never: {what}\n{}", self.cluster.logs());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+    async fn until<T>(&self, what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+        until(&self.cluster, what, look).await
     }
 
     async fn until_said(&self, process: &Process, message: &str) {

@@ -19,6 +19,7 @@ mod leftovers;
 mod logs;
 mod metrics;
 mod mutual;
+mod patience;
 mod rig;
 mod simulator;
 mod tap;

@@ -4,8 +4,6 @@
 
 mod walk;
 
-use std::time::{Duration, Instant};
-
 use baton_control::grpc::Endpoints;
 use baton_integration_tests::cluster::{Cluster, ClusterOptions};
 use baton_proto::v1;
@@ -20,8 +18,7 @@ use tonic::Request;
 
 use self::walk::{By, Stride, walk, without};
 use crate::canaries::outside::Outside;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::patience::{PATIENCE, until};
 
 /// Spans of the client, which the collector never sees.
 const SUBMITTER: (&str, &str) = ("5aa7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
@@ -104,15 +101,8 @@ impl Bed {
         RunsClient::new(Endpoints::new(&address, None).unwrap().current().1)
     }
 
-    async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-        let began = Instant::now();
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            assert!(began.elapsed() < PATIENCE, "never: {what}\n{}", self.cluster.logs());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+    async fn until<T>(&self, what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+        until(&self.cluster, what, look).await
     }
 
     /// The collector's spans, once they are as they should be.

@@ -18,9 +18,9 @@ use baton_common::transition::{Closed, Op, Tail};
 use baton_common::{GroupId, RunId, Timestamp, TraceContext};
 use baton_engine::state::RunState;
 use baton_engine::step::{Event, Step, step};
+use baton_telemetry::about::Carry as _;
 use baton_telemetry::metrics;
 use tokio::time::{Duration, Instant, interval_at};
-use tracing::Instrument as _;
 
 use self::commit::Committed;
 pub(crate) use self::inflight::Inflight;
@@ -185,7 +185,7 @@ impl Inner {
                 let Some(work) = self.prepare(run, cue.take().unwrap_or_else(again)).await? else { return Ok(()) };
                 let trace = Superstep::begin(&work.info, &work.event, work.record.superstep, cause.take());
                 let about = about::of_run(&work.info, trace.segment());
-                match self.superstep(work, trace, began).instrument(about).await? {
+                match self.superstep(work, trace, began).about(about).await? {
                     Committed::Moved { again: true } => {}
                     Committed::Moved { again: false } => return Ok(()),
                     Committed::Conflict => break,

@@ -9,12 +9,12 @@ use baton_common::job::{ClaimAnswer, DropReason, Envelope, Grant, Outcome};
 use baton_common::transition::{Claim, ClaimVerdict, Granted, Record, Recorded};
 use baton_common::{Digest, Failure, JobId, Payload, TraceContext};
 use baton_control::{ClaimCall, Error};
+use baton_telemetry::about::Carry as _;
 use baton_telemetry::trace::{Kind, Span};
 use baton_telemetry::{metrics, names};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::Duration;
-use tracing::Instrument as _;
 
 use super::keyed::{Attempt, unwrapped};
 use super::resume::recorded;
@@ -86,7 +86,7 @@ impl Inner {
                 self.watchers.changed(job.run);
                 let trace = span.context().or_else(|| TraceContext::read(envelope.traceparent.as_deref()));
                 let about = about::of_attempt(self, &job, (Some(granted.attempt), envelope.thread.as_ref()), trace);
-                return self.grant(envelope, *granted, span).instrument(about).await;
+                return self.grant(envelope, *granted, span).about(about).await;
             }
             ClaimVerdict::Unknown => DropReason::Unknown,
             ClaimVerdict::RunTerminal => DropReason::RunTerminal,

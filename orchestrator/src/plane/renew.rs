@@ -8,8 +8,8 @@ use baton_common::ids::WorkerId;
 use baton_common::job::RenewAnswer;
 use baton_common::transition::Renew;
 use baton_control::{Error, Hold};
+use baton_telemetry::about::Carry as _;
 use futures_util::future::try_join_all;
-use tracing::Instrument as _;
 
 use crate::about;
 use crate::orchestrator::Inner;
@@ -36,7 +36,7 @@ impl Inner {
                 if matches!(answer, RenewAnswer::Held(_)) && !taken[place].is_empty() {
                     let hold = &holds[place];
                     let prolong = self.prolong_quotas(&hold.job, hold.fence, &taken[place]);
-                    prolong.instrument(about::of_hold(self, hold, None)).await;
+                    prolong.about(about::of_hold(self, hold, None)).await;
                 }
                 if answer == RenewAnswer::Cancel {
                     self.inflight.cancelling(holds[place].job.run);

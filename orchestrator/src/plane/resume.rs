@@ -7,10 +7,10 @@ use baton_common::payload::INLINE_BYTES_MAX;
 use baton_common::transition::{Record, RecordVerdict, Recorded};
 use baton_common::{Digest, Fence, JobId, Payload, TenantId, TraceContext};
 use baton_control::{Error, Hold, Resume};
+use baton_telemetry::about::Carry as _;
 use baton_telemetry::names;
 use baton_telemetry::trace::{Kind, Span};
 use bytes::Bytes;
-use tracing::Instrument as _;
 
 use super::claim::Unmade;
 use super::keyed::Attempt;
@@ -25,7 +25,7 @@ impl Inner {
     pub(super) async fn resume(self: &Arc<Self>, resume: Resume) -> Result<ResumeAnswer, Error> {
         let holder = self.held(&resume.hold)?;
         let about = about::of_hold(self, &resume.hold, resume.trace);
-        self.resume_held(holder, resume).instrument(about).await
+        self.resume_held(holder, resume).about(about).await
     }
 
     async fn resume_held(self: &Arc<Self>, holder: Holder, resume: Resume) -> Result<ResumeAnswer, Error> {
@@ -77,7 +77,7 @@ impl Inner {
         let verdict = self.record_op(record).await.map_err(super::from_store)?;
         let about = about::of_hold(self, &hold, None);
         about.in_scope(|| tracing::debug!(fence = hold.fence.0, "job taken back"));
-        self.settle_quotas(&hold.job, hold.fence, &taken, Used::default()).instrument(about).await;
+        self.settle_quotas(&hold.job, hold.fence, &taken, Used::default()).about(about).await;
         Ok(self.follow_record(&hold.job, verdict, None))
     }
 
