@@ -3,7 +3,7 @@
 //! It is copied only by who changes it, and its one text is written once. A list knows the ids
 //! of its elements once it was asked for one. What it means is left to those who hold it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -23,7 +23,7 @@ pub struct Shared(Arc<Inner>);
 struct Inner {
     value: Value,
     text: OnceLock<Text>,
-    ids: OnceLock<HashSet<Box<str>>>,
+    ids: OnceLock<BTreeSet<Box<str>>>,
 }
 
 /// The canonical text, where it is short enough to keep, and its length.
