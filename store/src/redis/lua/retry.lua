@@ -53,16 +53,22 @@ local function rename_child(g, index)
   end
 end
 
--- The rows of a group's tasks by index.
+-- The rows of a group's tasks by index; of a wide one the indexes too as the server told them:
+-- it takes a text back in a fraction of what it takes to write a number.
 local function rows_of(g)
-  local rows = {}
+  local rows, texts = {}, {}
   if g.wide then
+    -- In order, so that the tables grow as lists.
+    for index = 0, g.count - 1 do rows[index], texts[index] = false, false end
     local list = call('HGETALL', wide_key('wt:', g))
-    for at = 1, #list, 2 do rows[tonumber(list[at])] = list[at + 1] end
+    for at = 1, #list, 2 do
+      local index = tonumber(list[at])
+      rows[index], texts[index] = list[at + 1], list[at]
+    end
   else
     for index = 0, g.count - 1 do rows[index] = get('t' .. g.id .. '/' .. index) end
   end
-  return rows
+  return rows, texts
 end
 
 -- For each index how many of those it needs have not succeeded.
@@ -78,7 +84,8 @@ end
 
 -- Opens a group again: what had succeeded stays, the rest is held and let go within the window.
 local function reopen(g, tail)
-  local rows, ok = rows_of(g), 0
+  local rows, texts = rows_of(g)
+  local ok = 0
   for index = 0, g.count - 1 do
     if string.byte(rows[index]) == DONE then ok = ok + 1 end
   end
@@ -91,7 +98,7 @@ local function reopen(g, tail)
   g.phase, g.ok, g.failed, g.cancelled, g.publishable, g.work = OPEN, ok, 0, 0, 0, 0
   g.next_held, g.linked, g.epoch, g.settling = ok, true, g.epoch + 1, false
   g.closed_at = false
-  local waiting, results = {}, {}
+  local waiting, many, results = {}, 0, {}
   for index = 0, g.count - 1 do
     local state = string.byte(rows[index])
     if state ~= DONE then
@@ -100,18 +107,19 @@ local function reopen(g, tail)
       local missing = needs[index] or 0
       if beside('u', g, index) then put_beside('u', g, index, pack(missing)) end
       if missing == 0 then
-        waiting[#waiting + 1] = index
-        waiting[#waiting + 1] = index
+        local text = texts[index] or index
+        waiting[many + 1], waiting[many + 2] = text, text
+        many = many + 2
       end
     end
   end
   if g.wide then
     if #results > 0 then send('HDEL', wide_key('wr:', g), results) end
-    if #waiting > 0 then send('ZADD', wide_key('wz:', g), waiting) end
+    if many > 0 then send('ZADD', wide_key('wz:', g), waiting) end
   else
     for _, index in ipairs(results) do B['r' .. g.id .. '/' .. index] = false end
     R['z' .. g.id] = false
-    for at = 1, #waiting, 2 do put_waiting(g, waiting[at]) end
+    for at = 1, many, 2 do put_waiting(g, waiting[at]) end
   end
   if g.kind == ASK and g.wide then
     call('SET', wide_key('wq:', g), given[g.id])
