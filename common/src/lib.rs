@@ -28,6 +28,6 @@ pub use ids::{
     ThreadId, ThreadKey, Version, WorkerId,
 };
 pub use payload::{BlobRef, Payload};
-pub use shared::Shared;
+pub use shared::{Shared, id_of};
 pub use time::Timestamp;
 pub use trace::TraceContext;

@@ -72,10 +72,6 @@ impl Shared {
     }
 
     fn own(&mut self) -> &mut Inner {
-        if Arc::get_mut(&mut self.0).is_none() {
-            self.0 = Arc::new(Inner::from(self.0.value.clone()));
-        }
-        // Nobody else holds it now, so that this makes no copy.
         let inner = Arc::make_mut(&mut self.0);
         (inner.text, inner.ids) = (OnceLock::new(), OnceLock::new());
         inner
@@ -102,7 +98,9 @@ impl Clone for Inner {
     }
 }
 
-fn id_of(element: &Value) -> Option<&str> {
+/// The `id` of an element, where it is an object that has one.
+#[must_use]
+pub fn id_of(element: &Value) -> Option<&str> {
     element.get("id").and_then(Value::as_str)
 }
 

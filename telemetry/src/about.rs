@@ -8,7 +8,6 @@
 //! lines.
 
 use std::cell::RefCell;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -57,7 +56,7 @@ impl About {
 
     /// Does something whose lines are about this.
     pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _within = Within::begin(Some(self.clone()));
+        let _within = Within { before: NOW.replace(Some(self.clone())) };
         work()
     }
 
@@ -113,14 +112,6 @@ impl<F: Future> Future for Carried<F> {
 /// While it lives, lines of this thread are about something else than before.
 struct Within {
     before: Option<About>,
-    /// It ends on the thread it began on.
-    _here: PhantomData<*const ()>,
-}
-
-impl Within {
-    fn begin(about: Option<About>) -> Self {
-        Self { before: NOW.replace(about), _here: PhantomData }
-    }
 }
 
 impl Drop for Within {

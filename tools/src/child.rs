@@ -22,7 +22,7 @@ pub struct Task {
     pub name: String,
     /// Size of the document, in bytes.
     pub bytes: u64,
-    /// How much address space it may take, in bytes.
+    /// How much address space it may take beside what it has when it begins, in bytes.
     pub memory_bytes_max: u64,
     /// How long it may compute, in seconds.
     pub cpu_seconds_max: u64,
@@ -89,9 +89,24 @@ fn confine(task: &Task) -> std::io::Result<()> {
     limit(Resource::CORE, 0, 0)?;
     limit(Resource::FSIZE, 0, 0)?;
     limit(Resource::NOFILE, 32, 32)?;
-    limit(Resource::AS, task.memory_bytes_max, task.memory_bytes_max)?;
+    let memory = address_space()?.saturating_add(task.memory_bytes_max);
+    limit(Resource::AS, memory, memory)?;
     // The softer limit's signal says what happened; the hard one kills.
     limit(Resource::CPU, seconds, seconds.saturating_add(2))
+}
+
+/// How much address space the process has: its program, its libraries and what its allocator
+/// took for itself, in bytes.
+fn address_space() -> std::io::Result<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        let held = std::fs::read_to_string("/proc/self/statm")?;
+        let pages = held.split_whitespace().next().and_then(|pages| pages.parse::<u64>().ok());
+        let pages = pages.ok_or(std::io::ErrorKind::InvalidData)?;
+        Ok(pages.saturating_mul(rustix::param::page_size() as u64))
+    }
+    #[cfg(not(target_os = "linux"))]
+    Ok(0)
 }
 
 fn answer(task: &Task) -> std::io::Result<()> {

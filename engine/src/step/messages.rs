@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use baton_common::{Failure, Hasher, canonical_json};
+use baton_common::{Failure, Hasher, canonical_json, id_of};
 use serde_json::Value;
 
 use super::reducers::{Change, Current, Head};
@@ -29,7 +29,7 @@ pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write:
     if written.is_empty() {
         return Ok(Change::Extend(Vec::new()));
     }
-    if written.iter().filter_map(id).any(|id| is_known(head, tail, id)) || removes_or_repeats(&written) {
+    if written.iter().filter_map(id_of).any(|id| is_known(head, tail, id)) || removes_or_repeats(&written) {
         let held = head.elements().iter().chain(tail).cloned().collect();
         let rewritten = rewrite(name, held, written);
         return list(conform(name, &channel.schema, Value::Array(rewritten))?).map(Change::Rewrite);
@@ -46,16 +46,16 @@ pub(super) fn reduce(name: &str, channel: &Channel, current: Current<'_>, write:
 
 fn removes_or_repeats(written: &[Value]) -> bool {
     let mut seen = BTreeSet::new();
-    written.iter().any(|message| removed(message).is_some() || id(message).is_some_and(|id| !seen.insert(id)))
+    written.iter().any(|message| removed(message).is_some() || id_of(message).is_some_and(|id| !seen.insert(id)))
 }
 
 fn rewrite(name: &str, mut messages: Vec<Value>, written: Vec<Value>) -> Vec<Value> {
     for message in written {
         if let Some(gone) = removed(&message) {
-            messages.retain(|held| id(held) != Some(gone));
+            messages.retain(|held| id_of(held) != Some(gone));
             continue;
         }
-        let at = id(&message).and_then(|own| messages.iter().position(|held| id(held) == Some(own)));
+        let at = id_of(&message).and_then(|own| messages.iter().position(|held| id_of(held) == Some(own)));
         if let Some(at) = at {
             messages[at] = message;
         } else {
@@ -66,13 +66,9 @@ fn rewrite(name: &str, mut messages: Vec<Value>, written: Vec<Value>) -> Vec<Val
     messages
 }
 
-fn id(message: &Value) -> Option<&str> {
-    message.get("id").and_then(Value::as_str)
-}
-
 fn removed(message: &Value) -> Option<&str> {
     let is_removal = message.get("remove").and_then(Value::as_bool) == Some(true);
-    id(message).filter(|_| is_removal)
+    id_of(message).filter(|_| is_removal)
 }
 
 fn is_known(head: Head<'_>, tail: &[Value], own: &str) -> bool {
@@ -84,7 +80,7 @@ fn is_known(head: Head<'_>, tail: &[Value], own: &str) -> bool {
 }
 
 fn has(messages: &[Value], own: &str) -> bool {
-    messages.iter().any(|held| id(held) == Some(own))
+    messages.iter().any(|held| id_of(held) == Some(own))
 }
 
 /// An object with an id of its content and place, another where that is taken.
@@ -129,7 +125,7 @@ mod tests {
         else {
             panic!("it grows")
         };
-        let ids: BTreeSet<&str> = added.iter().filter_map(id).collect();
+        let ids: BTreeSet<&str> = added.iter().filter_map(id_of).collect();
         assert_eq!((added.len(), ids.len()), (3, 3));
         assert_eq!(write(&held, json!({"text": "2"})), write(&held, json!({"text": "2"})));
         assert_eq!(write(&held, json!("plain")), Change::Extend(vec![json!("plain")]));

@@ -27,10 +27,9 @@ pub(super) fn obey(what: &str) -> Answer {
             std::thread::park();
         },
         "take_at_once" => says(&take(8 << 30).len().to_string()),
-        "take_slowly" => {
-            let taken: Vec<Vec<u8>> = (0..128).map(|_| take(64 << 20)).collect();
-            says(&taken.len().to_string())
-        }
+        "take_slowly" => hold(128, 64 << 20),
+        "take_64_mib" => hold(1024, 64 << 10),
+        "take_512_mib" => hold(8192, 64 << 10),
         "flood" => says(&"flood ".repeat(64 << 20)),
         "start_another" => {
             let started = std::process::Command::new("sleep").arg("3600").env("PATH", "/usr/bin:/bin").spawn();
@@ -45,6 +44,11 @@ pub(super) fn obey(what: &str) -> Answer {
         "environment" => says(&format!("{:?}", std::env::vars().collect::<Vec<_>>())),
         _ => Answer::failed("document_damaged", "no such drill"),
     }
+}
+
+fn hold(pieces: usize, bytes: usize) -> Answer {
+    let taken: Vec<Vec<u8>> = (0..pieces).map(|_| take(bytes)).collect();
+    says(&taken.len().to_string())
 }
 
 fn take(bytes: usize) -> Vec<u8> {

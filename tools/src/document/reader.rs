@@ -82,6 +82,8 @@ fn start(settings: &Settings, task: &Task, document: File) -> std::io::Result<Ch
         .arg(serde_json::to_string(task)?)
         .env_clear()
         .env("RAYON_NUM_THREADS", "1")
+        // An allocator that takes a GiB of addresses before it is asked for one leaves the limit no meaning.
+        .env("MIMALLOC_ARENA_RESERVE", "0")
         .current_dir("/")
         .stdin(Stdio::from(document))
         .stdout(Stdio::piped())

@@ -51,7 +51,7 @@ impl Settings {
         }
     }
 
-    /// How much address space a document of that size may take.
+    /// How much address space a document of that size may take beside what its reader has at once.
     pub(crate) fn memory_for(&self, bytes: u64) -> u64 {
         self.memory_bytes_max.saturating_add(bytes.saturating_mul(4))
     }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use baton_inference::Routes;
-use baton_tools::{Call, Catalogue, Tool, testing};
+use baton_tools::{Call, Catalogue, testing};
 use baton_worker::builtin::{Config, builtin_catalogue};
 use serde_json::{Value, json};
 
@@ -28,20 +28,13 @@ fn catalogue() -> Catalogue {
     builtin_catalogue(Config { tools, routes: Routes::extractive() }).unwrap()
 }
 
-async fn run(catalogue: &std::sync::Arc<Catalogue>, call: &Call, name: &'static str, args: Value) -> Value {
-    catalogue.validate(name, &args).unwrap();
-    match catalogue.get(name).unwrap().clone() {
-        Tool::Io(tool) => tool.call(args, call).await.unwrap(),
-        Tool::Cpu(tool) => {
-            let (call, runtime) = (call.clone(), tokio::runtime::Handle::current());
-            tokio::task::spawn_blocking(move || tool.call(args, &call, &runtime)).await.unwrap().unwrap()
-        }
-    }
+async fn run(catalogue: &Catalogue, call: &Call, name: &'static str, args: Value) -> Value {
+    testing::run(catalogue, name, args, call).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_draft_without_a_model_quotes_the_page_that_answers() {
-    let catalogue = std::sync::Arc::new(catalogue());
+    let catalogue = catalogue();
     let call = testing::call();
     let mut documents = Vec::new();
     for path in DOCUMENTS {

@@ -5,3 +5,4 @@
 
 mod binaries;
 mod digest;
+mod memory;
