@@ -313,7 +313,7 @@ impl Redis {
         if self.options.cluster {
             // A bus port ten thousand above would not exist for most free ports.
             let bus = port::free()?.to_string();
-            command.args(["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "3000"]);
+            command.args(["--cluster-enabled", "yes", "--cluster-port", &bus]);
         }
         let mut group = Group::start(&mut command, PACKAGE, Some(self.folder.path()))?;
         let port = self.port;
