@@ -21,6 +21,10 @@ use super::skew;
 /// Pauses between two faults, in milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 250..1_200;
 
+/// Kills per second that are made whatever else is drawn. Faults of a slow machine take so long that
+/// there are few, and kills are what a drill is for.
+const KILLS_PER_SECOND: f64 = 0.4;
+
 /// What is to be undone later.
 enum Undo {
     Start(usize),
@@ -64,25 +68,32 @@ impl<'a> Nemesis<'a> {
     /// # Errors
     /// When a server or a process does not come back.
     pub async fn rage(&mut self, over: CancellationToken) -> anyhow::Result<()> {
-        let sum = DRAWN.iter().map(|(_, weight)| weight).sum::<u32>();
-        let mut next = Instant::now();
+        let (began, mut next) = (Instant::now(), Instant::now());
         while !over.is_cancelled() {
             self.look_after()?;
             if Instant::now() >= next {
-                let mut drawn = self.rng.random_range(0..sum);
-                let fault = DRAWN.iter().find(|(_, weight)| {
-                    let hit = drawn < *weight;
-                    drawn = drawn.saturating_sub(*weight);
-                    hit
-                });
-                if let Some((fault, _)) = fault {
-                    self.strike(*fault)?;
+                let kills = self.strikes.iter().filter(|strike| strike.fault.kills().is_some()).count();
+                let behind = (kills as f64) < began.elapsed().as_secs_f64() * KILLS_PER_SECOND;
+                if let Some(fault) = self.draw(|fault| !behind || fault.kills().is_some()) {
+                    self.strike(fault)?;
                 }
                 next = Instant::now() + Duration::from_millis(self.rng.random_range(PAUSE_MS));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.heal()
+    }
+
+    /// One of the faults that fit, each as often as it says.
+    fn draw(&mut self, fits: impl Fn(Fault) -> bool) -> Option<Fault> {
+        let fitting = || DRAWN.iter().filter(|(fault, _)| fits(*fault));
+        let mut drawn = self.rng.random_range(0..fitting().map(|(_, weight)| weight).sum::<u32>());
+        let found = fitting().find(|(_, weight)| {
+            let hit = drawn < *weight;
+            drawn = drawn.saturating_sub(*weight);
+            hit
+        });
+        found.map(|(fault, _)| *fault)
     }
 
     /// Strikes no more, but looks after what it did for so long.

@@ -8,7 +8,7 @@ use baton_common::{Digest, ErrorClass, GraphHash, NodePath};
 use baton_engine::expr::{Expr, Template};
 use baton_engine::graph::{
     Arm, Ask, AskForm, Channel, ForEach, Graph, Limits, Node, OnItemError, Reducer, Retry, Route, Target, ToolCall,
-    Work,
+    Wait, Work,
 };
 use serde_json::{Value, json};
 
@@ -54,6 +54,10 @@ pub(crate) fn tool(name: &str, args: &Value, save: &[(&str, &str)], then: &[&str
     let args = Template::compile(args).unwrap();
     let call = ToolCall { name: "t.echo".to_owned(), args, class: None, effect: None, capability: None, key: None };
     node(name, Work::Tool(call), save, then)
+}
+
+pub(crate) fn waits(name: &str, wait: Wait, then: &[&str]) -> Node {
+    node(name, Work::Wait(wait), &[], then)
 }
 
 pub(crate) fn retried(mut node: Node, attempts: u32) -> Node {

@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use self::store::Counting;
-use crate::api::{Caller, GraphRef, RunView, SubmitRequest, Watched};
+use crate::api::{Caller, GraphRef, RunView, SubmitRequest, Target, Watched};
 use crate::auth::Auth;
 use crate::graphs::Compiled;
 use crate::{Compute, Orchestrator, Parts, Services, Settings};

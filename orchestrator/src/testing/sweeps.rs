@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use baton_common::TraceContext;
 use baton_common::transition::Op;
+use baton_engine::graph::Wait;
 use baton_store::machine::Guards;
 use baton_store::memory::{Fault, Faults};
 use baton_telemetry::trace::testing::{Seen, spans};
 use serde_json::json;
 
-use super::graphs::{graph, tool};
+use super::graphs::{graph, tool, waits};
 use super::traces::{link, named, parent, run_of};
 use super::*;
 
@@ -22,16 +23,35 @@ fn lone() -> Compiled {
     graph("lone", vec![tool("only", &json!({"n": 1}), &[], &[])])
 }
 
-/// The spans of a run of the graph over that store, with that worker.
-async fn traced(request: &str, store: MemoryStore, work: impl FnOnce(&Rig)) -> (RunView, Vec<Seen>) {
-    let (all, run) = (spans(), run_of(&RequestId::parse(request).unwrap()));
-    all.keep(run.uuid.as_u128());
-    let rig = Rig::over(Counting::new(store), Memory::default(), vec![lone()], Settings::default()).await;
-    work(&rig);
-    assert_eq!(rig.submit_as("lone", json!({}), request, None).await, run);
+/// A cluster in which all spans of that run of the graph are kept.
+async fn kept(request: &str, graph: Compiled, store: MemoryStore) -> (Rig, RunId) {
+    let run = run_of(&RequestId::parse(request).unwrap());
+    spans().keep(run.uuid.as_u128());
+    (Rig::over(Counting::new(store), Memory::default(), vec![graph], Settings::default()).await, run)
+}
+
+/// The end of a run, and its spans.
+async fn ended(rig: Rig, run: RunId) -> (RunView, Vec<Seen>) {
     let view = rig.end(run).await;
     rig.stop().await;
-    (view, all.of(run.uuid.as_u128()))
+    (view, spans().of(run.uuid.as_u128()))
+}
+
+/// The spans of a run of the graph over that store, with that worker.
+async fn traced(request: &str, store: MemoryStore, work: impl FnOnce(&Rig)) -> (RunView, Vec<Seen>) {
+    let (rig, run) = kept(request, lone(), store).await;
+    work(&rig);
+    assert_eq!(rig.submit_as("lone", json!({}), request, None).await, run);
+    ended(rig, run).await
+}
+
+/// The span that a parked run was woken by: its name and its reason.
+fn woken_by(run: RunId) -> (String, String) {
+    let (before, mut segments) = (spans().of(run.uuid.as_u128()), spans().linked_to(run.uuid.as_u128()));
+    segments.retain(|span| span.context.trace != run.uuid.as_u128());
+    assert_eq!(segments.len(), 1, "{segments:?}");
+    let by = link(&before, &segments[0], "woken_by");
+    (by.name.clone(), attribute(by, "baton.reason").to_owned())
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,6 +94,31 @@ async fn what_a_sweep_ends_leads_to_it() {
     let last = named(&spans, "superstep").into_iter().find(|span| attribute(span, "baton.reason") == "closed").unwrap();
     let sweep = link(&spans, last, "caused_by");
     assert_eq!((sweep.name.as_str(), attribute(sweep, "baton.reason")), ("sweep", "lease"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_time_ends_leads_to_whoever_looked() {
+    let waiting = graph("waiting", vec![waits("pause", Wait::For(60_000), &[])]);
+    let (rig, run) = kept("swept-4", waiting, MemoryStore::new(Timings::default())).await;
+    rig.submit_as("waiting", json!({}), "swept-4", None).await;
+    assert_eq!(ended(rig, run).await.0.summary.status.name(), "succeeded");
+    assert_eq!(woken_by(run), ("sweep".to_owned(), "timer".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_that_lay_there_leads_to_whoever_found_it() {
+    let nodes = vec![
+        tool("first", &json!({"n": 1}), &[], &["go"]),
+        waits("go", Wait::Signal { name: "go".to_owned(), matches: None, expires_ms: None }, &[]),
+    ];
+    let (rig, run) = kept("swept-5", graph("waiting", nodes), MemoryStore::new(Timings::default())).await;
+    rig.submit_as("waiting", json!({}), "swept-5", None).await;
+    // Nothing waits for it before somebody works.
+    let sent = rig.orchestrator.signal(&Caller::local(), Target::Run(run), "go".to_owned(), None, json!(1)).await;
+    assert!(!sent.unwrap().taken);
+    rig.persistent_work();
+    assert_eq!(ended(rig, run).await.0.summary.status.name(), "succeeded");
+    assert_eq!(woken_by(run), ("sweep".to_owned(), "signal".to_owned()));
 }
 
 /// The first outcome is recorded, and nobody is told.

@@ -165,7 +165,7 @@ impl Load {
                 return Some(ended);
             }
             // A stream that broke or stays silent says nothing about the run.
-            match self.api.get(place + 1, run).await {
+            match self.seen(place + 1, run).await {
                 Told::Ok(run) if is_over(&run) => return Some(run),
                 Told::Refused { code, .. } if code == "run_not_found" => return None,
                 Told::Refused { code, cause } => {
@@ -177,6 +177,17 @@ impl Load {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// One run, asked for at one orchestrator after the other, once at each.
+    async fn seen(&self, place: usize, run: &str) -> Told<Run> {
+        for place in place..place + self.api.places() {
+            match self.api.get(place, run).await {
+                Told::Unknown => tokio::time::sleep(PAUSE).await,
+                told => return told,
+            }
+        }
+        Told::Unknown
     }
 
     /// What users do where the store may have forgotten what they did: they do it again.
