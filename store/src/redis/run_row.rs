@@ -116,33 +116,38 @@ impl RunRow {
 /// Outcomes read in one go.
 const OUTCOMES_PAGE: u32 = 500;
 
-/// The outcomes of groups by index, page by page.
+/// The outcomes of closed groups by index, page by page; nothing where the run moved on since its
+/// row was read. A step that folds a group takes its outcomes away, and who took their absence for
+/// an end without one might still come in time with that: a server that loses the end of its log
+/// goes back to the version that was read.
 pub(super) async fn outcomes(
     links: &Links,
-    run: RunId,
+    row: &RunRow,
     groups: &[(Group, GroupRow)],
-) -> Result<Vec<Vec<Option<Body>>>, Error> {
+) -> Result<Option<Vec<Vec<Option<Body>>>>, Error> {
     let mut all: Vec<Vec<Option<Body>>> = groups.iter().map(|_| Vec::new()).collect();
     let (mut pipeline, mut places, mut waiting) = (Pipeline::new(), Vec::new(), 0);
-    for (place, (group, row)) in groups.iter().enumerate() {
+    for (place, (group, group_row)) in groups.iter().enumerate() {
         let mut first = 0;
         while first < group.info.count {
             let end = group.info.count.min(first + OUTCOMES_PAGE - waiting);
-            ask(&mut pipeline, run, group, row, first..end);
+            ask(&mut pipeline, row.id, group, group_row, first..end);
             places.push(place);
             waiting += end - first;
             first = end;
             if waiting == OUTCOMES_PAGE {
-                read(links, run, &pipeline, &places, &mut all).await?;
+                if !read(links, row, &mut pipeline, &places, &mut all).await? {
+                    return Ok(None);
+                }
                 (pipeline, waiting) = (Pipeline::new(), 0);
                 places.clear();
             }
         }
     }
-    if waiting > 0 {
-        read(links, run, &pipeline, &places, &mut all).await?;
+    if waiting > 0 && !read(links, row, &mut pipeline, &places, &mut all).await? {
+        return Ok(None);
     }
-    Ok(all)
+    Ok(Some(all))
 }
 
 /// Asks for some outcomes of a group.
@@ -159,19 +164,25 @@ fn ask(pipeline: &mut Pipeline, run: RunId, group: &Group, row: &GroupRow, index
     }
 }
 
-/// Reads what was asked for and puts it behind what each group has.
+/// Reads what was asked for and puts it behind what each group has; whether the run stands where
+/// it stood.
 async fn read(
     links: &Links,
-    run: RunId,
-    pipeline: &Pipeline,
+    row: &RunRow,
+    pipeline: &mut Pipeline,
     places: &[usize],
     all: &mut [Vec<Option<Body>>],
-) -> Result<(), Error> {
-    let lists: Vec<Vec<Option<Vec<u8>>>> = links.pipeline(run.partition, pipeline).await?;
+) -> Result<bool, Error> {
+    pipeline.cmd("HMGET").arg(keys::run(row.id)).arg("s");
+    let mut lists: Vec<Vec<Option<Vec<u8>>>> = links.pipeline(row.id.partition, pipeline).await?;
+    let state = lists.pop().and_then(|mut state| state.pop().flatten());
+    if state.as_deref() != row.optional("s") {
+        return Ok(false);
+    }
     for (&place, list) in places.iter().zip(lists) {
         for body in list {
             all[place].push(body.map(rows::body).transpose()?);
         }
     }
-    Ok(())
+    Ok(true)
 }

@@ -1,5 +1,8 @@
 //! Reading what the scripts wrote: runs, listings, events, graphs and keys.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use baton_common::ids::{Actor, GraphHash, RunId, Seq, TenantId};
 use baton_common::records::{Span, TaskState};
 use baton_common::settings::Timings;
@@ -40,6 +43,50 @@ async fn a_load_gives_what_the_next_step_needs() {
     assert_eq!(checkpoint, world::commit(&info, 0, Vec::new(), Vec::new()).checkpoints[0]);
     let pieces = store.segments(&info.thread, "log", Span { base: 0, end: 1 }).await.unwrap();
     assert_eq!(pieces.len(), 1);
+}
+
+/// Whoever reads a run between two moments of it, and finds that what it folds has no outcomes, must
+/// not take that for their end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_is_of_one_moment_however_fast_the_run_goes_on() {
+    let store = store().await;
+    let info = world::run_info(1);
+    world::submit(&store, &info).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, over) = (store.clone(), over.clone());
+            tokio::spawn(async move {
+                let mut folded = 0;
+                while !over.load(Ordering::Relaxed) {
+                    // It may move on too often for a whole read.
+                    let Ok(loaded) = store.load(world::run_info(1).id).await else { continue };
+                    for group in loaded.unwrap().closed {
+                        let outcomes = group.outcomes.unwrap();
+                        assert!(outcomes.iter().all(Option::is_some), "{} without its outcome", group.info.id);
+                        folded += 1;
+                    }
+                }
+                folded
+            })
+        })
+        .collect();
+    let mut consumed = Vec::new();
+    for step in 0..400 {
+        let next = world::group_id("a", step + 1);
+        let open = vec![world::new_group(info.id, world::group_info(next.clone(), 1))];
+        world::advance(&store, world::commit(&info, u64::from(step), consumed, open)).await;
+        let job = world::job(info.id, &next, 0);
+        let granted = world::claim(&store, &job).await;
+        world::record(&store, &job, granted.fence, world::ok()).await;
+        consumed = vec![next];
+    }
+    over.store(true, Ordering::Relaxed);
+    let mut folded = 0;
+    for reader in readers {
+        folded += reader.await.unwrap();
+    }
+    assert!(folded > 0, "nobody saw a group that had closed");
 }
 
 #[tokio::test]
