@@ -21,6 +21,8 @@ use crate::group::Group;
 use crate::{port, wait_until};
 
 const PACKAGE: &str = "redis-server";
+/// Where a server writes what it says.
+const LOG: &str = "redis.out";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a Redis server is started.
@@ -97,13 +99,17 @@ impl Redis {
         }
     }
 
-    /// Ends it, if it runs, and starts it on the same port with the same data.
+    /// Ends it, if it runs, and starts it on the same port with the same data. A log whose end is
+    /// torn, as a kill in the middle of a write leaves it, is written anew: see
+    /// [`Redis::rewrite_aof`].
     ///
     /// # Errors
     /// When it does not come up again.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.kill();
-        self.run()
+        self.run()?;
+        let said = fs::read(self.folder.path().join(LOG)).context("what redis said at its start")?;
+        if String::from_utf8_lossy(&said).contains("Truncating the AOF") { self.rewrite_aof() } else { Ok(()) }
     }
 
     /// Freezes it with SIGSTOP.
@@ -298,7 +304,7 @@ impl Redis {
     }
 
     fn run(&mut self) -> anyhow::Result<()> {
-        let log = self.folder.path().join("redis.out");
+        let log = self.folder.path().join(LOG);
         // Whoever ignores this signal is told that a file may not grow, instead of ending.
         let mut command = Command::new("sh");
         command
