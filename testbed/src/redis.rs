@@ -100,8 +100,7 @@ impl Redis {
     }
 
     /// Ends it, if it runs, and starts it on the same port with the same data. A log whose end is
-    /// torn, as a kill in the middle of a write leaves it, is written anew: see
-    /// [`Redis::rewrite_aof`].
+    /// torn, as a cut or a kill in the middle of a write leaves it, is written anew then.
     ///
     /// # Errors
     /// When it does not come up again.
@@ -181,10 +180,7 @@ impl Redis {
     /// power failure. Redis 7.0 leaves the beginning of a transaction in its log whose end was
     /// cut off in the middle of a command, and makes it a part of the next one when it reads
     /// the log again.
-    ///
-    /// # Errors
-    /// When the server does not run, or takes too long.
-    pub fn rewrite_aof(&self) -> anyhow::Result<()> {
+    fn rewrite_aof(&self) -> anyhow::Result<()> {
         self.cli(&["bgrewriteaof"])?;
         wait_until("the log is rewritten", PATIENCE, || {
             let info = self.cli(&["info", "persistence"])?;

@@ -328,8 +328,7 @@ impl<'a> Nemesis<'a> {
                 }
             }
             std::thread::sleep(down);
-            self.bed.redis.restart().context("the store does not come back")?;
-            if kept.is_some() { self.bed.redis.rewrite_aof() } else { Ok(()) }
+            self.bed.redis.restart().context("the store does not come back")
         })?;
         self.note(fault, "store", at_ms, now_ms());
         Ok(())

@@ -31,11 +31,29 @@ impl Reader for RedisStore {
     }
 
     async fn load(&self, run: RunId) -> Result<Option<Loaded>, Error> {
+        let links = &self.shared.links;
         for _ in 0..LOADS_MAX {
-            let Some(row) = RunRow::read(&self.shared.links, run).await? else { return Ok(None) };
-            if let Some(loaded) = load(&self.shared.links, run, &row).await? {
-                return Ok(loaded);
-            }
+            let Some(row) = RunRow::read(links, run).await? else { return Ok(None) };
+            let (whole, _) = row.run()?;
+            let groups = row.groups()?.into_iter().filter(|(group, _)| !group.info.detached);
+            let (closed, open): (Vec<_>, Vec<_>) =
+                groups.partition(|(group, _)| group.state.phase == GroupPhase::Closed);
+            let key = &whole.info.thread;
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("HGETALL").arg(keys::thread(key));
+            pipeline.cmd("TIME").cmd("GET").arg(keys::clock(run.partition));
+            type Read = (Vec<(String, Vec<u8>)>, (i64, i64), Option<i64>);
+            let (fields, (seconds, micros), last): Read = links.pipeline(run.partition, &pipeline).await?;
+            let now = Timestamp((seconds * 1_000 + micros / 1_000).max(last.unwrap_or(0)));
+            let Some(thread) = thread(key, fields)? else { return Ok(None) };
+            let Some(outcomes) = run_row::outcomes(links, &row, &closed).await? else { continue };
+            let closed = closed.into_iter().zip(outcomes).map(|((group, _), outcomes)| ClosedGroup {
+                info: group.info,
+                state: group.state,
+                outcomes: Some(outcomes),
+            });
+            let open = open.into_iter().map(|(group, _)| group.info.id).collect();
+            return Ok(Some(Loaded { run: whole, thread, closed: closed.collect(), open, now }));
         }
         Err(Error::Unavailable("the run moves on whenever it is read".to_owned()))
     }
@@ -168,29 +186,6 @@ impl Reader for RedisStore {
     async fn now(&self) -> Result<Timestamp, Error> {
         self.server_clock().await
     }
-}
-
-/// What a run is advanced from, as it stood at one moment; nothing where it moved on meanwhile.
-async fn load(links: &Links, run: RunId, row: &RunRow) -> Result<Option<Option<Loaded>>, Error> {
-    let (whole, _) = row.run()?;
-    let groups = row.groups()?.into_iter().filter(|(group, _)| !group.info.detached);
-    let (closed, open): (Vec<_>, Vec<_>) = groups.partition(|(group, _)| group.state.phase == GroupPhase::Closed);
-    let key = &whole.info.thread;
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("HGETALL").arg(keys::thread(key));
-    pipeline.cmd("TIME").cmd("GET").arg(keys::clock(run.partition));
-    type Read = (Vec<(String, Vec<u8>)>, (i64, i64), Option<i64>);
-    let (fields, (seconds, micros), last): Read = links.pipeline(run.partition, &pipeline).await?;
-    let now = Timestamp((seconds * 1_000 + micros / 1_000).max(last.unwrap_or(0)));
-    let Some(thread) = thread(key, fields)? else { return Ok(Some(None)) };
-    let Some(outcomes) = run_row::outcomes(links, row, &closed).await? else { return Ok(None) };
-    let closed = closed.into_iter().zip(outcomes).map(|((group, _), outcomes)| ClosedGroup {
-        info: group.info,
-        state: group.state,
-        outcomes: Some(outcomes),
-    });
-    let open = open.into_iter().map(|(group, _)| group.info.id).collect();
-    Ok(Some(Some(Loaded { run: whole, thread, closed: closed.collect(), open, now })))
 }
 
 /// A run, without the tasks of groups of more than so many.

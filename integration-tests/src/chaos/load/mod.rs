@@ -157,15 +157,21 @@ impl Load {
 
     /// Watches a run to its end; nothing where nobody knows the run any more.
     async fn watch(&self, wanted: &Wanted, run: &str, events: &mut Vec<Seen>, rng: &mut StdRng) -> Option<Run> {
+        let mut unknown = false;
         loop {
             let place = rng.random_range(0..self.api.places());
-            let after = events.last().map_or(0, |event| event.seq);
-            let follow = self.api.follow(place, run, after, |event| events.push(event));
-            if let Ok(Ok(Some(ended))) = tokio::time::timeout(Duration::from_secs(20), follow).await {
-                return Some(ended);
+            if !unknown {
+                let after = events.last().map_or(0, |event| event.seq);
+                let follow = self.api.follow(place, run, after, |event| events.push(event));
+                if let Ok(Ok(Some(ended))) = tokio::time::timeout(Duration::from_secs(20), follow).await {
+                    return Some(ended);
+                }
             }
-            // A stream that broke or stays silent says nothing about the run.
-            match self.seen(place + 1, run).await {
+            // A stream that broke or stays silent says nothing about the run: it is asked for until somebody
+            // answers.
+            let seen = self.api.get(place + 1, run).await;
+            unknown = matches!(seen, Told::Unknown);
+            match seen {
                 Told::Ok(run) if is_over(&run) => return Some(run),
                 Told::Refused { code, .. } if code == "run_not_found" => return None,
                 Told::Refused { code, cause } => {
@@ -177,17 +183,6 @@ impl Load {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-
-    /// One run, asked for at one orchestrator after the other, once at each.
-    async fn seen(&self, place: usize, run: &str) -> Told<Run> {
-        for place in place..place + self.api.places() {
-            match self.api.get(place, run).await {
-                Told::Unknown => tokio::time::sleep(PAUSE).await,
-                told => return told,
-            }
-        }
-        Told::Unknown
     }
 
     /// What users do where the store may have forgotten what they did: they do it again.

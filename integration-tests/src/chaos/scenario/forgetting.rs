@@ -78,8 +78,7 @@ fn torn(nemesis: &mut Nemesis<'_>) -> anyhow::Result<()> {
         nemesis.end_store()?;
         let redis = &mut nemesis.bed.redis;
         redis.tear_aof()?;
-        redis.restart()?;
-        redis.rewrite_aof()
+        redis.restart()
     })?;
     nemesis.made(Fault::KillStore, "store", at_ms);
     Ok(())
@@ -103,8 +102,7 @@ async fn forgotten_answer(mut bed: Bed, report: &mut Report) -> anyhow::Result<R
     tokio::task::block_in_place(|| {
         bed.redis.kill();
         bed.redis.cut_aof_to(kept)?;
-        bed.redis.restart()?;
-        bed.redis.rewrite_aof()
+        bed.redis.restart()
     })?;
     until("the question, once more", PATIENCE, asks).await?;
     bed.workers[1].process.start()?;

@@ -121,10 +121,7 @@ async fn ended_store(given: &Given, rabbit: Rabbit, report: &mut Report) -> anyh
             nemesis.tend(Duration::from_millis(20)).await?;
         }
         report.expect(!nemesis.bed.redis.is_running(), "the store went on without a log");
-        tokio::task::block_in_place(|| {
-            nemesis.bed.redis.restart()?;
-            nemesis.bed.redis.rewrite_aof()
-        })?;
+        tokio::task::block_in_place(|| nemesis.bed.redis.restart())?;
         nemesis.made(Fault::FullDisk, "store", at_ms);
     }
     nemesis.heal()?;
