@@ -38,7 +38,13 @@ impl Turns {
     /// Picks among the places that `holds` says hold something.
     pub(crate) fn pick(&mut self, holds: impl Fn(usize) -> bool) -> Option<usize> {
         let Self { queue_of, credit, own_weight, own_credit } = self;
-        let held: Vec<usize> = (0..queue_of.len()).filter(|place| holds(*place)).collect();
+        let mut held = (0..queue_of.len()).filter(|place| holds(*place));
+        let (first, second) = (held.next()?, held.next());
+        let Some(second) = second else {
+            // A turn among one leaves all credit as it is.
+            return Some(first);
+        };
+        let held: Vec<usize> = [first, second].into_iter().chain(held).collect();
         let count = credit.len();
         let queue = turn(credit, count, |queue| {
             held.iter().any(|place| queue_of[*place] == queue).then(|| 1 << (count - 1 - queue).min(3))

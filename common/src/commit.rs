@@ -1,6 +1,7 @@
 //! What one superstep asks of the store: one atomic write.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -128,9 +129,16 @@ pub struct Awaited {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewGroup {
     /// What is fixed about it.
-    pub info: GroupInfo,
+    pub info: Arc<GroupInfo>,
     /// Its indexes in order; empty when they were staged.
     pub tasks: Vec<NewTask>,
+}
+
+impl NewGroup {
+    /// What is fixed about it, while nobody else knows of it.
+    pub fn info_mut(&mut self) -> &mut GroupInfo {
+        Arc::make_mut(&mut self.info)
+    }
 }
 
 /// A piece of an append-like channel, stored once.

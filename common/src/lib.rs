@@ -10,6 +10,7 @@ pub mod failure;
 pub mod hash;
 pub mod ids;
 pub mod job;
+pub mod pace;
 pub mod payload;
 pub mod records;
 pub mod reference;

@@ -4,6 +4,7 @@
 //! What changes it is `step`; where the records lie is the store's business.
 
 mod activations;
+mod parts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use activations::Activations;
+pub use parts::Parts;
 
 /// Channel values by name; unset channels are absent.
 pub type Values = BTreeMap<String, Shared>;
@@ -49,6 +51,8 @@ pub struct RunState {
     pub superstep: u64,
     /// The input.
     pub input: Arc<Value>,
+    /// What channels hold of it.
+    pub parts: Parts,
     /// Channel values; unset channels are absent.
     pub values: Values,
     /// Pieces of append-like channels.
@@ -307,6 +311,7 @@ impl RunState {
     #[must_use]
     pub(crate) fn begun(mut self, input: Value) -> Self {
         self.input = Arc::new(input.clone());
+        self.parts = Parts::default();
         self.control.input = Some(input);
         self
     }
@@ -345,6 +350,7 @@ impl RunState {
             hash: Digest::default(),
             superstep: 0,
             input: Arc::new(input),
+            parts: Parts::default(),
             values: BTreeMap::new(),
             segments: BTreeMap::new(),
             control: Control::default(),
@@ -365,6 +371,7 @@ impl RunState {
             hash: Digest::default(),
             superstep: 0,
             input: Arc::new(input),
+            parts: Parts::default(),
             values: BTreeMap::new(),
             segments: BTreeMap::new(),
             control: Control::default(),

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use baton_common::GraphHash;
+use baton_common::pace::Pace;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,17 +19,6 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// Work waiting for a thread.
 const WAITING_MAX: usize = 1_024;
-
-/// A computation that takes no longer holds nobody up where it stands. No deep value can
-/// be walked in it either, so that the caller's stack is large enough.
-const QUICK: Duration = Duration::from_micros(300);
-
-/// One that takes so long is never an accident of scheduling.
-const SLOW: Duration = Duration::from_millis(20);
-
-/// Quick ones that count, and how many it takes before the next is done in place.
-const QUICK_MAX: u32 = 16;
-const QUICK_MIN: u32 = 4;
 
 /// Graphs whose pace is known.
 const PACES_MAX: usize = 1_024;
@@ -129,35 +119,12 @@ pub(crate) fn here<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Error::Panicked)
 }
 
-/// How quick the steps of one graph have been.
-#[derive(Debug, Default)]
-pub(crate) struct Pace(AtomicU32);
-
-impl Pace {
-    /// Whether the next may be done in place.
-    pub(crate) fn is_quick(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= QUICK_MIN
-    }
-
-    /// Does one, and notes how long it took. Counts of threads that race may get lost.
-    pub(crate) fn note<T>(&self, work: impl FnOnce() -> T) -> T {
-        let began = Instant::now();
-        let done = work();
-        self.took(began.elapsed());
-        done
-    }
-
-    fn took(&self, time: Duration) {
-        let before = self.0.load(Ordering::Relaxed);
-        let after = match time {
-            time if time >= SLOW => 0,
-            time if time > QUICK => before / 2,
-            _ => (before + 1).min(QUICK_MAX),
-        };
-        if after != before {
-            self.0.store(after, Ordering::Relaxed);
-        }
-    }
+/// Computes a step, and notes how long it took.
+pub(crate) fn noted<T>(pace: &Pace, work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let done = work();
+    pace.took(began.elapsed());
+    done
 }
 
 fn serve(waiting: &Mutex<mpsc::Receiver<Work>>, busy: &AtomicUsize) {
@@ -185,23 +152,6 @@ mod tests {
         assert_eq!(compute.run(|| -> u32 { panic!("as asked") }).await, Err(Error::Panicked));
         assert_eq!(compute.run(|| 7).await, Ok(7));
         assert_eq!(Compute::Inline.run(|| -> u32 { panic!("as asked") }).await, Err(Error::Panicked));
-    }
-
-    #[test]
-    fn only_what_has_been_quick_is_done_in_place() {
-        let pace = Pace::default();
-        assert!(!pace.is_quick(), "nothing is known yet");
-        (0..100).for_each(|_| pace.took(QUICK));
-        assert!(pace.is_quick());
-        pace.took(SLOW / 2);
-        assert!(pace.is_quick(), "a thread may have been put off once");
-        (0..3).for_each(|_| pace.took(SLOW / 2));
-        assert!(!pace.is_quick());
-        (0..100).for_each(|_| pace.took(QUICK));
-        pace.took(SLOW);
-        assert!(!pace.is_quick());
-        (0..100).for_each(|n| pace.took(if n % 2 == 0 { SLOW / 2 } else { QUICK }));
-        assert!(!pace.is_quick(), "every other one is slow");
     }
 
     #[tokio::test]

@@ -91,13 +91,13 @@ impl Keys {
     }
 
     fn seal(&self, fields: &[&str]) -> String {
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        let mut says = Vec::with_capacity(256);
         for field in fields {
-            hasher.update(&(field.len() as u64).to_le_bytes());
-            hasher.update(field.as_bytes());
+            says.extend_from_slice(&(field.len() as u64).to_le_bytes());
+            says.extend_from_slice(field.as_bytes());
         }
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        bytes.copy_from_slice(&blake3::keyed_hash(&self.key, &says).as_bytes()[..16]);
         Digest(bytes).to_string()
     }
 }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use baton_common::records::{self, Checkpoint, Run, RunInfo, Thread};
+use baton_common::transition::Closed;
 use baton_common::{Digest, GraphHash, RunId, Seq, ThreadKey};
 use baton_engine::state::{Channels, RunState};
 use parking_lot::Mutex;
@@ -63,6 +64,12 @@ impl States {
             self.states.lock().remove(&(run, now.head));
         }
         Some(state)
+    }
+
+    /// Whether nothing that a run waits for is left open; so where it is not remembered.
+    pub(crate) fn all_closed(&self, run: RunId, closed: &Closed) -> bool {
+        let folded = closed.groups.iter().filter(|group| !group.info.detached).count();
+        self.present(run, &closed.run).is_none_or(|state| state.control.open.len() <= folded)
     }
 
     /// The state at that checkpoint, if its content is that.

@@ -1,6 +1,8 @@
 //! The transitions this plane asks for, each with its own answer type, and how an unknown
 //! outcome is met: by the same operation again.
 
+use std::sync::Arc;
+
 use baton_common::commit::Commit;
 use baton_common::job::RenewAnswer;
 use baton_common::transition::{
@@ -37,7 +39,7 @@ macro_rules! transitions {
 
 transitions! {
     submit_op(op: Submit) -> SubmitAnswer { Op::Submit(Box::new(op)), Submit }
-    advance_op(op: Commit) -> AdvanceAnswer { Op::Advance(Box::new(op)), Advance }
+    advance_op(op: Arc<Commit>) -> AdvanceAnswer { Op::Advance(op), Advance }
     mark_op(op: Mark) -> bool { Op::Mark(op), Changed }
     claim_op(op: Claim) -> ClaimVerdict { Op::Claim(op), Claim }
     renew_op(op: Renew) -> Vec<RenewAnswer> { Op::Renew(op), Renew }

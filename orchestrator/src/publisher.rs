@@ -31,7 +31,7 @@ pub(crate) const PARTS_MAX: usize = 2;
 /// A group as it was opened: what a message about its tasks needs.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) info: GroupInfo,
+    pub(crate) info: Arc<GroupInfo>,
     pub(crate) digests: Vec<Digest>,
 }
 
@@ -141,7 +141,7 @@ impl Inner {
     }
 
     /// Keeps what messages about a group need, in place of what was kept before.
-    pub(crate) fn keep_opened(&self, run: RunId, info: GroupInfo, digests: Vec<Digest>) -> Arc<Opened> {
+    pub(crate) fn keep_opened(&self, run: RunId, info: Arc<GroupInfo>, digests: Vec<Digest>) -> Arc<Opened> {
         let key = (run, info.id.clone());
         let opened = Arc::new(Opened { info, digests });
         self.opened.lock().put(key, opened.clone());

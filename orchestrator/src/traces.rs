@@ -155,8 +155,9 @@ impl Superstep {
     pub(crate) fn mark(&self, open: &mut [NewGroup]) {
         let Some(own) = self.span.context() else { return };
         for group in open {
-            group.info.traceparent = Some(own.to_string());
-            group.info.segment = self.segment.map(|segment| segment.to_string());
+            let info = group.info_mut();
+            info.traceparent = Some(own.to_string());
+            info.segment = self.segment.map(|segment| segment.to_string());
         }
     }
 

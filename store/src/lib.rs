@@ -5,6 +5,8 @@
 //! lies outside partitions. [`machine`] says what the transitions do; adapters: `memory`
 //! and `sqlite` call it, `redis` is held to it by a differential test.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use baton_common::ids::{GraphHash, GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
@@ -163,7 +165,7 @@ pub struct OpenWait {
     /// The wait.
     pub job: JobId,
     /// What is fixed about its group; its base is the checkpoint an expression sees.
-    pub group: GroupInfo,
+    pub group: Arc<GroupInfo>,
     /// The signal's name.
     pub signal: String,
     /// [`baton_common::commit::Awaited`] as JSON.

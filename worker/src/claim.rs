@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use baton_common::job::{ClaimAnswer, DropReason, Envelope};
+use baton_common::pace::{self, Begun, Pace};
 use baton_control::{ClaimCall, Error};
 use baton_telemetry::trace::{Kind, Span};
 use baton_telemetry::{about, names};
@@ -25,6 +26,9 @@ use crate::worker::Shared;
 
 /// After claims were given up again and again, the intake rests for so many leases.
 const RESTS_MAX: u64 = 10;
+
+/// Jobs of one batch that are begun where they stand: more go to as many threads as there are.
+const IN_PLACE_MAX: usize = 8;
 
 /// The claimer of one worker, which owns the running jobs.
 pub(crate) struct Claimer {
@@ -120,18 +124,21 @@ impl Claimer {
         jobs: &mut JoinSet<()>,
         shutdown: &CancellationToken,
     ) {
+        let few = batch.len() <= IN_PLACE_MAX;
+        let mut quick = Vec::new();
         for (mut pending, answer) in batch.into_iter().zip(answers) {
             end(&mut pending, &answer);
             match answer {
                 ClaimAnswer::Granted(grant) => {
                     Status::add(&self.shared.status.granted);
-                    jobs.spawn(job::run(
-                        self.shared.clone(),
-                        *grant,
-                        pending.envelope.thread,
-                        pending.delivery,
-                        pending.slot,
-                    ));
+                    let pace = self.shared.paces.get(&grant.tool).cloned();
+                    let Pending { envelope, delivery, slot, .. } = pending;
+                    let job = job::run(self.shared.clone(), *grant, envelope.thread, delivery, slot);
+                    match pace {
+                        Some(pace) if few && pace.is_quick() => quick.push(timed(job, pace)),
+                        Some(pace) => drop(jobs.spawn(timed(job, pace))),
+                        None => drop(jobs.spawn(job)),
+                    }
                 }
                 ClaimAnswer::Drop(reason) => {
                     Status::add(&self.shared.status.dropped);
@@ -145,6 +152,7 @@ impl Claimer {
                 }
             }
         }
+        begin_together(quick, jobs);
     }
 
     /// Waits for the jobs; tells them to stop after the grace, and leaves after another, in which
@@ -191,6 +199,33 @@ fn end(pending: &mut Pending, answer: &ClaimAnswer) {
             ClaimAnswer::Later => span.set(names::OUTCOME, "later"),
         };
     });
+}
+
+/// A job, of which is noted how long it took.
+async fn timed(job: impl Future<Output = ()>, pace: Arc<Pace>) {
+    let began = Instant::now();
+    job.await;
+    pace.took(began.elapsed());
+}
+
+/// Begins jobs where they stand, then what they led to: their runs go on once all have ended.
+fn begin_together<J: Future<Output = ()> + Send + 'static>(quick: Vec<J>, jobs: &mut JoinSet<()>) {
+    let later = pace::together(|| {
+        for job in quick {
+            match pace::begin(job) {
+                Begun::Done => {}
+                Begun::Waits(rest) => drop(jobs.spawn(rest)),
+                Begun::Panicked => tracing::error!("job panicked where it was begun"),
+            }
+        }
+    });
+    for work in later {
+        match pace::begin(work) {
+            Begun::Done => {}
+            Begun::Waits(rest) => drop(tokio::spawn(rest)),
+            Begun::Panicked => tracing::error!("work panicked where it was begun"),
+        }
+    }
 }
 
 async fn all_of(jobs: &mut JoinSet<()>) {

@@ -13,6 +13,7 @@
 //! worker of its own from [`process::main_with`] and what [`tool`] names. The store, graphs
 //! and retries are left to the control plane.
 
+mod again;
 mod announce;
 mod arrivals;
 mod attempt;

@@ -8,13 +8,15 @@ use std::sync::atomic::Ordering;
 use baton_blobs::BlobStore;
 use baton_broker::Broker;
 use baton_common::WorkerId;
-use baton_common::tool::ToolSpec;
+use baton_common::pace::Pace;
+use baton_common::tool::{QueueClass, ToolSpec};
 use baton_control::{Announcement, ControlPlane, Welcome};
 use baton_tools::{Catalogue, Tool};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::again::at_once;
 use crate::announce::Announcer;
 use crate::arrivals::Arrivals;
 use crate::backoff::Dice;
@@ -88,6 +90,8 @@ pub(crate) struct Shared {
     pub(crate) control: Arc<dyn ControlPlane>,
     pub(crate) ways: Arc<Ways>,
     pub(crate) catalogue: Arc<Catalogue>,
+    /// How quick the jobs of each io tool have been.
+    pub(crate) paces: BTreeMap<String, Arc<Pace>>,
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) spooled: Notify,
     pub(crate) cpu: CpuPool,
@@ -118,11 +122,13 @@ impl Worker {
     pub async fn run(parts: Parts, shutdown: CancellationToken) -> Result<(), Error> {
         let dice = Arc::new(Dice::new(parts.seed));
         let settings = Arc::new(parts.settings.clone());
+        let io_tools = parts.catalogue.specs().into_iter().filter(|spec| spec.class == QueueClass::Io);
         let shared = Arc::new(Shared {
             id: parts.id,
             control: parts.control.clone(),
             ways: Arc::new(Ways::new(parts.blobs.clone())),
             catalogue: parts.catalogue.clone(),
+            paces: io_tools.map(|spec| (spec.name.clone(), Arc::default())).collect(),
             spool: parts.spool.clone(),
             spooled: Notify::new(),
             cpu: parts.cpu.clone(),
@@ -167,7 +173,8 @@ async fn work(
     };
     let claimer = Claimer { shared: shared.clone(), arrivals, lease_ms };
     // A broker that was closed ends the intake, and with it the arrivals and the claimer.
-    let (taken, ()) = tokio::join!(biased; intake.run(shutdown), claimer.run(shutdown));
+    let both = async { tokio::join!(biased; intake.run(shutdown), claimer.run(shutdown)) };
+    let (taken, ()) = at_once(both).await;
     taken.map_err(Error::Broker)
 }
 

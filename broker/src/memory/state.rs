@@ -36,6 +36,8 @@ struct Subscriber {
     unanswered: BTreeMap<u64, (Arc<str>, Stored)>,
     /// It found nothing the last time it looked.
     waits: bool,
+    /// It is counted among the consumers of all its queues.
+    counted: bool,
     wake: Arc<Notify>,
 }
 
@@ -201,7 +203,7 @@ impl State {
         }
         let queues = queues.into_iter().map(Arc::from).collect();
         let wake = Arc::new(Notify::new());
-        let subscriber = Subscriber { queues, prefetch, unanswered: BTreeMap::new(), waits: false, wake: wake.clone() };
+        let subscriber = Subscriber { queues, prefetch, unanswered: BTreeMap::new(), waits: false, counted: false, wake: wake.clone() };
         self.subscribers.insert(id, subscriber);
         self.resume(id);
         (id, wake)
@@ -209,11 +211,8 @@ impl State {
 
     /// Counts the consumer among those of its queues again, declaring lost ones anew.
     fn resume(&mut self, id: u64) {
-        let counted = |name: &Arc<str>| self.queues.get(&**name).is_some_and(|queue| queue.consumers.contains(&id));
-        let Some(subscriber) = self.subscribers.get(&id) else { return };
-        if subscriber.queues.iter().all(counted) {
-            return;
-        }
+        let Some(subscriber) = self.subscribers.get_mut(&id).filter(|subscriber| !subscriber.counted) else { return };
+        subscriber.counted = true;
         for name in subscriber.queues.clone() {
             self.restore(&name);
             if let Some(queue) = self.queues.get_mut(&*name) {
@@ -223,6 +222,9 @@ impl State {
     }
 
     pub(super) fn pause(&mut self, id: u64) {
+        if let Some(subscriber) = self.subscribers.get_mut(&id) {
+            subscriber.counted = false;
+        }
         for queue in self.queues.values_mut() {
             queue.consumers.remove(&id);
         }
@@ -251,7 +253,8 @@ impl State {
         let Self { subscribers, queues, .. } = self;
         let subscriber = subscribers.get_mut(&id).ok_or(Error::Closed)?;
         let holds = |name: &Arc<str>| queues.get(&**name).is_some_and(|queue| !queue.ready.is_empty());
-        let index = turns.pick(|index| subscriber.has_room() && holds(&subscriber.queues[index]));
+        let any = subscriber.has_room() && queues.values().any(|queue| !queue.ready.is_empty());
+        let index = if any { turns.pick(|index| holds(&subscriber.queues[index])) } else { None };
         let name = index.and_then(|index| subscriber.queues.get(index)).cloned();
         let found = name.and_then(|name| Some((queues.get_mut(&*name)?.ready.pop_front()?, name)));
         subscriber.waits = found.is_none();
@@ -317,6 +320,7 @@ impl State {
     pub(super) fn delete(&mut self, name: &str) -> bool {
         for subscriber in self.subscribers.values_mut() {
             subscriber.unanswered.retain(|_, (queue, _)| **queue != *name);
+            subscriber.counted = false;
         }
         self.queues.remove(name).is_some()
     }

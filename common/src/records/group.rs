@@ -1,5 +1,7 @@
 //! Groups: one activation of a node, and the counters that decide about it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
@@ -159,7 +161,7 @@ impl GroupState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// What is fixed.
-    pub info: GroupInfo,
+    pub info: Arc<GroupInfo>,
     /// What changes.
     pub state: GroupState,
 }

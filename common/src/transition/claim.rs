@@ -1,5 +1,7 @@
 //! CLAIM and RENEW: how a worker comes to hold a job.
 
+use std::sync::Arc;
+
 use super::Tail;
 use crate::ids::{ClaimRequest, Fence, JobId, Partition, WorkerId};
 use crate::records::{Body, GroupInfo};
@@ -51,7 +53,7 @@ pub struct Granted {
     /// The lease's end.
     pub lease_until: Timestamp,
     /// The group it belongs to.
-    pub group: GroupInfo,
+    pub group: Arc<GroupInfo>,
     /// [`crate::commit::Input`] as JSON.
     pub body: Body,
     /// [`crate::commit::Continued`] as JSON, after an ask or a wait.

@@ -16,6 +16,8 @@ mod schedule;
 mod signal;
 mod submit;
 
+use std::sync::Arc;
+
 use crate::commit::Commit;
 use crate::ids::{Actor, GroupId, Partition, RunId};
 use crate::job::RenewAnswer;
@@ -41,7 +43,7 @@ pub enum Op {
     /// See [`Stage`].
     Stage(Stage),
     /// See [`Commit`].
-    Advance(Box<Commit>),
+    Advance(Arc<Commit>),
     /// See [`Mark`].
     Mark(Mark),
     /// See [`Claim`].

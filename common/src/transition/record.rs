@@ -1,5 +1,7 @@
 //! RECORD and EXPIRE: how attempts end, and what their end leads to.
 
+use std::sync::Arc;
+
 use super::Publishable;
 use crate::failure::ErrorClass;
 use crate::ids::{Fence, InterruptId, JobId, RunId};
@@ -91,7 +93,7 @@ pub const CLOSED_BYTES_MAX: usize = 256 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedGroup {
     /// What is fixed about it.
-    pub info: GroupInfo,
+    pub info: Arc<GroupInfo>,
     /// Its counters.
     pub state: GroupState,
     /// By index: [`crate::job::Outcome`] as JSON, `None` where it was cancelled. The list

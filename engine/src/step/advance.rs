@@ -214,7 +214,7 @@ impl<'a> Advance<'a> {
         if let Some(group) = folded.first().filter(|_| self.state.r#gen == Gen(0)) {
             return Err(Error::NotOpen { group: group.info.id.clone(), head: self.state.head });
         }
-        self.effects.consumed.extend(folded.into_iter().map(|group| group.info.id));
+        self.effects.consumed.extend(folded.into_iter().map(|group| group.info.id.clone()));
         Ok(known)
     }
 

@@ -101,7 +101,7 @@ pub(super) fn group(
         traceparent: None,
         segment: None,
     };
-    Ok(NewGroup { info, tasks })
+    Ok(NewGroup { info: info.into(), tasks })
 }
 
 /// How attempts of a node's jobs are made.

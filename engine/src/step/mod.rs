@@ -88,7 +88,7 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClosedGroup {
     /// What is fixed about it.
-    pub info: GroupInfo,
+    pub info: Arc<GroupInfo>,
     /// Its counters.
     pub state: GroupState,
     /// By index; `None` where it was cancelled.

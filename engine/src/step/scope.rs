@@ -4,7 +4,6 @@
 //! snapshot a node was activated on.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use baton_common::{Failure, Shared};
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use super::references::Names;
 use crate::expr::{Members, Path, Scope};
 use crate::graph::{Channel, Graph};
-use crate::state::{Kept, Open, RunState, Values};
+use crate::state::{Kept, Open, Parts, RunState, Values};
 
 /// The names every expression of a run sees.
 #[derive(Debug)]
@@ -21,8 +20,7 @@ pub(super) struct Base {
     input: Arc<Value>,
     /// Null where no expression asks for it.
     run: Value,
-    /// Parts of the input that channels hold, by their paths.
-    parts: RefCell<Vec<(Path, Shared)>>,
+    parts: Parts,
 }
 
 impl Base {
@@ -39,19 +37,13 @@ impl Base {
         Self {
             input: with_defaults(&graph.input, &state.input),
             run: if graph.known().names_run { run() } else { Value::Null },
-            parts: RefCell::default(),
+            parts: state.parts.clone(),
         }
     }
 
     /// A part of the input that an expression points at, once for all channels that hold it.
     pub(super) fn part(&self, path: &Path, value: &Value) -> Shared {
-        let mut parts = self.parts.borrow_mut();
-        if let Some((_, part)) = parts.iter().find(|(known, _)| known == path) {
-            return part.clone();
-        }
-        let part = Shared::from(value.clone());
-        parts.push((path.clone(), part.clone()));
-        part
+        self.parts.part(path, value)
     }
 
     /// A scope with these channels.

@@ -220,7 +220,7 @@ impl Compensation {
             traceparent: None,
             segment: None,
         };
-        Ok(NewGroup { info, tasks: vec![NewTask::new(digest, body(&input)?)] })
+        Ok(NewGroup { info: info.into(), tasks: vec![NewTask::new(digest, body(&input)?)] })
     }
 
     /// What it takes back, for messages.

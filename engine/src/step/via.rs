@@ -54,8 +54,9 @@ pub(super) fn calls(
     let id = GroupId { node: beneath(&making.node.path, &name)?, activation: making.id.activation };
     let kind = Kind::jobs(via, spec, making.node.priority.unwrap_or(run.priority));
     let mut group = group(making.node, id, kind, tasks, making.opening(open), true)?;
-    group.info.deadline = None;
-    group.info.policy = policy(&group.info.policy);
+    let info = group.info_mut();
+    info.deadline = None;
+    info.policy = policy(&info.policy);
     Ok(Some(group))
 }
 

@@ -90,7 +90,7 @@ impl Slots {
     }
 
     async fn advance(&self, commit: Commit) -> anyhow::Result<()> {
-        match self.store.apply(Op::Advance(Box::new(commit))).await? {
+        match self.store.apply(Op::Advance(commit.into())).await? {
             Reply::Advance(AdvanceAnswer::Advanced { .. }) => Ok(()),
             other => bail!("ADVANCE answered {other:?}"),
         }

@@ -63,8 +63,8 @@ impl Tape {
         for op in ops {
             match op {
                 Op::Submit(op) if op.info.id == run => submit = Some(*op),
-                Op::Advance(op) if op.run == run && op.end.is_some() => end = Some(*op),
-                Op::Advance(op) if op.run == run => advances.push(*op),
+                Op::Advance(op) if op.run == run && op.end.is_some() => end = Some(Arc::unwrap_or_clone(op)),
+                Op::Advance(op) if op.run == run => advances.push(Arc::unwrap_or_clone(op)),
                 Op::Claim(op) if op.job.run == run => claims.push(op),
                 Op::Record(op) if op.job.run == run => records.push(*op),
                 _ => {}

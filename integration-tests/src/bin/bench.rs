@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use baton_integration_tests::bench::{
-    ClusterPlan, EnginePlan, FLOOR_WORKER, FairnessPlan, Kind, Machine, Plan, Section, Setting, Tape, fairness_table,
+    ClusterPlan, EnginePlan, FLOOR_WORKER, FairnessPlan, Kind, Machine, Plan, Section, Setting, Tape, Workload, fairness_table,
     floor_worker, measure, measure_cluster, measure_engine, measure_fairness, print_engine, print_table,
 };
 
@@ -21,7 +21,7 @@ const USAGE: &str =
 
 const FAIRNESS_USAGE: &str = "bench fairness [--json] [--jobs N] [--ms N] [--seconds N] [--most RATIO]";
 
-const ENGINE_USAGE: &str = "bench engine [--json] [--rounds N] [--seconds N] [--with-langgraph]";
+const ENGINE_USAGE: &str = "bench engine [--json] [--rounds N] [--seconds N] [--only WORKLOAD] [--with-langgraph]";
 
 /// As in the programs that ship.
 #[global_allocator]
@@ -48,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn engine(arguments: &[String]) -> anyhow::Result<()> {
     let mut json = false;
-    let mut plan = EnginePlan { rounds: 5, during: Duration::from_secs(5), python: None };
+    let mut plan = EnginePlan { rounds: 5, during: Duration::from_secs(5), python: None, only: None };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value: {ENGINE_USAGE}"));
@@ -57,6 +57,11 @@ async fn engine(arguments: &[String]) -> anyhow::Result<()> {
             "--rounds" => plan.rounds = value()?.parse::<usize>()?.max(1),
             "--seconds" => plan.during = Duration::from_secs_f64(value()?.parse()?),
             "--python" => plan.python = Some(value()?.into()),
+            "--only" => {
+                let name = value()?;
+                let named = Workload::ALL.into_iter().find(|workload| workload.name() == name);
+                plan.only = Some(named.with_context(|| format!("unknown workload {name}: {ENGINE_USAGE}"))?);
+            }
             other => bail!("unknown argument {other}: {ENGINE_USAGE}"),
         }
     }

@@ -46,7 +46,7 @@ impl Inner {
         let ends = ended.is_some();
         if !work.info.before.is_empty() {
             // Whoever makes their inputs may remember the run's first version.
-            effects.open.iter_mut().for_each(|group| group.info.graph = Some(work.info.graph));
+            effects.open.iter_mut().for_each(|group| group.info_mut().graph = Some(work.info.graph));
         }
         trace.mark(&mut effects.open);
         let batches = self.batches_of(&work.info, work.record.r#gen, &effects.open, trace.context());
@@ -66,7 +66,7 @@ impl Inner {
             undoing: effects.undoing,
             end: effects.end,
         };
-        let settled = self.write_traced(run, op, commit, &staged, trace).await?;
+        let settled = self.write_traced(run, op, commit.into(), &staged, trace).await?;
         match settled.answer {
             AdvanceAnswer::Advanced { again, next, children, parent, .. } => {
                 count_end(work, ended);
@@ -121,7 +121,7 @@ impl Inner {
         &self,
         run: RunId,
         op: Digest,
-        commit: Commit,
+        commit: Arc<Commit>,
         staged: &[Staged],
         trace: &Superstep,
     ) -> Result<crate::ops::Settled<AdvanceAnswer>, Trouble> {
@@ -139,7 +139,7 @@ impl Inner {
         &self,
         run: RunId,
         op: Digest,
-        commit: Commit,
+        commit: Arc<Commit>,
         staged: &[Staged],
     ) -> Result<crate::ops::Settled<AdvanceAnswer>, Trouble> {
         let mut repeated = false;

@@ -39,6 +39,15 @@ impl Inflight {
         }
     }
 
+    /// What to begin with: where more closed before it began, that says it all.
+    pub(super) fn latest(&self, run: RunId, first: Cue) -> Cue {
+        let mut runs = self.runs.lock();
+        match (&first, runs.get_mut(&run)) {
+            (Cue::Closed { .. }, Some(waiting @ Some(Cue::Closed { .. }))) => waiting.take().unwrap_or(first),
+            _ => first,
+        }
+    }
+
     /// What arrived meanwhile, or `None` and the run is no longer under way.
     pub(super) fn leave(&self, run: RunId) -> Option<Cue> {
         let mut runs = self.runs.lock();

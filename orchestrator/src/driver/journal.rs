@@ -49,7 +49,7 @@ pub(crate) enum Happened {
 /// A closed group as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {
-    info: GroupInfo,
+    info: Arc<GroupInfo>,
     state: GroupState,
     outcomes: Vec<Option<Outcome>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

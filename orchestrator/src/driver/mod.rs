@@ -13,6 +13,7 @@ mod start;
 use std::sync::Arc;
 
 use baton_common::commit::Segment;
+use baton_common::pace::Pace;
 use baton_common::records::{self, RunInfo};
 use baton_common::transition::{Closed, Op, Tail};
 use baton_common::{GroupId, RunId, Timestamp, TraceContext};
@@ -26,7 +27,7 @@ use self::commit::Committed;
 pub(crate) use self::inflight::Inflight;
 use self::prepare::Work;
 use crate::about;
-use crate::compute::{self, Pace};
+use crate::compute;
 use crate::fail::{self, Passed};
 use crate::graphs::Compiled;
 use crate::load;
@@ -129,8 +130,10 @@ impl Inner {
         self.publish_released(tail.released);
         self.advance_ready(tail.ready);
         if let Some(closed) = tail.closed {
+            let all = self.states.all_closed(run, &closed);
             if let Some(advancing) = self.advancing(run, Cue::Closed { closed, cause }) {
-                self.start(advancing);
+                // Others that close just now are folded with it.
+                if all { self.start(advancing) } else { self.start_after(advancing) }
             }
         } else if self.inflight.is_cancelling(run) {
             self.advance_soon(run, Cue::Look);
@@ -142,7 +145,7 @@ impl Inner {
             self.inflight.abandon(run);
             return;
         };
-        let mut next = Some(first);
+        let mut next = Some(self.inflight.latest(run, first));
         while let Some(cue) = next {
             let attempts = if let Cue::Due(attempts) = cue { Some(attempts) } else { None };
             match self.advance(run, cue).await {
@@ -325,10 +328,10 @@ impl Computation {
     fn run(self, pace: Option<Arc<Pace>>) -> Result<Step, baton_engine::step::Error> {
         let Self { graph, state, event, now } = self;
         let state = Arc::unwrap_or_clone(state);
-        let compute = || step(&graph.graph, &graph.tools, state, event, now);
+        let step = || step(&graph.graph, &graph.tools, state, event, now);
         match pace {
-            Some(pace) => pace.note(compute),
-            None => compute(),
+            Some(pace) => compute::noted(&pace, step),
+            None => step(),
         }
     }
 }

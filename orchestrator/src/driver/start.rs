@@ -3,8 +3,8 @@
 //! than most of what follows a record takes while nothing lies on the way.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::{Context, Poll, Waker};
+
+use baton_common::pace::{Begun, begin, leave};
 
 use crate::orchestrator::Inner;
 
@@ -24,17 +24,21 @@ impl Inner {
         if within >= WITHIN_MAX {
             return self.spawn(work);
         }
-        let mut work = Box::pin(self.tracker.track_future(work));
-        // Whatever it waits for hears of the task's own waker when that polls it.
-        let mut nobody = Context::from_waker(Waker::noop());
         WITHIN.set(within + 1);
-        let begun = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut nobody)));
+        let begun = begin(self.tracker.track_future(work));
         WITHIN.set(within);
         match begun {
-            Ok(Poll::Ready(())) => {}
-            Ok(Poll::Pending) => drop(tokio::spawn(work)),
-            // As in a task of its own: it ends, and nobody else does. The hook has seen it.
-            Err(_) => tracing::error!("work panicked where it was begun"),
+            Begun::Done => {}
+            Begun::Waits(rest) => drop(tokio::spawn(rest)),
+            // As in a task of its own: it ends, and nobody else does.
+            Begun::Panicked => tracing::error!("work panicked where it was begun"),
+        }
+    }
+
+    /// Does `work` once whoever called has done what belongs together, or else in a task.
+    pub(crate) fn start_after(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Err(work) = leave(Box::pin(self.tracker.track_future(work))) {
+            drop(tokio::spawn(work));
         }
     }
 }

@@ -175,7 +175,7 @@ impl Inner {
             fence,
             attempt: granted.attempt,
             idempotency_key: IdempotencyKey::of(&job, digest, &granted.group.tool),
-            tool: granted.group.tool,
+            tool: granted.group.tool.clone(),
             args,
             timeout_ms: granted.group.policy.timeout_ms,
             lease_ms: self.settings.timings.lease_ms,

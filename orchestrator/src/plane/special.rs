@@ -26,7 +26,7 @@ pub(super) struct Special {
 
 struct Poll {
     graph: Arc<Compiled>,
-    group: GroupInfo,
+    group: Arc<GroupInfo>,
     item: Option<Value>,
     calls: u32,
 }

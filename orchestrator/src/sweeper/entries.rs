@@ -113,7 +113,7 @@ impl Inner {
         let answer = self.expire_op(Expire { job: job.clone() }).await?;
         if !matches!(answer, ExpireAnswer::Kept) {
             let group = self.opened_group(run, &id).await.ok().flatten();
-            trace = traces::sweep(group.as_ref().map(|group| &group.info), "lease").context();
+            trace = traces::sweep(group.as_ref().map(|group| &*group.info), "lease").context();
             about::of_job(&found.info, &job, trace).in_scope(|| tracing::info!("lease expired"));
             let class = group.map_or("unknown", |group| group.info.class.name());
             metrics::orchestrator().lease_expiries.of(&[class]).inc();
@@ -132,7 +132,7 @@ impl Inner {
         if let FireAnswer::Fired(tail) = self.fire_op(fire).await? {
             tail.released.iter().for_each(|task| self.forget_opened(&task.job));
             let group = tail.closed.as_ref().and_then(|closed| closed.groups.first());
-            let trace = traces::sweep(group.map(|group| &group.info), "timer").context();
+            let trace = traces::sweep(group.map(|group| &*group.info), "timer").context();
             self.follow(run, tail, trace);
         }
         Ok(())

@@ -54,7 +54,7 @@ fn group(kind: TaskKind, count: u32) -> Group {
         traceparent: None,
         segment: None,
     };
-    Group { info, state: GroupState { next_held: count, ..GroupState::default() } }
+    Group { info: info.into(), state: GroupState { next_held: count, ..GroupState::default() } }
 }
 
 fn task(state: TaskState) -> Task {
@@ -278,7 +278,7 @@ fn a_question_says_since_when_and_who_may_answer() {
     assert_eq!((wait.code.as_str(), wait.text.as_str()), ("question", "Publish it?"));
     assert_eq!((wait.since, wait.until), (Some(Timestamp(40_000)), Some(Timestamp(400_000))));
     assert!(wait.cure.starts_with("baton answer ") && wait.cure.ends_with("(keys that may: alice)"), "{}", wait.cure);
-    detail.groups[0].0.info.kind = TaskKind::Job;
+    std::sync::Arc::make_mut(&mut detail.groups[0].0.info).kind = TaskKind::Job;
     detail.groups[0].1[0].state = TaskState::OutcomeUnknown;
     assert_eq!(only(&Facts { questions: &questions, ..facts(&detail, &around) }).code, "outcome_unknown");
 }

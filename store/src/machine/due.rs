@@ -95,7 +95,7 @@ impl Machine<'_> {
         self.rows.put_due(&DueKey::run(DueKind::Ready, run), self.now)?;
         self.note(Audit {
             at: self.now,
-            tenant: info.thread.tenant,
+            tenant: info.thread.tenant.clone(),
             actor: actor.clone(),
             operation: "unpark".to_owned(),
             run,

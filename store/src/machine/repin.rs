@@ -1,5 +1,7 @@
 //! REPIN: a run that is not over goes on with another version of its graph.
 
+use std::sync::Arc;
+
 use baton_common::Seq;
 use baton_common::records::{Audit, EventKind, Pin, Thread};
 use baton_common::transition::{Repin, RepinAnswer};
@@ -22,9 +24,10 @@ impl Machine<'_> {
         }
         let thread = self.rows.thread(&info.thread)?.unwrap_or_else(|| Thread::new(info.thread.clone()));
         let until = Seq(thread.next_seq().0 - 1);
-        let graph = std::mem::replace(&mut info.graph, op.graph);
-        info.before.insert(0, Pin { graph, until, advances: state.superstep });
-        self.rows.put_run_info(&info)?;
+        let pinned = Arc::make_mut(&mut info);
+        let graph = std::mem::replace(&mut pinned.graph, op.graph);
+        pinned.before.insert(0, Pin { graph, until, advances: state.superstep });
+        self.rows.put_run_info(pinned)?;
         let before = state.ver;
         state.ver = before.next();
         state.last_op = Some(op.op());

@@ -2,6 +2,7 @@
 //! from its failure: groups that were kept at its end are opened again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use baton_common::records::{
     Audit, DueKey, DueKind, EventKind, Group, GroupState, RunInfo, RunState, RunStatus, SetBack, Task, TaskKind,
@@ -44,7 +45,7 @@ impl Machine<'_> {
         }
         self.rows.put_thread(thread)?;
         if op.deadline.is_some() {
-            info.deadline = op.deadline;
+            Arc::make_mut(&mut info).deadline = op.deadline;
             self.rows.put_run_info(&info)?;
         }
         self.stop_all_left(&info, &mut state)?;

@@ -3,6 +3,8 @@
 //! An adapter makes one transition's reads and writes atomic; the machine validates before
 //! it writes, so an adapter never has to undo a refused one.
 
+use std::sync::Arc;
+
 use baton_common::commit::{NewTask, Segment};
 use baton_common::ids::{GroupId, InterruptId, RunId, Seq, ThreadKey};
 use baton_common::records::{
@@ -40,7 +42,7 @@ pub trait Rows: super::ScheduleRows + super::RetentionRows {
     fn delete_signal(&mut self, key: &ThreadKey, number: u64) -> Outcome<()>;
 
     /// What is fixed about a run.
-    fn run_info(&mut self, run: RunId) -> Outcome<Option<RunInfo>>;
+    fn run_info(&mut self, run: RunId) -> Outcome<Option<Arc<RunInfo>>>;
     /// Writes what is fixed about a run.
     fn put_run_info(&mut self, info: &RunInfo) -> Outcome<()>;
     /// What changes about a run.
@@ -60,7 +62,7 @@ pub trait Rows: super::ScheduleRows + super::RetentionRows {
     /// The groups of a run, in order of their ids.
     fn groups(&mut self, run: RunId) -> Outcome<Vec<Group>>;
     /// Writes what is fixed about a group.
-    fn put_group_info(&mut self, run: RunId, info: &GroupInfo) -> Outcome<()>;
+    fn put_group_info(&mut self, run: RunId, info: &Arc<GroupInfo>) -> Outcome<()>;
     /// Writes what changes about a group.
     fn put_group_state(&mut self, run: RunId, group: &GroupId, state: &GroupState) -> Outcome<()>;
     /// Removes a group with its tasks and whatever is kept beside them.

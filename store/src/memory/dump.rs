@@ -57,7 +57,7 @@ impl PartitionRows {
         for ((run, group, index), value) in &self.interrupts {
             row(format!("interrupt {run} {group} {index}"), text(value));
         }
-        self.due.iter().for_each(|(member, at)| drop(row(format!("due {member}"), at.to_string())));
+        self.due.iter().for_each(|(key, at)| drop(row(format!("due {}", key.member()), at.to_string())));
         self.listed.keys().for_each(|(tenant, at, run)| drop(row(format!("listed {tenant} {run}"), at.to_string())));
         for ((tenant, interrupt), (at, job)) in &self.inbox {
             row(format!("inbox {tenant} {interrupt}"), format!("{at} {job}"));

@@ -181,7 +181,7 @@ impl Reader for MemoryStore {
     }
 
     async fn due_at(&self, partition: Partition, keys: &[DueKey]) -> Result<Vec<Option<Timestamp>>, Error> {
-        let at = |rows: &PartitionRows| keys.iter().map(|key| rows.due.get(&key.member()).copied()).collect();
+        let at = |rows: &PartitionRows| keys.iter().map(|key| rows.due.get(key).copied()).collect();
         Ok(self.read(partition, at).unwrap_or_else(|| vec![None; keys.len()]))
     }
 
@@ -193,7 +193,7 @@ impl Reader for MemoryStore {
         Ok(self
             .read(partition, |rows| {
                 let entries = rows.due_order.iter();
-                entries.map(|((at, _), key)| (*at, Due { key: key.clone(), attempts: 0 })).collect()
+                entries.map(|(at, key)| (*at, Due { key: key.clone(), attempts: 0 })).collect()
             })
             .unwrap_or_default())
     }
@@ -243,7 +243,7 @@ fn waits(rows: &PartitionRows, run: RunId) -> Vec<OpenWait> {
 
 fn whole_run(rows: &PartitionRows, run: RunId) -> Option<Run> {
     Some(Run {
-        info: rows.infos.get(&run)?.clone(),
+        info: baton_common::records::RunInfo::clone(rows.infos.get(&run)?),
         state: rows.states.get(&run)?.clone(),
         end: rows.ends.get(&run).cloned(),
     })
@@ -258,7 +258,7 @@ fn load(rows: &PartitionRows, run: RunId, now: Timestamp) -> Option<Loaded> {
             continue;
         }
         if group.state.phase != GroupPhase::Closed {
-            open.push(group.info.id);
+            open.push(group.info.id.clone());
             continue;
         }
         let outcomes = (0..group.info.count).map(|index| {

@@ -1,6 +1,7 @@
 //! The rows of one partition as ordered maps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use baton_common::commit::{NewTask, Segment};
 use baton_common::ids::{GroupId, InterruptId, NodePath, RunId, Seq, ThreadKey};
@@ -22,10 +23,10 @@ pub(super) struct PartitionRows {
     pub(super) threads: BTreeMap<ThreadKey, Thread>,
     pub(super) checkpoints: BTreeMap<(ThreadKey, Seq), Checkpoint>,
     pub(super) segments: BTreeMap<(ThreadKey, String, u64), Body>,
-    pub(super) infos: BTreeMap<RunId, RunInfo>,
+    pub(super) infos: BTreeMap<RunId, Arc<RunInfo>>,
     pub(super) states: BTreeMap<RunId, RunState>,
     pub(super) ends: BTreeMap<RunId, Body>,
-    pub(super) groups: BTreeMap<(RunId, GroupId), GroupInfo>,
+    pub(super) groups: BTreeMap<(RunId, GroupId), Arc<GroupInfo>>,
     pub(super) group_states: BTreeMap<(RunId, GroupId), GroupState>,
     pub(super) tasks: BTreeMap<TaskKey, Task>,
     pub(super) inputs: BTreeMap<TaskKey, Body>,
@@ -40,9 +41,8 @@ pub(super) struct PartitionRows {
     pub(super) schedules: BTreeMap<ScheduleId, ScheduleRow>,
     pub(super) staged: BTreeMap<(RunId, Digest, GroupId, u32), NewTask>,
     pub(super) interrupts: BTreeMap<TaskKey, Interrupt>,
-    /// By member's text.
-    pub(super) due: BTreeMap<String, Timestamp>,
-    pub(super) due_order: BTreeMap<(Timestamp, String), DueKey>,
+    pub(super) due: BTreeMap<DueKey, Timestamp>,
+    pub(super) due_order: BTreeSet<(Timestamp, DueKey)>,
     pub(super) listed: BTreeMap<(TenantId, Timestamp, RunId), ()>,
     pub(super) inbox: BTreeMap<(TenantId, InterruptId), (Timestamp, JobId)>,
     pub(super) parked: BTreeMap<RunId, (Timestamp, String)>,
@@ -160,13 +160,13 @@ impl Rows for PartitionRows {
         Ok(())
     }
 
-    fn run_info(&mut self, run: RunId) -> Outcome<Option<RunInfo>> {
+    fn run_info(&mut self, run: RunId) -> Outcome<Option<Arc<RunInfo>>> {
         Ok(self.infos.get(&run).cloned())
     }
 
     fn put_run_info(&mut self, info: &RunInfo) -> Outcome<()> {
         self.wrote(info.id);
-        self.infos.insert(info.id, info.clone());
+        self.infos.insert(info.id, Arc::new(info.clone()));
         Ok(())
     }
 
@@ -218,7 +218,7 @@ impl Rows for PartitionRows {
         Ok(self.groups_of(run))
     }
 
-    fn put_group_info(&mut self, run: RunId, info: &GroupInfo) -> Outcome<()> {
+    fn put_group_info(&mut self, run: RunId, info: &Arc<GroupInfo>) -> Outcome<()> {
         self.wrote(run);
         self.groups.insert((run, info.id.clone()), info.clone());
         Ok(())
@@ -404,36 +404,37 @@ impl Rows for PartitionRows {
     }
 
     fn due(&mut self, key: &DueKey) -> Outcome<Option<Timestamp>> {
-        Ok(self.due.get(&key.member()).copied())
+        Ok(self.due.get(key).copied())
     }
 
     fn put_due(&mut self, key: &DueKey, at: Timestamp) -> Outcome<()> {
         self.wrote_due(key.run);
-        let member = key.member();
-        if let Some(before) = self.due.insert(member.clone(), at) {
-            self.due_order.remove(&(before, member.clone()));
+        if let Some(before) = self.due.insert(key.clone(), at) {
+            self.due_order.remove(&(before, key.clone()));
         }
-        self.due_order.insert((at, member), key.clone());
+        self.due_order.insert((at, key.clone()));
         Ok(())
     }
 
     fn delete_due(&mut self, key: &DueKey) -> Outcome<()> {
-        let member = key.member();
-        if let Some(before) = self.due.remove(&member) {
+        if let Some(before) = self.due.remove(key) {
             self.wrote_due(key.run);
-            self.due_order.remove(&(before, member));
+            self.due_order.remove(&(before, key.clone()));
         }
         Ok(())
     }
 
     fn due_by(&mut self, at: Timestamp, limit: u32) -> Outcome<Vec<DueKey>> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let due = self.due_order.iter().take_while(|((when, _), _)| *when <= at);
-        Ok(due.take(limit).map(|(_, key)| key.clone()).collect())
+        let last = self.due_order.iter().take(limit).last().map_or(at, |(when, _)| at.min(*when));
+        let due = self.due_order.iter().take_while(|(when, _)| *when <= last);
+        let mut due: Vec<&(Timestamp, DueKey)> = due.collect();
+        due.sort_by_cached_key(|(when, key)| (*when, key.member()));
+        Ok(due.into_iter().take(limit).map(|(_, key)| key.clone()).collect())
     }
 
     fn next_due(&mut self) -> Outcome<Option<Timestamp>> {
-        Ok(self.due_order.keys().next().map(|(at, _)| *at))
+        Ok(self.due_order.first().map(|(at, _)| *at))
     }
 
     fn put_listed(&mut self, tenant: &TenantId, at: Timestamp, run: RunId) -> Outcome<()> {

@@ -52,7 +52,7 @@ impl Reader for RedisStore {
                 state: group.state,
                 outcomes: Some(outcomes),
             });
-            let open = open.into_iter().map(|(group, _)| group.info.id).collect();
+            let open = open.into_iter().map(|(group, _)| group.info.id.clone()).collect();
             return Ok(Some(Loaded { run: whole, thread, closed: closed.collect(), open, now }));
         }
         Err(Error::Unavailable("the run moves on whenever it is read".to_owned()))

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use baton_common::commit::NewTask;
 use baton_common::ids::{ClaimRequest, DispatchSeq, Fence, Gen, GroupId, RunId, Seq, Version, WorkerId};
@@ -228,7 +229,7 @@ pub(super) fn group_row(bytes: &[u8]) -> Result<GroupRow, Error> {
 
 /// A group from its text and its row.
 pub(super) fn group(info: &[u8], row: &[u8]) -> Result<(Group, GroupRow), Error> {
-    let info: GroupInfo = json(info)?;
+    let info: Arc<GroupInfo> = json(info)?;
     let row = group_row(row)?;
     Ok((Group { info, state: row.state.clone() }, row))
 }

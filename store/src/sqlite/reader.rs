@@ -299,7 +299,7 @@ fn load(connection: &Connection, run: RunId) -> Result<Option<Loaded>, Error> {
     let (mut closed, mut open) = (Vec::new(), Vec::new());
     for group in groups(connection, run)?.into_iter().filter(|group| !group.info.detached) {
         if group.state.phase != GroupPhase::Closed {
-            open.push(group.info.id);
+            open.push(group.info.id.clone());
             continue;
         }
         let outcomes = Some(results(connection, run, &group)?);

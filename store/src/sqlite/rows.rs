@@ -1,5 +1,7 @@
 //! The machine's rows as SQLite tables, inside the writer's transaction.
 
+use std::sync::Arc;
+
 use baton_common::commit::{NewTask, Segment};
 use baton_common::ids::{GroupId, InterruptId, Partition, RunId, Seq, TenantId, ThreadKey};
 use baton_common::records::{
@@ -164,7 +166,7 @@ impl Rows for SqlRows<'_> {
         self.write(sql, params![key.tenant.as_str(), key.thread.as_str(), number(place)])
     }
 
-    fn run_info(&mut self, run: RunId) -> Outcome<Option<RunInfo>> {
+    fn run_info(&mut self, run: RunId) -> Outcome<Option<Arc<RunInfo>>> {
         value(self.connection, "SELECT info FROM run WHERE run = ?1", [run.to_string()])
     }
 
@@ -212,7 +214,7 @@ impl Rows for SqlRows<'_> {
         groups(self.connection, run)
     }
 
-    fn put_group_info(&mut self, run: RunId, info: &GroupInfo) -> Outcome<()> {
+    fn put_group_info(&mut self, run: RunId, info: &Arc<GroupInfo>) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO grp (run, grp, info) VALUES (?1, ?2, ?3)";
         self.write(sql, params![run.to_string(), info.id.to_string(), encode(info)?])
     }

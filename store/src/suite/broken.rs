@@ -18,7 +18,7 @@ pub fn broken_among_others() -> (Op, Op, Vec<Op>) {
     let run = run_info(&thread("beside0"), 1_000, None).id;
     let mut advance = commit(run, Version(1), Vec::new(), "broken");
     let mut group = GroupPlan::job("child").new_group(run, Seq(0), false);
-    group.info.kind = TaskKind::Child;
+    group.info_mut().kind = TaskKind::Child;
     advance.open.push(group);
-    (submit(0), Op::Advance(Box::new(advance)), (1..50).map(submit).collect())
+    (submit(0), Op::Advance(advance.into()), (1..50).map(submit).collect())
 }

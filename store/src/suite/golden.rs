@@ -32,7 +32,7 @@ pub async fn fill(subject: &dyn Subject) {
     advance.checkpoints.push(first);
     advance.segments.push(segment);
     advance.open = vec![map.new_group(run, Seq(1), false), GroupPlan::ask("question").new_group(run, Seq(1), false)];
-    apply(Op::Advance(Box::new(advance))).await;
+    apply(Op::Advance(advance.into())).await;
     for index in 0..2 {
         let job = JobId { run, r#gen: Gen(0), group: map.id(), index };
         let digest = Digest::of(format!("{run}/{}/{index}", map.id()));
@@ -75,7 +75,7 @@ pub async fn fill_second(subject: &dyn Subject) {
         GroupPlan { count: 2, window: 2, need_ok: 2, signal, ..GroupPlan::wait("waiting") },
     ];
     advance.open = plans.iter().map(|plan| plan.new_group(run, Seq(1), false)).collect();
-    apply(Op::Advance(Box::new(advance))).await;
+    apply(Op::Advance(advance.into())).await;
     for id in ["1", "2"] {
         let (name, id, value) = ("go".to_owned(), id.to_owned(), "true".to_owned());
         let signal = Signal { thread: key.clone(), name, id, value, actor: Actor::local() };
@@ -100,10 +100,10 @@ pub async fn fill_second(subject: &dyn Subject) {
     apply(Op::Submit(Box::new(Submit::new(failing, OnBusy::Reject)))).await;
     let mut advance = commit(failed, Version(1), Vec::new(), "golden");
     advance.open = vec![GroupPlan::job("broken").new_group(failed, Seq(0), false)];
-    apply(Op::Advance(Box::new(advance))).await;
+    apply(Op::Advance(advance.into())).await;
     let mut advance = commit(failed, Version(2), Vec::new(), "golden");
     advance.end = Some(RunEnd { status: RunStatus::Failed, output: None, failure: None, owed: None });
-    apply(Op::Advance(Box::new(advance))).await;
+    apply(Op::Advance(advance.into())).await;
 }
 
 /// What a later program makes of it: the child ends, the question is answered, the other wait
@@ -136,7 +136,7 @@ pub async fn go_on(subject: &dyn Subject) {
     let child = RunId::for_child(&job("child", 0));
     let mut end = commit(child, Version(1), Vec::new(), "golden");
     end.end = Some(RunEnd { status: RunStatus::Succeeded, output: None, failure: None, owed: None });
-    let ended = apply(Op::Advance(Box::new(end))).await;
+    let ended = apply(Op::Advance(end.into())).await;
     assert!(matches!(ended, Reply::Advance(AdvanceAnswer::Advanced { parent: Some(_), .. })), "{ended:?}");
     let reserve = Reserve { name: key_name(0, false), job: job("needs", 0), lease_ms: 1_000 };
     let known = apply(Op::Reserve(reserve)).await;
@@ -169,7 +169,7 @@ pub async fn fill_held(subject: &dyn Subject) {
     let mut advance = commit(infos[0].id, Version(1), Vec::new(), "golden");
     (advance.checkpoints, advance.segments) = (vec![first], vec![segment]);
     advance.end = Some(RunEnd { status: RunStatus::Succeeded, output: None, failure: None, owed: None });
-    apply(Op::Advance(Box::new(advance))).await;
+    apply(Op::Advance(advance.into())).await;
     apply(Op::Submit(Box::new(Submit::new(infos[1].clone(), OnBusy::Reject)))).await;
     let origin = Origin { thread: infos[0].thread.clone(), seq: Seq(1) };
     let head = SetBack { seq: Seq(1), channels: Default::default() };
@@ -193,7 +193,7 @@ pub async fn let_go(subject: &dyn Subject) {
     for info in &infos[1..] {
         let mut end = commit(info.id, Version(1), Vec::new(), "golden");
         end.end = Some(RunEnd { status: RunStatus::Succeeded, output: None, failure: None, owed: None });
-        let ended = apply(Op::Advance(Box::new(end))).await;
+        let ended = apply(Op::Advance(end.into())).await;
         assert!(matches!(ended, Reply::Advance(AdvanceAnswer::Advanced { .. })), "{ended:?}");
     }
     let prune = Op::Prune(Prune { thread: infos[0].thread.clone(), below: None });

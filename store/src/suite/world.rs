@@ -181,7 +181,7 @@ impl GroupPlan {
 
     pub(super) fn new_group(&self, run: RunId, base: Seq, staged: bool) -> NewGroup {
         let tasks = if staged { Vec::new() } else { self.tasks(run) };
-        NewGroup { info: self.info(base), tasks }
+        NewGroup { info: self.info(base).into(), tasks }
     }
 }
 

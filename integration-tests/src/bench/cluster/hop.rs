@@ -108,7 +108,7 @@ impl Hop {
                     return Ok(());
                 }
                 *self.plane.now.lock() = Some((run, number));
-                match self.plane.store.apply(Op::Advance(Box::new(turn.advance(run)))).await? {
+                match self.plane.store.apply(Op::Advance(turn.advance(run).into())).await? {
                     Reply::Advance(AdvanceAnswer::Advanced { .. }) => {}
                     other => bail!("ADVANCE answered {other:?}"),
                 }
@@ -162,7 +162,7 @@ impl Plane {
             digest,
             fence: granted.fence,
             attempt: granted.attempt,
-            tool: granted.group.tool,
+            tool: granted.group.tool.clone(),
             args: Payload::Inline(args),
             timeout_ms: granted.group.policy.timeout_ms,
             lease_ms: 30_000,

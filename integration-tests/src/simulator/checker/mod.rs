@@ -192,7 +192,7 @@ impl Checker {
             return Ok(());
         }
         for group in at_once(self.store.load(run))?.map(|loaded| loaded.closed).unwrap_or_default() {
-            let key = (run, group.info.id);
+            let key = (run, group.info.id.clone());
             if seen.closed.insert(key.clone()) {
                 seen.closings.entry(key).or_default().extend(group.outcomes);
             }

@@ -24,19 +24,21 @@ pub(super) fn any(loaded: &Loaded, number: u32, base: Seq, hash: Digest) -> NewG
         0 => make.jobs("sim.work", few, 10),
         1 => {
             let mut quorum = make.jobs("sim.work", 3, 60);
-            (quorum.info.need_ok, quorum.info.max_failed, quorum.info.window) = (1, 2, 3);
+            let info = quorum.info_mut();
+            (info.need_ok, info.max_failed, info.window) = (1, 2, 3);
             quorum
         }
         2 => {
             let count = 6 + u32::from(make.dice("wide") % 8);
             let mut wide = make.jobs("sim.pure", count, 5);
-            (wide.info.max_failed, wide.info.window) = (count, 3);
+            let info = wide.info_mut();
+            (info.max_failed, info.window) = (count, 3);
             wide
         }
         3 => make.asks(1 + few % 2),
         4 => {
             let mut late = make.jobs("sim.pure", 2, 4_000);
-            late.info.deadline = Some(loaded.run.state.ready_at.plus_ms(1_500));
+            late.info_mut().deadline = Some(loaded.run.state.ready_at.plus_ms(1_500));
             late
         }
         5 => make.jobs("sim.once", 1, 100),
@@ -52,7 +54,8 @@ pub(super) fn any(loaded: &Loaded, number: u32, base: Seq, hash: Digest) -> NewG
 /// What makes up for what was done.
 pub(super) fn undo(loaded: &Loaded, number: u32, base: Seq, hash: Digest) -> NewGroup {
     let mut group = Make { loaded, number, base, hash }.jobs("sim.work", 2, 30);
-    (group.info.undo, group.info.window, group.info.max_failed) = (true, 1, 2);
+    let info = group.info_mut();
+    (info.undo, info.window, info.max_failed) = (true, 1, 2);
     group
 }
 
@@ -65,9 +68,9 @@ fn nested(info: &RunInfo) -> bool {
 pub(super) fn detached(loaded: &Loaded, number: u32, base: Seq, hash: Digest) -> NewGroup {
     let make = Make { loaded, number, base, hash };
     let mut group = make.jobs("sim.work", 1, 900);
-    group.info.detached = true;
+    group.info_mut().detached = true;
     if make.dice("late").is_multiple_of(3) {
-        group.info.deadline = Some(loaded.run.state.ready_at.plus_ms(3_000));
+        group.info_mut().deadline = Some(loaded.run.state.ready_at.plus_ms(3_000));
     }
     group
 }
@@ -124,7 +127,7 @@ impl Make<'_> {
             traceparent: None,
             segment: None,
         };
-        NewGroup { info, tasks }
+        NewGroup { info: info.into(), tasks }
     }
 
     fn jobs(&self, tool: &str, count: u32, ms: u64) -> NewGroup {
@@ -181,7 +184,7 @@ impl Make<'_> {
         };
         let tasks = (0..count).map(child).collect();
         let mut group = self.group(TaskKind::Child, "", tasks);
-        group.info.window = 1;
+        group.info_mut().window = 1;
         group
     }
 

@@ -216,7 +216,7 @@ impl Leader {
                 self.apply(Op::Stage(Stage { run, op: commit.op, group, first, tasks: chunk.to_vec() })).await?;
             }
         }
-        self.apply(Op::Advance(Box::new(commit))).await
+        self.apply(Op::Advance(commit.into())).await
     }
 
     /// A run that is being cancelled waits for what is claimed, but not for ever.

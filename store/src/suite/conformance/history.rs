@@ -52,7 +52,7 @@ impl Story<'_> {
         assert_eq!(restored, before.info);
         let mut stale = commit(run, seen, Vec::new(), "of the first version");
         stale.checkpoints.clear();
-        let answer = self.apply(Op::Advance(Box::new(stale))).await;
+        let answer = self.apply(Op::Advance(stale.into())).await;
         assert_eq!(answer, Reply::Advance(AdvanceAnswer::Conflict));
 
         self.step(run, 1).await;

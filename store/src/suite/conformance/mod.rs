@@ -86,7 +86,7 @@ impl Story<'_> {
         advance.checkpoints.push(checkpoint);
         advance.segments.push(segment);
         advance.open = plans.iter().map(|plan| plan.new_group(run, Seq(1), false)).collect();
-        let reply = self.apply(Op::Advance(Box::new(advance))).await;
+        let reply = self.apply(Op::Advance(advance.into())).await;
         assert_eq!(
             reply,
             Reply::Advance(AdvanceAnswer::Advanced {
@@ -105,7 +105,7 @@ impl Story<'_> {
         let ver = self.run(run).await.state.ver;
         let mut advance = commit(run, ver, Vec::new(), "story");
         change(&mut advance);
-        match self.apply(Op::Advance(Box::new(advance))).await {
+        match self.apply(Op::Advance(advance.into())).await {
             Reply::Advance(answer) => answer,
             other => panic!("ADVANCE answered {other:?}"),
         }
@@ -205,10 +205,10 @@ impl Story<'_> {
     async fn one_advance_per_version(&mut self) {
         let run = self.running(&[GroupPlan::job("a")]).await;
         let other = commit(run, Version(1), Vec::new(), "another replica");
-        assert_eq!(self.apply(Op::Advance(Box::new(other))).await, Reply::Advance(AdvanceAnswer::Conflict));
+        assert_eq!(self.apply(Op::Advance(other.into())).await, Reply::Advance(AdvanceAnswer::Conflict));
         let same = commit(run, Version(1), Vec::new(), "start");
         let already = AdvanceAnswer::Already { ver: Version(2) };
-        assert_eq!(self.apply(Op::Advance(Box::new(same))).await, Reply::Advance(already));
+        assert_eq!(self.apply(Op::Advance(same.into())).await, Reply::Advance(already));
     }
 
     async fn a_repeated_claim_gets_the_same_grant(&mut self) {

@@ -159,7 +159,7 @@ impl Generator {
         }
         let commit = commit.clone();
         self.staged = None;
-        Some(Op::Advance(Box::new(commit)))
+        Some(Op::Advance(commit.into()))
     }
 
     async fn advance(&mut self, store: &MemoryStore, detail: &RunDetail, now: Timestamp) -> Op {
@@ -198,7 +198,7 @@ impl Generator {
                 _ => *[RunStatus::Succeeded, RunStatus::Failed].choose(&mut self.rng).unwrap_or(&RunStatus::Failed),
             };
             advance.end = Some(RunEnd { status, output: Some(json!({"done": true})), failure: None, owed: None });
-            return Op::Advance(Box::new(advance));
+            return Op::Advance(advance.into());
         }
         let mut plans: Vec<GroupPlan> = Vec::new();
         for node in ["a", "b", "c"] {
@@ -247,7 +247,7 @@ impl Generator {
             }
         }
         if chunks.is_empty() {
-            return Op::Advance(Box::new(advance));
+            return Op::Advance(advance.into());
         }
         if self.rng.random_bool(0.1) {
             chunks.pop();

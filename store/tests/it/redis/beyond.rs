@@ -49,7 +49,7 @@ async fn a_run_goes_on_on_the_replica_that_sentinels_promote() {
 
     primary.kill();
     let second = world::commit(&info, 1, Vec::new(), Vec::new());
-    until("the run goes on", async || match store.apply(Op::Advance(Box::new(second.clone()))).await {
+    until("the run goes on", async || match store.apply(Op::Advance(second.clone().into())).await {
         Ok(Reply::Advance(AdvanceAnswer::Advanced { .. } | AdvanceAnswer::Already { .. })) => true,
         Ok(other) => panic!("{other:?}"),
         Err(error) => {

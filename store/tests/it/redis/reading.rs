@@ -151,7 +151,7 @@ async fn ten_thousand_tasks_are_staged_opened_and_dropped() {
     };
     let mut commit = world::commit(&info, 0, Vec::new(), Vec::new());
     commit.staged = group.count;
-    commit.open.push(baton_common::commit::NewGroup { info: group.clone(), tasks: Vec::new() });
+    commit.open.push(baton_common::commit::NewGroup { info: group.clone().into(), tasks: Vec::new() });
     assert_eq!(world::advance(&store, commit.clone()).await, AdvanceAnswer::Incomplete);
     world::stage(&store, &commit, &group).await;
     let advanced =

@@ -94,12 +94,12 @@ async fn a_frozen_server_is_unavailable_and_nothing_is_done_twice() {
     world::submit(&store, &info).await;
     let commit = world::commit(&info, 0, Vec::new(), Vec::new());
     server.freeze().unwrap();
-    let unknown = store.apply(Op::Advance(Box::new(commit.clone()))).await;
+    let unknown = store.apply(Op::Advance(commit.clone().into())).await;
     assert!(matches!(unknown, Err(Error::Unavailable(_))), "{unknown:?}");
     server.thaw().unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     let ver = loop {
-        match store.apply(Op::Advance(Box::new(commit.clone()))).await {
+        match store.apply(Op::Advance(commit.clone().into())).await {
             Ok(Reply::Advance(AdvanceAnswer::Already { ver } | AdvanceAnswer::Advanced { ver, .. })) => break ver,
             Ok(other) => panic!("{other:?}"),
             Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),

@@ -68,7 +68,7 @@ impl Bench {
         change(&mut group);
         let mut commit = world::commit(&info, 0, Vec::new(), Vec::new());
         commit.staged = group.count;
-        commit.open.push(NewGroup { info: group.clone(), tasks: Vec::new() });
+        commit.open.push(NewGroup { info: group.clone().into(), tasks: Vec::new() });
         for place in 0..group.count.div_ceil(500) {
             self.timed("STAGE", world::stage_chunk(&self.store, &commit, &group, place, &each)).await;
         }

@@ -88,7 +88,7 @@ pub(super) fn task(run: RunId, group: &GroupId, index: u32) -> NewTask {
 
 pub(super) fn new_group(run: RunId, info: GroupInfo) -> NewGroup {
     let tasks = (0..info.count).map(|index| task(run, &info.id, index)).collect();
-    NewGroup { info, tasks }
+    NewGroup { info: info.into(), tasks }
 }
 
 /// The `step`-th advance of a run (from 0): a checkpoint of one small channel and a segment.
@@ -144,7 +144,7 @@ pub(super) async fn submit(store: &dyn Store, info: &RunInfo) {
 }
 
 pub(super) async fn advance(store: &dyn Store, commit: Commit) -> AdvanceAnswer {
-    match store.apply(Op::Advance(Box::new(commit))).await.unwrap() {
+    match store.apply(Op::Advance(commit.into())).await.unwrap() {
         Reply::Advance(answer) => answer,
         other => panic!("{other:?}"),
     }
