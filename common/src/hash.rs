@@ -36,6 +36,20 @@ impl Digest {
         Hasher::new().field("phase").field(self.0).finish()
     }
 
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        str::from_utf8(&self.digits()).unwrap_or_default().to_owned()
+    }
+
+    fn digits(&self) -> [u8; 32] {
+        let mut text = [0; 32];
+        for (digits, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            digits.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+        }
+        text
+    }
+
     /// Two bytes of it, for jitter that is the same in every process.
     #[must_use]
     pub fn jitter(&self) -> u16 {
@@ -45,11 +59,7 @@ impl Digest {
 
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = [0; 32];
-        for (digits, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            digits.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
-        }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
@@ -61,7 +71,7 @@ impl std::fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 

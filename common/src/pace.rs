@@ -47,7 +47,7 @@ impl Pace {
 
 /// What is left of work that was begun in place.
 #[derive(Debug)]
-pub enum Begun<F> {
+pub enum Begun<F: ?Sized> {
     /// Nothing.
     Done,
     /// It waits for something: a task of its own does the rest.
@@ -57,8 +57,7 @@ pub enum Begun<F> {
 }
 
 /// Does as much of `work` as can be done now.
-pub fn begin<F: Future<Output = ()>>(work: F) -> Begun<F> {
-    let mut work = Box::pin(work);
+pub fn begin<F: Future<Output = ()> + ?Sized>(mut work: Pin<Box<F>>) -> Begun<F> {
     // Whatever it waits for hears of the task's own waker when that polls it.
     let mut nobody = Context::from_waker(Waker::noop());
     match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut nobody))) {
@@ -133,8 +132,8 @@ mod tests {
 
     #[test]
     fn what_is_begun_is_done_or_waits_or_panicked() {
-        assert!(matches!(begin(async {}), Begun::Done));
-        assert!(matches!(begin(std::future::pending()), Begun::Waits(_)));
-        assert!(matches!(begin(async { panic!("as asked") }), Begun::Panicked));
+        assert!(matches!(begin(Box::pin(async {})), Begun::Done));
+        assert!(matches!(begin(Box::pin(std::future::pending())), Begun::Waits(_)));
+        assert!(matches!(begin(Box::pin(async { panic!("as asked") })), Begun::Panicked));
     }
 }

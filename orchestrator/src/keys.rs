@@ -44,7 +44,7 @@ impl Keys {
 
     /// Lets an authenticated worker of the class claim that job.
     pub(crate) fn permit(&self, job: &JobId, digest: Digest, class: QueueClass, tenant: &TenantId) -> String {
-        self.seal(&["permit", &job.text(), &digest.to_string(), class.name(), tenant.as_str()])
+        self.seal(&["permit", &job.text(), &digest.text(), class.name(), tenant.as_str()])
     }
 
     pub(crate) fn permits(
@@ -98,7 +98,7 @@ impl Keys {
         }
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&blake3::keyed_hash(&self.key, &says).as_bytes()[..16]);
-        Digest(bytes).to_string()
+        Digest(bytes).text()
     }
 }
 

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use baton_broker::{Depth, lanes_of};
+use baton_broker::{Depth, JOB_QUEUES, lanes_of};
 use baton_common::{Hasher, JobId, TenantId};
 use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
@@ -52,8 +52,7 @@ impl Lanes {
 
     /// Where the message goes, and whether the queue's depth is to be looked at.
     fn choose(&self, queue: &str, tenant: &TenantId, job: &JobId) -> (String, bool) {
-        let lanes = lanes_of(queue);
-        if lanes.is_empty() {
+        if !JOB_QUEUES.contains(&queue) {
             let others = &mut self.waiting.lock().others;
             if others.len() < OTHERS_MAX && !others.contains(queue) {
                 others.insert(queue.to_owned());
@@ -76,6 +75,7 @@ impl Lanes {
         if look {
             shared.looked = Some(Instant::now());
         }
+        let lanes = lanes_of(queue);
         let place = usize::from(Hasher::new().field("lane").field(tenant.as_str()).finish().0[0]) % lanes.len();
         (lanes.into_iter().nth(place).unwrap_or_else(|| queue.to_owned()), look)
     }

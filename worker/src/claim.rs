@@ -2,6 +2,7 @@
 //! the next. A call without an answer is repeated with the same claim requests, so that a
 //! grant whose reply was lost is found again.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -135,7 +136,7 @@ impl Claimer {
                     let Pending { envelope, delivery, slot, .. } = pending;
                     let job = job::run(self.shared.clone(), *grant, envelope.thread, delivery, slot);
                     match pace {
-                        Some(pace) if few && pace.is_quick() => quick.push(timed(job, pace)),
+                        Some(pace) if few && pace.is_quick() => quick.push(Box::pin(timed(job, pace))),
                         Some(pace) => drop(jobs.spawn(timed(job, pace))),
                         None => drop(jobs.spawn(job)),
                     }
@@ -209,7 +210,7 @@ async fn timed(job: impl Future<Output = ()>, pace: Arc<Pace>) {
 }
 
 /// Begins jobs where they stand, then what they led to: their runs go on once all have ended.
-fn begin_together<J: Future<Output = ()> + Send + 'static>(quick: Vec<J>, jobs: &mut JoinSet<()>) {
+fn begin_together<J: Future<Output = ()> + Send + 'static>(quick: Vec<Pin<Box<J>>>, jobs: &mut JoinSet<()>) {
     let later = pace::together(|| {
         for job in quick {
             match pace::begin(job) {

@@ -203,7 +203,14 @@ impl State {
         }
         let queues = queues.into_iter().map(Arc::from).collect();
         let wake = Arc::new(Notify::new());
-        let subscriber = Subscriber { queues, prefetch, unanswered: BTreeMap::new(), waits: false, counted: false, wake: wake.clone() };
+        let subscriber = Subscriber {
+            queues,
+            prefetch,
+            unanswered: BTreeMap::new(),
+            waits: false,
+            counted: false,
+            wake: wake.clone(),
+        };
         self.subscribers.insert(id, subscriber);
         self.resume(id);
         (id, wake)

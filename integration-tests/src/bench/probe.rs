@@ -3,7 +3,7 @@
 //!
 //! It changes nothing that goes through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -23,6 +23,7 @@ pub struct Probe {
     marks: AtomicU64,
     watching: AtomicBool,
     last: Mutex<BTreeMap<RunId, Instant>>,
+    submitted: Mutex<BTreeSet<RunId>>,
     took: Mutex<Vec<f64>>,
     ended: UnboundedSender<RunId>,
     kept: Option<Mutex<Vec<Op>>>,
@@ -34,8 +35,8 @@ impl Probe {
         Ok(())
     }
 
-    /// Over that store; the receiver hears of each run that ends. With `keep` it keeps
-    /// every transition.
+    /// Over that store; the receiver hears of each submitted run that ends: to be woken for each
+    /// run that these call would cost more than such a run. With `keep` it keeps every transition.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, keep: bool) -> (Arc<Self>, UnboundedReceiver<RunId>) {
         let (ended, ends) = unbounded_channel();
@@ -45,6 +46,7 @@ impl Probe {
             marks: AtomicU64::new(0),
             watching: AtomicBool::new(false),
             last: Mutex::default(),
+            submitted: Mutex::default(),
             took: Mutex::default(),
             ended,
             kept: keep.then(Mutex::default),
@@ -108,6 +110,9 @@ impl Store for Probe {
         if let Some(kept) = &self.kept {
             kept.lock().push(op.clone());
         }
+        if let Op::Submit(op) = &op {
+            self.submitted.lock().insert(op.info.id);
+        }
         let look = match &op {
             Op::Record(op) => Look::Recorded(op.job.run),
             Op::Advance(op) if op.end.is_some() => Look::Ended(op.run),
@@ -117,7 +122,11 @@ impl Store for Probe {
         let reply = self.store.apply(op).await?;
         match (look, &reply) {
             (Look::Recorded(run), Reply::Record(RecordVerdict::Ok(_))) => self.recorded(run),
-            (Look::Ended(run), Reply::Advance(AdvanceAnswer::Advanced { .. })) => drop(self.ended.send(run)),
+            (Look::Ended(run), Reply::Advance(AdvanceAnswer::Advanced { .. }))
+                if self.submitted.lock().remove(&run) =>
+            {
+                let _ = self.ended.send(run);
+            }
             (Look::Marked, _) => drop(self.marks.fetch_add(1, Ordering::Relaxed)),
             _ => {}
         }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use baton_integration_tests::bench::{
-    ClusterPlan, EnginePlan, FLOOR_WORKER, FairnessPlan, Kind, Machine, Plan, Section, Setting, Tape, Workload, fairness_table,
-    floor_worker, measure, measure_cluster, measure_engine, measure_fairness, print_engine, print_table,
+    ClusterPlan, EnginePlan, FLOOR_WORKER, FairnessPlan, Kind, Machine, Plan, Section, Setting, Tape, Workload,
+    fairness_table, floor_worker, measure, measure_cluster, measure_engine, measure_fairness, print_engine,
+    print_table,
 };
 
 /// Runs at once.

@@ -25,7 +25,7 @@ impl Inner {
             return self.spawn(work);
         }
         WITHIN.set(within + 1);
-        let begun = begin(self.tracker.track_future(work));
+        let begun = begin(Box::pin(self.tracker.track_future(work)));
         WITHIN.set(within);
         match begun {
             Begun::Done => {}

@@ -63,8 +63,8 @@ impl PartitionRows {
             row(format!("inbox {tenant} {interrupt}"), format!("{at} {job}"));
         }
         self.parked.iter().for_each(|(run, (at, why))| drop(row(format!("parked {run}"), format!("{at} {why}"))));
-        for ((run, seq), value) in &self.events {
-            row(format!("event {run} {seq:010}"), text(value));
+        for event in self.events.values().flatten() {
+            row(format!("event {} {:010}", event.run, event.seq), text(event));
         }
         for (place, value) in self.audit.iter().enumerate() {
             row(format!("audit {place:010}"), text(value));

@@ -134,8 +134,9 @@ impl Reader for MemoryStore {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(self
             .read(run.partition, |rows| {
-                let behind = rows.events.range((run, after + 1)..=(run, u64::MAX));
-                behind.take(limit).map(|(_, event)| event.clone()).collect()
+                let events = rows.events.get(&run).map(Vec::as_slice).unwrap_or_default();
+                let behind = events.partition_point(|event| event.seq <= after);
+                events[behind..].iter().take(limit).cloned().collect()
             })
             .unwrap_or_default())
     }

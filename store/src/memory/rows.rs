@@ -46,7 +46,8 @@ pub(super) struct PartitionRows {
     pub(super) listed: BTreeMap<(TenantId, Timestamp, RunId), ()>,
     pub(super) inbox: BTreeMap<(TenantId, InterruptId), (Timestamp, JobId)>,
     pub(super) parked: BTreeMap<RunId, (Timestamp, String)>,
-    pub(super) events: BTreeMap<(RunId, u64), Event>,
+    /// Of each run, in order.
+    pub(super) events: BTreeMap<RunId, Vec<Event>>,
     pub(super) audit: Vec<Audit>,
     pub(super) audit_head: Option<AuditHead>,
     pub(super) changes: Option<Changes>,
@@ -202,7 +203,7 @@ impl Rows for PartitionRows {
         }
         self.delete_staged(run)?;
         self.interrupts.retain(|(of, _, _), _| *of != run);
-        self.events.retain(|(of, _), _| *of != run);
+        self.events.remove(&run);
         Ok(())
     }
 
@@ -426,7 +427,7 @@ impl Rows for PartitionRows {
 
     fn due_by(&mut self, at: Timestamp, limit: u32) -> Outcome<Vec<DueKey>> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let last = self.due_order.iter().take(limit).last().map_or(at, |(when, _)| at.min(*when));
+        let last = self.due_order.iter().nth(limit.saturating_sub(1)).map_or(at, |(when, _)| at.min(*when));
         let due = self.due_order.iter().take_while(|(when, _)| *when <= last);
         let mut due: Vec<&(Timestamp, DueKey)> = due.collect();
         due.sort_by_cached_key(|(when, key)| (*when, key.member()));
@@ -476,7 +477,7 @@ impl Rows for PartitionRows {
 
     fn append_event(&mut self, event: Event) -> Outcome<()> {
         self.wrote(event.run);
-        self.events.insert((event.run, event.seq), event);
+        self.events.entry(event.run).or_default().push(event);
         Ok(())
     }
 

@@ -104,7 +104,7 @@ impl Host {
         Ok(self.planes.orchestrator.submit(&Caller::local(), request).await?.run)
     }
 
-    /// Waits until that very run has ended; called graphs end runs of their own.
+    /// Waits until that very run has ended.
     async fn succeeded(&mut self, run: RunId) -> anyhow::Result<()> {
         loop {
             let ended = tokio::time::timeout(PATIENCE, self.ends.recv()).await.context("the run does not end")?;
