@@ -19,10 +19,12 @@ impl<K: Ord + Clone, V: Clone> Lru<K, V> {
 
     pub(crate) fn get(&mut self, key: &K) -> Option<V> {
         let (value, used) = self.values.get_mut(key)?;
-        self.by_use.remove(used);
-        self.uses += 1;
-        *used = self.uses;
-        self.by_use.insert(self.uses, key.clone());
+        if *used != self.uses {
+            self.by_use.remove(used);
+            self.uses += 1;
+            *used = self.uses;
+            self.by_use.insert(self.uses, key.clone());
+        }
         Some(value.clone())
     }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_util::task::AtomicWaker;
 
 /// Polls in a row, after which others have their turn.
-const POLLS_MAX: u32 = 64;
+const POLLS_MAX: u32 = 32;
 
 const IDLE: u8 = 0;
 const POLLED: u8 = 1;
