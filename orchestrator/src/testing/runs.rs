@@ -1,8 +1,9 @@
 //! Runs from submit to end, and what is done for them on the way.
 
 use baton_broker::memory::Fate;
-use baton_common::job::Outcome;
-use baton_common::{Failure, GroupId};
+use baton_common::job::{Outcome, ResumeAnswer};
+use baton_common::{Failure, GroupId, pace};
+use futures_util::FutureExt as _;
 use serde_json::json;
 
 use super::graphs::{approval, each, graph, path, retried, tool};
@@ -48,6 +49,39 @@ async fn a_lone_tool_step_costs_advance_claim_record_and_at_most_a_mark() {
     assert_eq!(rig.store.take(&[]), counts(&[("Advance", 1), ("Claim", 1), ("Record", 1)]));
     resume(&rig.orchestrator, &second, Outcome::value(json!({"text": "hi"}))).await;
     assert_eq!(rig.end(run).await.output, Some(json!({"out": "hi"})));
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn branches_whose_jobs_end_together_are_folded_by_one_advance() {
+    let branch = |name| tool(name, &json!({}), &[], &[]);
+    let first = tool("a", &json!({}), &[("out", "1")], &["b", "c", "d"]);
+    let nodes = vec![first, branch("b"), branch("c"), branch("d")];
+    let rig = Rig::new(vec![graph("branches", nodes)], quiet()).await;
+    let (grants, mut granted) = tokio::sync::mpsc::unbounded_channel();
+    rig.work(move |grant| {
+        grants.send(grant.clone()).unwrap();
+        None
+    });
+    let run = rig.submit("branches", json!({})).await;
+    resume(&rig.orchestrator, &granted.recv().await.unwrap(), Outcome::value(json!({}))).await;
+    let mut branches = Vec::new();
+    while branches.len() < 3 {
+        branches.push(granted.recv().await.unwrap());
+    }
+    rig.store.take(&[]);
+    let left = pace::together(|| {
+        for grant in &branches {
+            let answer = resume(&rig.orchestrator, grant, Outcome::value(json!({}))).now_or_never();
+            assert_eq!(answer, Some(ResumeAnswer::Recorded));
+        }
+    });
+    assert_eq!(left.len(), 1, "the run goes on once");
+    for work in left {
+        work.await;
+    }
+    assert_eq!(rig.store.take(&[]), counts(&[("Advance", 1), ("Record", 3)]));
+    assert_eq!(rig.end(run).await.summary.status, Status::Succeeded);
     rig.stop().await;
 }
 
