@@ -20,7 +20,7 @@ pub(crate) fn json(graph: &Graph) -> Value {
         "version": graph.hash.to_string(),
         "input": graph.input,
         "output": graph.output_schema,
-        "state": graph.channels.iter().map(|(name, channel)| (name.clone(), channel.schema.clone())).collect::<serde_json::Map<_, _>>(),
+        "state": graph.channels.iter().map(|(name, channel)| (name.to_string(), channel.schema.clone())).collect::<serde_json::Map<_, _>>(),
         "start": graph.start.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "nodes": nodes,
         "calls": graph.children.iter().map(|(name, child)| (name.clone(), json!(child.hash.to_string()))).collect::<serde_json::Map<_, _>>(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::{GroupId, RunId, Version};
+use crate::ids::{ChannelName, GroupId, RunId, Version};
 use crate::records::{Body, Checkpoint, GroupInfo, RunStatus};
 use crate::{Digest, Failure, Hasher, Timestamp};
 
@@ -145,7 +145,7 @@ impl NewGroup {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// The channel.
-    pub channel: String,
+    pub channel: ChannelName,
     /// Its number within the thread.
     pub number: u64,
     /// The elements, as a JSON array.
@@ -197,7 +197,7 @@ pub struct Commit {
     /// Open groups that are no longer wanted.
     pub cancelled: Vec<GroupId>,
     /// New states of the thread, in order; local supersteps have one each.
-    pub checkpoints: Vec<Checkpoint>,
+    pub checkpoints: Vec<Arc<Checkpoint>>,
     /// New pieces of append-like channels.
     pub segments: Vec<Segment>,
     /// Groups to open, detached calls among them.

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod hash;
 pub mod ids;
 pub mod job;
+pub mod json_text;
 pub mod pace;
 pub mod payload;
 pub mod records;
@@ -25,9 +26,10 @@ pub mod transition;
 pub use failure::{ErrorClass, Failure};
 pub use hash::{Digest, Hasher, append_canonical_json, canonical_json};
 pub use ids::{
-    Actor, Fence, Gen, GraphHash, GroupId, InterruptId, JobId, NodePath, Partition, RequestId, RunId, Seq, TenantId,
-    ThreadId, ThreadKey, Version, WorkerId,
+    Actor, ChannelName, Fence, Gen, GraphHash, GroupId, InterruptId, JobId, NodePath, Partition, RequestId, RunId, Seq,
+    TenantId, ThreadId, ThreadKey, Version, WorkerId,
 };
+pub use json_text::JsonText;
 pub use payload::{BlobRef, Payload};
 pub use shared::{Shared, id_of};
 pub use time::Timestamp;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use baton_common::failure::ErrorClass;
 use baton_common::tool::{Effect, Priority, QueueClass};
 use baton_common::transition::OnBusy;
-use baton_common::{GraphHash, NodePath};
+use baton_common::{ChannelName, GraphHash, NodePath};
 use serde_json::Value;
 
 use crate::expr::{Expr, Template};
@@ -31,7 +31,7 @@ pub struct Graph {
     /// JSON Schema of what it gives.
     pub output_schema: Value,
     /// Its channels.
-    pub channels: BTreeMap<String, Channel>,
+    pub channels: BTreeMap<ChannelName, Channel>,
     /// Where it starts.
     pub start: Vec<NodePath>,
     /// When it must stop.
@@ -116,7 +116,7 @@ pub struct Node {
     /// What it does.
     pub work: Work,
     /// Writes: channel and expression, in order of the channels' names.
-    pub save: BTreeMap<String, Expr>,
+    pub save: BTreeMap<ChannelName, Expr>,
     /// Where its branch goes.
     pub then: Route,
     /// Where its branch goes when it fails; `None` fails the run.

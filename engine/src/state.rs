@@ -13,7 +13,8 @@ use baton_common::commit::NodeFailure;
 use baton_common::records::{Body, Checkpoint, RunInfo, Span};
 use baton_common::tool::Priority;
 use baton_common::{
-    Actor, Digest, Failure, Gen, GroupId, InterruptId, NodePath, RequestId, RunId, Seq, Shared, ThreadKey, Timestamp,
+    Actor, ChannelName, Digest, Failure, Gen, GroupId, InterruptId, NodePath, RequestId, RunId, Seq, Shared, ThreadKey,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,7 +23,7 @@ pub use activations::Activations;
 pub use parts::Parts;
 
 /// Channel values by name; unset channels are absent.
-pub type Values = BTreeMap<String, Shared>;
+pub type Values = BTreeMap<ChannelName, Shared>;
 
 /// Everything a step decides by, beside the graph and the event.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +57,7 @@ pub struct RunState {
     /// Channel values; unset channels are absent.
     pub values: Values,
     /// Pieces of append-like channels.
-    pub segments: BTreeMap<String, Span>,
+    pub segments: BTreeMap<ChannelName, Span>,
     /// What the engine remembers beside the channels.
     pub control: Control,
 }
@@ -94,37 +95,39 @@ impl Lineage {
     }
 }
 
-/// What the engine remembers beside the channels; part of each checkpoint.
+/// What the engine remembers beside the channels; part of each checkpoint. Here and in what it holds,
+/// fields stand in the order of their names: records begin alike then, which stores that shorten
+/// them know.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Control {
     /// How often each node was activated: the next activation is one more.
     pub activations: Activations,
-    /// Activations that have not been folded.
-    pub open: BTreeMap<GroupId, Open>,
     /// Nodes that wait at their join because somebody arrived.
     pub arrived: BTreeSet<NodePath>,
-    /// Of those, what they are too late for: see [`Open::late`].
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub late: BTreeMap<NodePath, BTreeSet<NodePath>>,
-    /// Activations so far, against `limits.steps`.
-    pub steps: u64,
-    /// Tokens so far, against `limits.tokens`.
-    pub tokens: u64,
     /// Cost so far, in billionths of a US dollar, against `limits.cost_usd`.
     #[serde(skip_serializing_if = "is_zero")]
     pub cost_nano_usd: u64,
-    /// Bytes of replace-like writes since the last full checkpoint.
-    pub since_full: u64,
-    /// Bytes of the last full checkpoint.
-    pub full_bytes: u64,
     /// Pieces with numbers below this one may be of states that were dropped when the thread
     /// was set back.
     #[serde(skip_serializing_if = "is_zero")]
     pub floor: u64,
+    /// Bytes of the last full checkpoint.
+    pub full_bytes: u64,
     /// The run's input, where its record does not hold it: [`baton_common::records::Parent::needs`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
+    /// Of the nodes in `arrived`, what they are too late for: see [`Open::late`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub late: BTreeMap<NodePath, BTreeSet<NodePath>>,
+    /// Activations that have not been folded.
+    pub open: BTreeMap<GroupId, Open>,
+    /// Bytes of replace-like writes since the last full checkpoint.
+    pub since_full: u64,
+    /// Activations so far, against `limits.steps`.
+    pub steps: u64,
+    /// Tokens so far, against `limits.tokens`.
+    pub tokens: u64,
     /// That the run takes back what it did, once it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Box<Undo>>,
@@ -138,24 +141,24 @@ fn is_zero(number: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Open {
-    /// The checkpoint it was made from.
-    pub base: Seq,
-    /// Of the channels its expressions read, those that changed since, as they were then.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub kept: BTreeMap<String, Kept>,
-    /// Of a map: items that failed before any work. They have no task.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub failed: BTreeMap<u32, Failure>,
+    /// How its calls stand with who approves them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<Approval>>,
     /// Whether it has no group: it ended within the call that activated it, or that call
     /// failed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub at_once: bool,
+    /// The checkpoint it was made from.
+    pub base: Seq,
+    /// Of a map: items that failed before any work. They have no task.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<u32, Failure>,
+    /// Of the channels its expressions read, those that changed since, as they were then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<ChannelName, Kept>,
     /// The `join: any` nodes that its branch would reach too late: they ran without it.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub late: BTreeSet<NodePath>,
-    /// How its calls stand with who approves them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub approval: Option<Box<Approval>>,
     /// The first of its questions, where people were told of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<InterruptId>,
@@ -173,35 +176,35 @@ impl Open {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Approval {
-    /// The content hash of the checkpoint the activation was made from.
-    pub hash: Digest,
     /// The items that were asked about, in the order of the questions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<u32>,
-    /// Whether all of them were decided.
-    pub given: bool,
     /// Arguments that were edited, by item.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub edited: BTreeMap<u32, Value>,
+    /// Whether all of them were decided.
+    pub given: bool,
+    /// The content hash of the checkpoint the activation was made from.
+    pub hash: Digest,
 }
 
 /// A run that takes back what it did before it ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Undo {
-    /// The checkpoint it turned at: an earlier state to go on from is at most this one.
-    pub from: Seq,
-    /// Why it failed; `None` when it was cancelled.
-    pub failure: Option<NodeFailure>,
-    /// Compensations that were recorded by then; later ones run before them.
-    pub recorded: u64,
     /// Compensations that were begun.
     pub begun: u64,
-    /// The one under way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub running: Option<GroupId>,
     /// What became of those that failed for good.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<String>,
+    /// Why it failed; `None` when it was cancelled.
+    pub failure: Option<NodeFailure>,
+    /// The checkpoint it turned at: an earlier state to go on from is at most this one.
+    pub from: Seq,
+    /// Compensations that were recorded by then; later ones run before them.
+    pub recorded: u64,
+    /// The one under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<GroupId>,
 }
 
 /// A channel as it was when a node was activated.
@@ -220,7 +223,7 @@ pub struct Channels {
     /// Replace-like values; null stands for unset.
     pub values: Values,
     /// The pieces of append-like channels that count, in order: `base..end` of the checkpoint's spans.
-    pub pieces: BTreeMap<String, Vec<Body>>,
+    pub pieces: BTreeMap<ChannelName, Vec<Body>>,
 }
 
 impl Channels {
@@ -381,8 +384,8 @@ impl RunState {
 
 impl Control {
     fn read(checkpoint: &Checkpoint) -> Result<Self, Error> {
-        Self::deserialize(&*checkpoint.control)
-            .map_err(|error| Error::Control { seq: checkpoint.seq, why: error.to_string() })
+        let control = checkpoint.control.read();
+        control.map_err(|error| Error::Control { seq: checkpoint.seq, why: error.to_string() })
     }
 }
 
@@ -404,6 +407,6 @@ pub enum Error {
     #[error("a piece of channel {channel} is no JSON array")]
     Piece {
         /// The channel.
-        channel: String,
+        channel: ChannelName,
     },
 }

@@ -11,8 +11,10 @@ use baton_blobs::{Error, put_content, read_content};
 use baton_common::commit::Segment;
 use baton_common::payload::INLINE_BYTES_MAX;
 use baton_common::records::{Body, Checkpoint};
-use baton_common::{BlobRef, Seq, Shared, TenantId, ThreadKey};
+use baton_common::{BlobRef, ChannelName, JsonText, Seq, TenantId, ThreadKey};
+use baton_engine::state::Values;
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,11 +41,10 @@ impl Inner {
         segments: &mut [Segment],
     ) -> Result<(), Error> {
         for checkpoint in checkpoints {
-            if heavier_than(&checkpoint.control, &mut { INLINE_BYTES_MAX }) {
-                let blob = self
-                    .put_text(tenant, std::mem::replace(&mut checkpoint.control, Value::Null.into()).to_string())
-                    .await?;
-                checkpoint.large.insert(CONTROL.to_owned(), blob);
+            if checkpoint.control.as_str().len() > INLINE_BYTES_MAX {
+                let control = std::mem::replace(&mut checkpoint.control, JsonText::null());
+                let blob = self.put_text(tenant, control.as_str().to_owned()).await?;
+                checkpoint.large.insert(CONTROL.into(), blob);
             }
             for (channel, value) in &mut checkpoint.writes {
                 if value.canonical_bytes() <= INLINE_BYTES_MAX {
@@ -67,14 +68,10 @@ impl Inner {
 
     /// The values that lie elsewhere after these checkpoints, of which the first is a full one
     /// and each other's parent is the one before it.
-    pub(crate) async fn large_of(
-        &self,
-        tenant: &TenantId,
-        history: &[Checkpoint],
-    ) -> Result<BTreeMap<String, Shared>, Error> {
+    pub(crate) async fn large_of(&self, tenant: &TenantId, history: &[Checkpoint]) -> Result<Values, Error> {
         let mut values = BTreeMap::new();
         for (channel, blob) in last_of(history) {
-            values.insert(channel.clone(), self.value_at(tenant, blob).await?);
+            values.insert(channel.clone(), self.json_at(tenant, blob).await?);
         }
         Ok(values)
     }
@@ -87,7 +84,7 @@ impl Inner {
     ) -> Result<Checkpoint, Error> {
         self.with_control(tenant, &mut checkpoint).await?;
         for (channel, blob) in std::mem::take(&mut checkpoint.large) {
-            checkpoint.writes.insert(channel, self.value_at(tenant, &blob).await?);
+            checkpoint.writes.insert(channel, self.json_at(tenant, &blob).await?);
         }
         Ok(checkpoint)
     }
@@ -102,7 +99,7 @@ impl Inner {
 
     async fn with_control(&self, tenant: &TenantId, checkpoint: &mut Checkpoint) -> Result<(), Error> {
         if let Some(blob) = checkpoint.large.remove(CONTROL) {
-            checkpoint.control = self.value_at(tenant, &blob).await?;
+            checkpoint.control = self.json_at(tenant, &blob).await?;
         }
         Ok(())
     }
@@ -117,33 +114,15 @@ impl Inner {
         Ok(pieces)
     }
 
-    async fn value_at(&self, tenant: &TenantId, blob: &BlobRef) -> Result<Shared, Error> {
+    async fn json_at<T: DeserializeOwned>(&self, tenant: &TenantId, blob: &BlobRef) -> Result<T, Error> {
         let bytes = read_content(self.blobs.as_ref(), tenant, blob).await?;
-        let value = serde_json::from_slice::<Value>(&bytes);
-        value.map(Shared::from).map_err(|error| Error::Failed { place: blob.key.clone(), source: error.into() })
-    }
-}
-
-/// Whether a value weighs more than what is left, about; it looks no further than that.
-fn heavier_than(value: &Value, left: &mut usize) -> bool {
-    let own = match value {
-        Value::String(text) => text.len() + 2,
-        _ => 4,
-    };
-    let Some(rest) = left.checked_sub(own) else { return true };
-    *left = rest;
-    match value {
-        Value::Array(items) => items.iter().any(|item| heavier_than(item, left)),
-        Value::Object(members) => members.iter().any(|(name, member)| {
-            *left = left.saturating_sub(name.len() + 4);
-            heavier_than(member, left)
-        }),
-        _ => false,
+        let value = serde_json::from_slice(&bytes);
+        value.map_err(|error| Error::Failed { place: blob.key.clone(), source: error.into() })
     }
 }
 
 /// Where the values of channels lie that are elsewhere after all of them.
-fn last_of(history: &[Checkpoint]) -> BTreeMap<&String, &BlobRef> {
+fn last_of(history: &[Checkpoint]) -> BTreeMap<&ChannelName, &BlobRef> {
     let mut last = BTreeMap::new();
     for checkpoint in history {
         if checkpoint.full {
@@ -157,20 +136,4 @@ fn last_of(history: &[Checkpoint]) -> BTreeMap<&String, &BlobRef> {
         }
     }
     last
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn weight_is_found_wherever_it_lies_and_no_further() {
-        let heavy = |value: &Value, max: usize| heavier_than(value, &mut { max });
-        assert!(!heavy(&json!({"a": [1, "xx"]}), 100));
-        assert!(heavy(&json!({"a": {"b": ["x".repeat(101)]}}), 100));
-        assert!(heavy(&json!(vec![0; 26]), 100));
-        assert!(heavy(&json!({"x".repeat(101): 1}), 100));
-    }
 }

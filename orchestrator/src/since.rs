@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use baton_common::records::{Checkpoint, RunInfo, Span};
 use baton_common::{Seq, Shared};
-use baton_engine::state::{Channels, RunState};
+use baton_engine::state::{Channels, RunState, Values};
 use serde_json::Value;
 
 use crate::load::Error;
@@ -69,12 +69,12 @@ impl Inner {
 }
 
 fn unreadable(channel: &str) -> Error {
-    baton_engine::state::Error::Piece { channel: channel.to_owned() }.into()
+    baton_engine::state::Error::Piece { channel: channel.into() }.into()
 }
 
 /// Replace-like values after these checkpoints, which follow one another from what is known.
-fn written(known: &RunState, history: &[Checkpoint]) -> BTreeMap<String, Shared> {
-    let was_list = |name: &String| known.segments.get(name).is_some_and(|span| span.base < span.end);
+fn written(known: &RunState, history: &[Checkpoint]) -> Values {
+    let was_list = |name: &str| known.segments.get(name).is_some_and(|span| span.base < span.end);
     let before = known.values.iter().filter(|(name, _)| !was_list(name));
     let mut values: BTreeMap<_, _> = before.map(|(name, value)| (name.clone(), value.clone())).collect();
     for checkpoint in history {

@@ -44,6 +44,9 @@ impl Error {
     }
 }
 
+/// The name of a channel: one text for all the states, checkpoints and threads that know it.
+pub type ChannelName = Arc<str>;
+
 /// The longest text id, in bytes.
 pub const TEXT_ID_BYTES_MAX: usize = 128;
 

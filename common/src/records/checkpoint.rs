@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Gen, NodePath, RunId, Seq};
-use crate::{BlobRef, Digest, Shared, Timestamp};
+use crate::ids::{ChannelName, Gen, NodePath, RunId, Seq};
+use crate::{BlobRef, Digest, JsonText, Shared, Timestamp};
 
 /// One immutable state of a thread: what changed since its parent, or everything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,16 +25,16 @@ pub struct Checkpoint {
     /// Whether `writes` holds every replace-like channel.
     pub full: bool,
     /// Values of replace-like channels.
-    pub writes: BTreeMap<String, Shared>,
+    pub writes: BTreeMap<ChannelName, Shared>,
     /// Where values lie that are too large to stand in `writes`, which has null in their place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub large: BTreeMap<String, BlobRef>,
+    pub large: BTreeMap<ChannelName, BlobRef>,
     /// For each append-like channel, which of its pieces count.
-    pub segments: BTreeMap<String, Span>,
+    pub segments: BTreeMap<ChannelName, Span>,
     /// Which node wrote which channel.
-    pub wrote: BTreeMap<String, NodePath>,
+    pub wrote: BTreeMap<ChannelName, NodePath>,
     /// What the engine needs beside the channels to decide again.
-    pub control: Shared,
+    pub control: JsonText,
     /// H of the content, free of generation.
     pub hash: Digest,
 }

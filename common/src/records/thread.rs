@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::ids::{RunId, Seq, ThreadKey};
+use crate::ids::{ChannelName, RunId, Seq, ThreadKey};
 
 /// Long-lived state with a stable name: where its history stands and who runs on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Thread {
     /// Runs that wait for their turn.
     pub queue: Vec<RunId>,
     /// For each replace-like channel, the checkpoint that last wrote it.
-    pub channels: BTreeMap<String, Seq>,
+    pub channels: BTreeMap<ChannelName, Seq>,
     /// Where its checkpoints and pieces up to a seq lie, for the thread of a fork.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Box<Origin>>,
@@ -75,7 +75,7 @@ pub struct SetBack {
     /// The checkpoint; 0 is before the first.
     pub seq: Seq,
     /// For each replace-like channel, the checkpoint that last wrote it by then.
-    pub channels: BTreeMap<String, Seq>,
+    pub channels: BTreeMap<ChannelName, Seq>,
 }
 
 impl Thread {

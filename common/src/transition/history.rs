@@ -1,6 +1,8 @@
 //! EDIT, RETRY and REPIN: changing a thread's state from outside, taking a run up again, and
 //! going on with another version of its graph.
 
+use std::sync::Arc;
+
 use crate::commit::Segment;
 use crate::ids::{Actor, Gen, GraphHash, RunId, Seq, ThreadKey, Version};
 use crate::records::{Checkpoint, SetBack};
@@ -12,7 +14,7 @@ pub struct Edit {
     /// The thread.
     pub thread: ThreadKey,
     /// The new state; its parent must be the thread's head.
-    pub checkpoint: Checkpoint,
+    pub checkpoint: Arc<Checkpoint>,
     /// New pieces of append-like channels.
     pub segments: Vec<Segment>,
     /// Who edits.

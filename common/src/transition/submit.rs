@@ -1,5 +1,7 @@
 //! SUBMIT.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::commit::Segment;
@@ -46,7 +48,7 @@ pub struct Fork {
     /// The new thread's head.
     pub head: SetBack,
     /// An edit on top of it, the head then: a checkpoint of the new thread.
-    pub edit: Option<(Checkpoint, Vec<Segment>)>,
+    pub edit: Option<(Arc<Checkpoint>, Vec<Segment>)>,
 }
 
 impl Submit {

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_common::NodePath;
+use baton_common::{ChannelName, NodePath};
 
 use super::document::{routes, successors, ways};
 use super::loops;
@@ -20,7 +20,7 @@ pub(super) struct Flow<'g> {
     pub(super) nodes: &'g BTreeMap<NodePath, Node>,
     pub(super) start: &'g [NodePath],
     pub(super) places: &'g BTreeMap<NodePath, Place>,
-    pub(super) channels: &'g BTreeMap<String, Channel>,
+    pub(super) channels: &'g BTreeMap<ChannelName, Channel>,
 }
 
 /// Reports everything.
@@ -169,7 +169,7 @@ fn both_write<'g>(flow: &Flow<'g>, left: &NodePath, right: &NodePath) -> Vec<&'g
     let saves = |name: &NodePath| flow.nodes.get(name).map(|node| &node.save);
     let (Some(left), Some(right)) = (saves(left), saves(right)) else { return Vec::new() };
     let replaces = |name: &str| flow.channels.get(name).is_some_and(|channel| channel.reducer == Reducer::Replace);
-    left.keys().filter(|name| right.contains_key(*name) && replaces(name)).map(String::as_str).collect()
+    left.keys().filter(|name| right.contains_key(*name) && replaces(name)).map(|name| &**name).collect()
 }
 
 /// Every pair of branches that may be there at the same time.

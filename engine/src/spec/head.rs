@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use baton_common::ChannelName;
 use baton_common::transition::OnBusy;
 use serde_json::{Value, json};
 
@@ -55,7 +56,7 @@ pub(super) fn check_name(report: &mut Report, name: &str, at: Place) {
 }
 
 /// The schema of its input, and its channels.
-pub(super) fn declared(report: &mut Report, members: &Members<'_>) -> (Value, BTreeMap<String, Channel>) {
+pub(super) fn declared(report: &mut Report, members: &Members<'_>) -> (Value, BTreeMap<ChannelName, Channel>) {
     let input = members.get("input").map(|node| fields(report, node, "input", &[])).unwrap_or_default();
     let mut channels = BTreeMap::new();
     if let Some(state) = members.get("state") {
@@ -69,7 +70,7 @@ pub(super) fn declared(report: &mut Report, members: &Members<'_>) -> (Value, BT
             let unset = if is_array { json!([]) } else { Value::Null };
             let default = field.default.filter(|default| !default.is_null()).unwrap_or(unset);
             let channel = Channel { schema: field.schema, reducer, default, keep: keep.unwrap_or(false) };
-            channels.insert(field.name, channel);
+            channels.insert(field.name.into(), channel);
         }
     }
     (object(&input), channels)

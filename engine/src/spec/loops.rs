@@ -94,7 +94,7 @@ impl Loops<'_> {
             }
         }
         let nodes = writers.into_iter().filter_map(|number| self.node(number));
-        nodes.flat_map(|node| node.save.keys().map(String::as_str)).collect()
+        nodes.flat_map(|node| node.save.keys().map(|name| &**name)).collect()
     }
 
     fn tell(&self, report: &mut Report, circle: &BTreeSet<usize>) {

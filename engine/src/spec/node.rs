@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use baton_common::NodePath;
 use baton_common::tool::Priority;
+use baton_common::{ChannelName, NodePath};
 use serde_json::{Value, json};
 
 use super::code::expression;
@@ -138,12 +138,12 @@ fn args_schema<'d>(node: &Members<'_>, declared: &'d Declared<'_>) -> Option<&'d
     Some(&declared.tools?.get(name)?.args_schema)
 }
 
-fn save(report: &mut Report, node: &Node, view: &View<'_>) -> Option<BTreeMap<String, Expr>> {
+fn save(report: &mut Report, node: &Node, view: &View<'_>) -> Option<BTreeMap<ChannelName, Expr>> {
     let mut saves = BTreeMap::new();
     let mut sound = true;
     for entry in entries(report, node, "save") {
-        let Some(channel) = view.declared.channels.get(&entry.key) else {
-            let known = view.declared.channels.keys().map(String::as_str);
+        let Some((name, channel)) = view.declared.channels.get_key_value(&*entry.key) else {
+            let known = view.declared.channels.keys().map(|name| &**name);
             report
                 .add("unknown_channel", entry.key_at, format!("state has no channel {}", entry.key))
                 .suggest(&entry.key, known);
@@ -153,7 +153,7 @@ fn save(report: &mut Report, node: &Node, view: &View<'_>) -> Option<BTreeMap<St
         match expression(report, &entry.value, &format!("save of {}", entry.key), view) {
             Some((value, shape)) => {
                 check_write(report, entry, channel, shape.kind);
-                saves.insert(entry.key.clone(), value);
+                saves.insert(name.clone(), value);
             }
             None => sound = false,
         }

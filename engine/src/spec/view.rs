@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use baton_common::ChannelName;
 use baton_common::tool::ToolSpec;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +15,7 @@ use crate::graph::{Channel, Graph};
 /// What a graph declares and may call.
 pub(super) struct Declared<'k> {
     pub(super) input: Value,
-    pub(super) channels: BTreeMap<String, Channel>,
+    pub(super) channels: BTreeMap<ChannelName, Channel>,
     /// The graphs its nodes call, as far as they are sound.
     pub(super) children: BTreeMap<String, Arc<Graph>>,
     /// The tools that workers have, where that is known.
@@ -28,10 +29,10 @@ pub(super) struct Declared<'k> {
 impl<'k> Declared<'k> {
     pub(super) fn new(
         input: Value,
-        channels: BTreeMap<String, Channel>,
+        channels: BTreeMap<ChannelName, Channel>,
         tools: Option<&'k BTreeMap<String, ToolSpec>>,
     ) -> Self {
-        let state = channels.iter().map(|(name, channel)| (name.clone(), channel.schema.clone())).collect();
+        let state = channels.iter().map(|(name, channel)| (name.to_string(), channel.schema.clone())).collect();
         let run = ["id", "thread", "request_id", "graph"].map(|name| (name, json!({"type": "string"})));
         let (state, run) = (closed_object(state), closed(run));
         Self { input, channels, children: BTreeMap::new(), tools, agents: false, state, run }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use baton_common::commit::Segment;
 use baton_common::records::{Checkpoint, Span};
-use baton_common::{Hasher, NodePath, Seq, Shared, Timestamp, append_canonical_json, canonical_json};
+use baton_common::{
+    ChannelName, Hasher, JsonText, NodePath, Seq, Shared, Timestamp, append_canonical_json, canonical_json,
+};
 use serde_json::Value;
 
 use super::Error;
@@ -22,8 +24,8 @@ use crate::state::RunState;
 pub(super) struct Draft {
     parent: Seq,
     full: bool,
-    writes: BTreeMap<String, Shared>,
-    wrote: BTreeMap<String, NodePath>,
+    writes: BTreeMap<ChannelName, Shared>,
+    wrote: BTreeMap<ChannelName, NodePath>,
     /// New pieces of append-like channels.
     pub(super) pieces: Vec<Segment>,
 }
@@ -48,10 +50,10 @@ pub(super) fn apply(state: &mut RunState, delta: Delta) {
     }
 }
 
-fn put(state: &mut RunState, name: &str, value: Option<Shared>) {
+fn put(state: &mut RunState, name: &ChannelName, value: Option<Shared>) {
     match (value, state.values.get_mut(name)) {
         (Some(value), Some(held)) => *held = value,
-        (Some(value), None) => _ = state.values.insert(name.to_owned(), value),
+        (Some(value), None) => _ = state.values.insert(name.clone(), value),
         (None, _) => _ = state.values.remove(name),
     }
 }
@@ -100,7 +102,7 @@ impl Draft {
     /// # Errors
     /// When the control cannot be written as JSON.
     pub(super) fn finish(self, state: &RunState, at: Timestamp) -> Result<Checkpoint, Error> {
-        let control = serde_json::to_value(&state.control).map_err(|error| Error::Control(error.to_string()))?;
+        let control = JsonText::of(&state.control).map_err(|error| Error::Control(error.to_string()))?;
         Ok(Checkpoint {
             seq: state.head,
             parent: self.parent,
@@ -113,7 +115,7 @@ impl Draft {
             large: BTreeMap::new(),
             segments: state.segments.clone(),
             wrote: self.wrote,
-            control: control.into(),
+            control,
             hash: state.hash,
         })
     }
@@ -147,7 +149,7 @@ fn content_hash(graph: &Graph, state: &RunState, delta: &Delta, grown: &[Element
     }
     for (name, value) in &delta.set {
         hasher.add("set");
-        hasher.add(name);
+        hasher.add(name.as_bytes());
         match value {
             Some(value) => value.hash_into(&mut hasher),
             None => hasher.add("null"),
@@ -155,7 +157,7 @@ fn content_hash(graph: &Graph, state: &RunState, delta: &Delta, grown: &[Element
     }
     for ((name, growth), grown) in delta.lists.iter().zip(grown) {
         hasher.add(if growth.reset { "reset" } else { "grow" });
-        hasher.add(name);
+        hasher.add(name.as_bytes());
         hasher = hasher.number(growth.added.len() as u64);
         grown.texts().for_each(|text| hasher.add(text));
     }
@@ -196,7 +198,7 @@ impl Elements {
     }
 }
 
-fn grow(state: &mut RunState, name: String, growth: Growth, text: Elements) -> Option<Segment> {
+fn grow(state: &mut RunState, name: ChannelName, growth: Growth, text: Elements) -> Option<Segment> {
     if !state.segments.contains_key(&name) {
         state.segments.insert(name.clone(), Span::default());
     }
@@ -221,7 +223,7 @@ fn grow(state: &mut RunState, name: String, growth: Growth, text: Elements) -> O
 /// The whole list as one piece, behind every number that was used before the thread was set
 /// back: states that were dropped keep theirs. A checkpoint adds one piece at most, so no
 /// number was used beyond the seq of the last.
-fn rewrite(state: &mut RunState, name: String, added: Vec<Value>, number: u64) -> Segment {
+fn rewrite(state: &mut RunState, name: ChannelName, added: Vec<Value>, number: u64) -> Segment {
     extend(state, &name, added);
     state.segments.insert(name.clone(), Span { base: number, end: number + 1 });
     let body = match state.values.get(&name).map(|value| &**value) {
@@ -231,13 +233,13 @@ fn rewrite(state: &mut RunState, name: String, added: Vec<Value>, number: u64) -
     Segment { channel: name, number, body }
 }
 
-fn extend(state: &mut RunState, name: &str, added: Vec<Value>) {
+fn extend(state: &mut RunState, name: &ChannelName, added: Vec<Value>) {
     if added.is_empty() {
         return;
     }
     match state.values.get_mut(name) {
         Some(held) => held.extend(added),
-        None => _ = state.values.insert(name.to_owned(), Value::Array(added).into()),
+        None => _ = state.values.insert(name.clone(), Value::Array(added).into()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_common::{NodePath, Shared};
+use baton_common::{ChannelName, NodePath, Shared};
 use serde_json::Value;
 
 use super::reducers::{Change, Current, Head};
@@ -15,11 +15,11 @@ use crate::state::Values;
 #[derive(Debug, Default)]
 pub(super) struct Delta {
     /// Replace-like channels; `None` unsets.
-    pub(super) set: BTreeMap<String, Option<Shared>>,
+    pub(super) set: BTreeMap<ChannelName, Option<Shared>>,
     /// Append-like channels.
-    pub(super) lists: BTreeMap<String, Growth>,
+    pub(super) lists: BTreeMap<ChannelName, Growth>,
     /// Who wrote last.
-    pub(super) wrote: BTreeMap<String, NodePath>,
+    pub(super) wrote: BTreeMap<ChannelName, NodePath>,
     /// Whether nobody will see who wrote.
     pub(super) is_private: bool,
 }
@@ -55,17 +55,17 @@ impl Delta {
     }
 
     /// Adds a node's write.
-    pub(super) fn write(&mut self, node: &NodePath, name: &str, is_append_like: bool, change: Change) {
+    pub(super) fn write(&mut self, node: &NodePath, name: &ChannelName, is_append_like: bool, change: Change) {
         if !self.is_private {
-            self.wrote.insert(name.to_owned(), node.clone());
+            self.wrote.insert(name.clone(), node.clone());
         }
         match change {
             Change::Reset if is_append_like => self.reset_list(name),
             Change::Reset => {
-                self.set.insert(name.to_owned(), None);
+                self.set.insert(name.clone(), None);
             }
             Change::Set(value) => {
-                self.set.insert(name.to_owned(), Some(value));
+                self.set.insert(name.clone(), Some(value));
             }
             Change::Extend(added) => self.extend(name, added),
             Change::Rewrite(elements) => {
@@ -76,17 +76,17 @@ impl Delta {
     }
 
     /// Lets a list grow.
-    pub(super) fn extend(&mut self, name: &str, mut added: Vec<Value>) {
-        self.lists.entry(name.to_owned()).or_default().added.append(&mut added);
+    pub(super) fn extend(&mut self, name: &ChannelName, mut added: Vec<Value>) {
+        self.lists.entry(name.clone()).or_default().added.append(&mut added);
     }
 
     /// Unsets a list.
-    pub(super) fn reset_list(&mut self, name: &str) {
-        self.lists.insert(name.to_owned(), Growth { reset: true, added: Vec::new() });
+    pub(super) fn reset_list(&mut self, name: &ChannelName) {
+        self.lists.insert(name.clone(), Growth { reset: true, added: Vec::new() });
     }
 
     /// Channels it changes, and whether each only grows.
-    pub(super) fn touched(&self) -> impl Iterator<Item = (&String, bool)> {
+    pub(super) fn touched(&self) -> impl Iterator<Item = (&ChannelName, bool)> {
         let sets = self.set.keys().map(|name| (name, false));
         let lists = self.lists.iter().filter(|(_, growth)| growth.reset || !growth.added.is_empty());
         sets.chain(lists.map(|(name, growth)| (name, !growth.reset)))

@@ -32,7 +32,8 @@ pub fn edit(
     let editor = NodePath::parse(EDITOR).map_err(|error| Failure::invalid("wrong_name", error.to_string()))?;
     let mut delta = Delta::default();
     for (name, value) in writes {
-        let channel = graph.channels.get(name).ok_or_else(|| unknown(graph, name))?;
+        let found = graph.channels.get_key_value(name.as_str());
+        let (name, channel) = found.ok_or_else(|| unknown(graph, name))?;
         delta.wrote.insert(name.clone(), editor.clone());
         if channel.reducer.is_append_like() {
             delta.reset_list(name);
@@ -64,7 +65,7 @@ fn replaced(name: &str, channel: &Channel, value: Value) -> Result<Change, Failu
 }
 
 fn unknown(graph: &Graph, name: &str) -> Failure {
-    let near = nearest(name, graph.channels.keys().map(String::as_str));
+    let near = nearest(name, graph.channels.keys().map(|name| &**name));
     let hint = near.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
     Failure::invalid("unknown_channel", format!("there is no channel {name}{hint}"))
 }

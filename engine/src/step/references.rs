@@ -126,6 +126,6 @@ fn of_route(route: &Route, read: &mut impl FnMut(&Paths)) {
 fn add(graph: &Graph, paths: &Paths, names: &mut Names) {
     match paths.members("state") {
         Some(members) => names.extend(members.into_iter().map(str::to_owned)),
-        None => names.extend(graph.channels.keys().cloned()),
+        None => names.extend(graph.channels.keys().map(|name| name.to_string())),
     }
 }

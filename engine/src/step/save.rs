@@ -35,13 +35,13 @@ pub(super) fn save<'n>(
         let alone = before.is_some_and(|before| is_alone(channel, before, values.get(name), delta, name));
         if let Some(before) = before.filter(|_| !alone) {
             let own = reduce(name, channel, Current::of(Some(before)), write.clone())?;
-            seen.push((name.as_str(), after(channel, before, own)));
+            seen.push((&**name, after(channel, before, own)));
         }
         // What a write replaces need not be found.
         let current = if channel.reducer.replaces() { Current::Unset } else { delta.current(values, name) };
         let change = reduce(name, channel, current, write)?;
         if let Some(before) = before.filter(|_| alone) {
-            seen.push((name.as_str(), after(channel, before, change.clone())));
+            seen.push((&**name, after(channel, before, change.clone())));
         }
         changes.push((name, channel.reducer.is_append_like(), change));
     }

@@ -101,7 +101,7 @@ pub(super) fn unset(channel: &Channel) -> &Value {
 
 fn members<'a>(graph: &'a Graph, names: &Names, value_of: impl Fn(&str) -> Option<Cow<'a, Value>>) -> Members<'a> {
     let mut members = Members::default();
-    for (name, channel) in names.iter().filter_map(|name| graph.channels.get_key_value(name)) {
+    for (name, channel) in names.iter().filter_map(|name| graph.channels.get_key_value(name.as_str())) {
         let value = value_of(name).filter(|value| !value.is_null()).unwrap_or_else(|| Cow::Borrowed(unset(channel)));
         members.push(name, value);
     }

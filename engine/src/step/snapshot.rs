@@ -23,7 +23,7 @@ pub(super) fn preserve(graph: &Graph, control: &mut Control, values: &Values, de
         let reads = graph.known().reads(&owner(&id.node));
         let is_asked = open.approval.as_ref().is_some_and(|approval| !approval.given);
         let names = if is_asked { &reads.at_all } else { &reads.at_fold };
-        for (name, only_grows) in delta.touched().filter(|(name, _)| names.contains(*name)) {
+        for (name, only_grows) in delta.touched().filter(|(name, _)| names.contains(&***name)) {
             let value = values.get(name);
             let whole = || value.cloned().unwrap_or_else(|| Shared::from(Value::Null));
             let kept = match (open.kept.get(name), value) {

@@ -154,7 +154,7 @@ fn passed_on(left: Option<&Value>, caller: &GroupId, place: &mut u32, owed: &mut
 pub(super) fn record(delta: &mut Delta, owed: Vec<Compensation>) {
     let elements = owed.iter().filter_map(|one| serde_json::to_value(one).ok()).collect::<Vec<_>>();
     if !elements.is_empty() {
-        delta.extend(OWED, elements);
+        delta.extend(&OWED.into(), elements);
     }
 }
 

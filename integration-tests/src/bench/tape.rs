@@ -144,7 +144,7 @@ fn renamed(commit: &Commit, run: RunId) -> Commit {
     commit.run = run;
     // Each run comes there by a history of its own.
     (commit.after, commit.closed_at) = (None, Vec::new());
-    commit.checkpoints.iter_mut().for_each(|checkpoint| checkpoint.run = run);
+    commit.checkpoints.iter_mut().for_each(|checkpoint| Arc::make_mut(checkpoint).run = run);
     commit
 }
 

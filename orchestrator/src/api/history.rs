@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 
 use baton_common::records::{Checkpoint, Run};
-use baton_common::{RunId, Seq, Shared};
-use baton_engine::state::Control;
-use serde::Deserialize as _;
+use baton_common::{ChannelName, RunId, Seq, Shared};
+use baton_engine::state::{Control, Values};
 use serde_json::Value;
 
 use super::{ApiError, Caller, ErrorKind};
@@ -47,7 +46,7 @@ pub struct StateView {
     /// The checkpoint it is of.
     pub checkpoint: CheckpointView,
     /// Values of the channels.
-    pub values: BTreeMap<String, Shared>,
+    pub values: Values,
 }
 
 /// One channel that differs between two states.
@@ -162,7 +161,7 @@ impl Inner {
     }
 
     /// The values of the channels at a checkpoint; none at 0.
-    async fn values_at(&self, run: &Run, seq: Seq) -> Result<BTreeMap<String, Shared>, ApiError> {
+    async fn values_at(&self, run: &Run, seq: Seq) -> Result<Values, ApiError> {
         if seq == Seq(0) {
             return Ok(BTreeMap::new());
         }
@@ -184,7 +183,7 @@ impl From<load::Error> for ApiError {
 }
 
 fn view(checkpoint: Checkpoint) -> CheckpointView {
-    let control = Control::deserialize(&*checkpoint.control).unwrap_or_default();
+    let control = checkpoint.control.read::<Control>().unwrap_or_default();
     let elsewhere: u64 = checkpoint.large.values().map(|blob| blob.bytes).sum();
     let bytes = serde_json::to_string(&checkpoint).map_or(0, |text| text.len() as u64) + elsewhere;
     CheckpointView {
@@ -195,15 +194,15 @@ fn view(checkpoint: Checkpoint) -> CheckpointView {
     }
 }
 
-fn changes(before: &BTreeMap<String, Shared>, after: &BTreeMap<String, Shared>) -> Vec<ChannelChange> {
-    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+fn changes(before: &Values, after: &Values) -> Vec<ChannelChange> {
+    let mut names: Vec<&ChannelName> = before.keys().chain(after.keys()).collect();
     names.sort_unstable();
     names.dedup();
     let differs = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
     let change = differs.map(|name| {
         let (before, after) = (before.get(name).cloned(), after.get(name).cloned());
         let kept = grown(before.as_deref(), after.as_deref());
-        ChannelChange { channel: name.clone(), before, after, kept }
+        ChannelChange { channel: name.to_string(), before, after, kept }
     });
     change.collect()
 }
@@ -222,8 +221,7 @@ mod tests {
 
     #[test]
     fn a_list_that_grew_tells_what_it_kept() {
-        let state =
-            |list: Value| BTreeMap::from([("log".to_owned(), list.into()), ("same".to_owned(), json!(1).into())]);
+        let state = |list: Value| Values::from([("log".into(), list.into()), ("same".into(), json!(1).into())]);
         let found = changes(&state(json!([1, 2])), &state(json!([1, 2, 3])));
         assert_eq!((found.len(), found[0].channel.as_str(), found[0].kept), (1, "log", Some(2)));
         assert_eq!(changes(&state(json!([1])), &state(json!([2])))[0].kept, None);

@@ -73,7 +73,8 @@ impl Orchestrator {
         check_size(&set)?;
         let (_, checkpoint, segments) = inner.edited_at(&found, &found, expected, set).await?;
         let seq = checkpoint.seq;
-        let edit = Edit { thread: found.info.thread.clone(), checkpoint, segments, actor: caller.actor.clone() };
+        let (thread, checkpoint) = (found.info.thread.clone(), checkpoint.into());
+        let edit = Edit { thread, checkpoint, segments, actor: caller.actor.clone() };
         let settled = inner.settle(|| inner.edit_op(edit.clone())).await?;
         match settled.answer {
             EditAnswer::Edited { .. } => {
@@ -112,7 +113,7 @@ impl Orchestrator {
         } else {
             let renamed = Run { info: info.clone(), ..found.clone() };
             let (_, checkpoint, segments) = inner.edited_at(&found, &renamed, from, request.set.clone()).await?;
-            Some((checkpoint, segments))
+            Some((checkpoint.into(), segments))
         };
         let origin = Origin { thread: found.info.thread.clone(), seq: from };
         let fork = Some(Box::new(Fork { origin, head, edit }));

@@ -59,7 +59,7 @@ impl Inner {
             closed_at: work.closed_at(&effects.consumed),
             consumed: effects.consumed,
             cancelled: effects.cancelled,
-            checkpoints: effects.checkpoints,
+            checkpoints: effects.checkpoints.into_iter().map(Arc::new).collect(),
             segments: effects.segments,
             open,
             staged: staged.iter().map(|stage| stage.tasks.len() as u32).sum(),

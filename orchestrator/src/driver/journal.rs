@@ -114,6 +114,6 @@ impl Work {
             event: Happened::of(&self.event),
         };
         let body = serde_json::to_string(&[entry]).ok()?;
-        Some(Segment { channel: channel(self.info.id), number: self.record.superstep, body })
+        Some(Segment { channel: channel(self.info.id).into(), number: self.record.superstep, body })
     }
 }

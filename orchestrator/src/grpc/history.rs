@@ -117,7 +117,7 @@ fn checkpoint(view: CheckpointView) -> v1::Checkpoint {
         superstep: checkpoint.superstep,
         at_ms: checkpoint.at.0,
         hash: checkpoint.hash.to_string(),
-        wrote: checkpoint.wrote.iter().map(|(channel, node)| (channel.clone(), node.to_string())).collect(),
+        wrote: checkpoint.wrote.iter().map(|(channel, node)| (channel.to_string(), node.to_string())).collect(),
         open,
         waiting,
         bytes,

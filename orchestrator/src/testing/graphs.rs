@@ -28,7 +28,7 @@ fn node(name: &str, work: Work, save: &[(&str, &str)], then: &[&str]) -> Node {
     Node {
         path: path(name),
         work,
-        save: save.iter().map(|(channel, text)| ((*channel).to_owned(), Expr::compile(text).unwrap())).collect(),
+        save: save.iter().map(|(channel, text)| ((*channel).into(), Expr::compile(text).unwrap())).collect(),
         then: route(then),
         on_error: None,
         join: None,
@@ -113,7 +113,7 @@ pub(crate) fn graph(name: &str, nodes: Vec<Node>) -> Compiled {
         output: BTreeMap::from([("out".to_owned(), Expr::compile("state.out").unwrap())]),
         output_schema: json!({}),
         children: BTreeMap::new(),
-        channels: BTreeMap::from([("out".to_owned(), channel)]),
+        channels: BTreeMap::from([("out".into(), channel)]),
         start,
         limits: Limits { steps: 1_000, duration_ms: None, tokens: None, cost_usd: None },
         on_busy: OnBusy::Reject,

@@ -14,7 +14,7 @@ fn keeps() -> Compiled {
     let save = [("log", "output.text"), ("out", "size(state.log)")];
     let mut compiled = graph("keeps", vec![tool("a", &json!({"text": "{{ input.text }}"}), &save, &[])]);
     let log = Channel { schema: json!({}), reducer: Reducer::Append, default: json!([]), keep: true };
-    compiled.graph.channels.insert("log".to_owned(), log);
+    compiled.graph.channels.insert("log".into(), log);
     compiled.graph.output = BTreeMap::from([("out".to_owned(), Expr::compile("size(state.log)").unwrap())]);
     compiled
 }

@@ -1,5 +1,7 @@
 //! ADVANCE: one checkpointed superstep, compared and set on the run's version.
 
+use std::sync::Arc;
+
 use baton_common::commit::Commit;
 use baton_common::records::{
     Checkpoint, DueKey, DueKind, EventKind, Group, GroupPhase, RunInfo, RunState, RunStatus, Thread,
@@ -114,7 +116,7 @@ impl Machine<'_> {
     }
 
     /// Writes a checkpoint, which is its thread's head then. The thread is the caller's to write.
-    pub(super) fn keep_checkpoint(&mut self, thread: &mut Thread, checkpoint: &Checkpoint) -> Outcome<()> {
+    pub(super) fn keep_checkpoint(&mut self, thread: &mut Thread, checkpoint: &Arc<Checkpoint>) -> Outcome<()> {
         self.rows.put_checkpoint(&thread.key, checkpoint)?;
         for channel in checkpoint.writes.keys() {
             match thread.channels.get_mut(channel) {

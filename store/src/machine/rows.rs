@@ -28,7 +28,7 @@ pub trait Rows: super::ScheduleRows + super::RetentionRows {
     /// A checkpoint.
     fn checkpoint(&mut self, key: &ThreadKey, seq: Seq) -> Outcome<Option<Checkpoint>>;
     /// Writes a checkpoint.
-    fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Checkpoint) -> Outcome<()>;
+    fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Arc<Checkpoint>) -> Outcome<()>;
     /// Writes a piece of an append-like channel.
     fn put_segment(&mut self, key: &ThreadKey, segment: &Segment) -> Outcome<()>;
 

@@ -1,7 +1,7 @@
 //! Reading a memory store.
 
 use async_trait::async_trait;
-use baton_common::ids::{GroupId, RunId, Seq, ThreadKey};
+use baton_common::ids::{ChannelName, GroupId, RunId, Seq, ThreadKey};
 use baton_common::records::{
     Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupPhase, Interrupt, InterruptState, Run, Signal, Span,
     Task, TaskKind, TaskState, Thread,
@@ -58,16 +58,18 @@ impl Reader for MemoryStore {
 
     async fn checkpoint(&self, key: &ThreadKey, seq: Seq) -> Result<Option<Checkpoint>, Error> {
         let found = |rows: &PartitionRows| {
-            lineage(rows, key, seq).into_iter().find_map(|of| rows.checkpoints.get(&(of, seq)).cloned())
+            lineage(rows, key, seq)
+                .into_iter()
+                .find_map(|of| rows.checkpoints.get(&(of, seq)).map(|found| Checkpoint::clone(found)))
         };
         Ok(self.read(key.partition(), found).flatten())
     }
 
     async fn segments(&self, key: &ThreadKey, channel: &str, span: Span) -> Result<Vec<Body>, Error> {
         let found = |rows: &PartitionRows| {
-            let lineage = lineage(rows, key, Seq(0));
+            let (lineage, channel) = (lineage(rows, key, Seq(0)), ChannelName::from(channel));
             let piece = |number| {
-                let mut pieces = lineage.iter().map(|of| (of.clone(), channel.to_owned(), number));
+                let mut pieces = lineage.iter().map(|of| (of.clone(), channel.clone(), number));
                 pieces.find_map(|place| rows.segments.get(&place).cloned())
             };
             (span.base..span.end).filter_map(piece).collect()

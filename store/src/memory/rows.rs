@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use baton_common::commit::{NewTask, Segment};
-use baton_common::ids::{GroupId, InterruptId, NodePath, RunId, Seq, ThreadKey};
+use baton_common::ids::{ChannelName, GroupId, InterruptId, NodePath, RunId, Seq, ThreadKey};
 use baton_common::records::{
     Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo,
     RunState, ScheduleId, ScheduleRow, Signal, Task, Terms, Thread,
@@ -21,8 +21,8 @@ type TaskKey = (RunId, GroupId, u32);
 #[derive(Debug, Clone, Default)]
 pub(super) struct PartitionRows {
     pub(super) threads: BTreeMap<ThreadKey, Thread>,
-    pub(super) checkpoints: BTreeMap<(ThreadKey, Seq), Checkpoint>,
-    pub(super) segments: BTreeMap<(ThreadKey, String, u64), Body>,
+    pub(super) checkpoints: BTreeMap<(ThreadKey, Seq), Arc<Checkpoint>>,
+    pub(super) segments: BTreeMap<(ThreadKey, ChannelName, u64), Body>,
     pub(super) infos: BTreeMap<RunId, Arc<RunInfo>>,
     pub(super) states: BTreeMap<RunId, RunState>,
     pub(super) ends: BTreeMap<RunId, Body>,
@@ -125,10 +125,10 @@ impl Rows for PartitionRows {
     }
 
     fn checkpoint(&mut self, key: &ThreadKey, seq: Seq) -> Outcome<Option<Checkpoint>> {
-        Ok(self.checkpoints.get(&(key.clone(), seq)).cloned())
+        Ok(self.checkpoints.get(&(key.clone(), seq)).map(|found| Checkpoint::clone(found)))
     }
 
-    fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Checkpoint) -> Outcome<()> {
+    fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Arc<Checkpoint>) -> Outcome<()> {
         self.wrote(checkpoint.run);
         self.checkpoints.insert((key.clone(), checkpoint.seq), checkpoint.clone());
         Ok(())

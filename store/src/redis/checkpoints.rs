@@ -3,6 +3,8 @@
 //! Those of one commit say nearly the same: the last of them is kept as it is, the others as what
 //! differs from it. A later commit never touches an earlier one's, since no seq is used twice.
 
+use std::sync::Arc;
+
 use baton_common::ids::Seq;
 use baton_common::records::Checkpoint;
 
@@ -12,7 +14,7 @@ use super::words;
 use crate::Error;
 
 /// The texts of the checkpoints of a commit, in their order.
-pub(super) fn texts(checkpoints: &[Checkpoint]) -> Result<Vec<Vec<u8>>, Error> {
+pub(super) fn texts(checkpoints: &[Arc<Checkpoint>]) -> Result<Vec<Vec<u8>>, Error> {
     let Some((last, others)) = checkpoints.split_last() else { return Ok(Vec::new()) };
     let last_text = to_json(last)?;
     let mut texts = Vec::with_capacity(checkpoints.len());

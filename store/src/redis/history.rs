@@ -1,9 +1,10 @@
 //! Forks, edits, retries and changes of version as their scripts take them, and the rows of threads they write.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use baton_common::commit::Segment;
-use baton_common::ids::{InterruptId, RunId, ThreadKey};
+use baton_common::ids::{ChannelName, InterruptId, RunId, ThreadKey};
 use baton_common::records::{Checkpoint, Origin, SetBack};
 use baton_common::transition::{Edit, Fork, Repin, Retry};
 use baton_common::{GroupId, JobId, Seq};
@@ -14,7 +15,7 @@ use super::pack::{Fields, Packer, broken};
 use crate::Error;
 
 /// Fields of a thread's data, as a list of names and values.
-pub(super) fn data(packer: Packer, checkpoints: &[Checkpoint], segments: &[Segment]) -> Result<Packer, Error> {
+pub(super) fn data(packer: Packer, checkpoints: &[Arc<Checkpoint>], segments: &[Segment]) -> Result<Packer, Error> {
     let mut packer = packer.list((checkpoints.len() + segments.len()) * 2);
     for (checkpoint, text) in checkpoints.iter().zip(checkpoints::texts(checkpoints)?) {
         packer = packer.bytes(format!("c{}", checkpoint.seq)).bytes(text);
@@ -26,7 +27,7 @@ pub(super) fn data(packer: Packer, checkpoints: &[Checkpoint], segments: &[Segme
 }
 
 /// Fields of a thread's channels, as a list of names and values.
-pub(super) fn channels<'a>(packer: Packer, channels: impl Iterator<Item = (&'a String, Seq)>) -> Packer {
+pub(super) fn channels<'a>(packer: Packer, channels: impl Iterator<Item = (&'a ChannelName, Seq)>) -> Packer {
     let channels: BTreeMap<_, _> = channels.collect();
     let packer = packer.list(channels.len() * 2);
     channels.into_iter().fold(packer, |packer, (channel, seq)| packer.bytes(format!("c{channel}")).number(seq.0))
@@ -44,7 +45,7 @@ pub(super) fn set_back(row: &[u8]) -> Result<SetBack, Error> {
     while !list.is_empty() {
         let channel = list.text()?;
         let name = channel.strip_prefix('c').ok_or_else(|| broken("a channel's field"))?;
-        back.channels.insert(name.to_owned(), Seq(list.number()?));
+        back.channels.insert(name.into(), Seq(list.number()?));
     }
     Ok(back)
 }
@@ -63,7 +64,8 @@ pub(super) fn origin(row: &[u8]) -> Result<Origin, Error> {
 
 /// What a fork begins with: its origin, head, data and channels, and what the audit calls it.
 pub(super) fn fork(packer: Packer, fork: &Fork) -> Result<Packer, Error> {
-    let mut written: BTreeMap<&String, Seq> = fork.head.channels.iter().map(|(channel, seq)| (channel, *seq)).collect();
+    let mut written: BTreeMap<&ChannelName, Seq> =
+        fork.head.channels.iter().map(|(channel, seq)| (channel, *seq)).collect();
     let (mut head, mut checkpoints, mut segments) = (fork.head.seq, &[][..], &[][..]);
     if let Some((checkpoint, pieces)) = &fork.edit {
         head = checkpoint.seq;

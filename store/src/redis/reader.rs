@@ -267,7 +267,7 @@ pub(super) fn thread(key: &ThreadKey, fields: Vec<(String, Vec<u8>)>) -> Result<
             ("n", _) => thread.signals = number()?.0,
             ("u", _) => thread.untaken = u32::try_from(number()?.0).map_err(|_| broken("a count"))?,
             ("q", _) => thread.queue = queue(key.partition(), &text)?,
-            (_, Some(channel)) => drop(channels.insert(channel.to_owned(), number()?)),
+            (_, Some(channel)) => drop(channels.insert(channel.into(), number()?)),
             _ => return Err(broken("an unknown field of a thread")),
         }
     }

@@ -130,7 +130,7 @@ impl Rows for SqlRows<'_> {
         value(self.connection, sql, params![key.tenant.as_str(), key.thread.as_str(), number(seq.0)])
     }
 
-    fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Checkpoint) -> Outcome<()> {
+    fn put_checkpoint(&mut self, key: &ThreadKey, checkpoint: &Arc<Checkpoint>) -> Outcome<()> {
         let sql = "INSERT OR REPLACE INTO checkpoint (tenant, thread, seq, row) VALUES (?1, ?2, ?3, ?4)";
         let row = encode(checkpoint)?;
         self.write(sql, params![key.tenant.as_str(), key.thread.as_str(), number(checkpoint.seq.0), row])

@@ -29,7 +29,7 @@ pub async fn fill(subject: &dyn Subject) {
     let map = GroupPlan { count: 3, window: 1, need_ok: 3, ..GroupPlan::job("map") };
     let (first, segment) = checkpoint(run, Seq(0), 0, Timestamp(1_760_000_000_000));
     let mut advance = commit(run, Version(1), Vec::new(), "golden");
-    advance.checkpoints.push(first);
+    advance.checkpoints.push(first.into());
     advance.segments.push(segment);
     advance.open = vec![map.new_group(run, Seq(1), false), GroupPlan::ask("question").new_group(run, Seq(1), false)];
     apply(Op::Advance(advance.into())).await;
@@ -64,7 +64,7 @@ pub async fn fill_second(subject: &dyn Subject) {
     apply(Op::Submit(Box::new(Submit::new(info.clone(), OnBusy::Reject)))).await;
     let mut advance = commit(run, Version(1), Vec::new(), "golden");
     let (first, segment) = checkpoint(run, Seq(0), 0, Timestamp(1_770_000_000_000));
-    advance.checkpoints.push(first);
+    advance.checkpoints.push(first.into());
     advance.segments.push(segment);
     let signal = Some("go");
     let needs = vec![Vec::new(), vec![0]];
@@ -167,7 +167,7 @@ pub async fn fill_held(subject: &dyn Subject) {
     apply(Op::Submit(Box::new(submit))).await;
     let (first, segment) = checkpoint(infos[0].id, Seq(0), 0, Timestamp(1_790_000_000_000));
     let mut advance = commit(infos[0].id, Version(1), Vec::new(), "golden");
-    (advance.checkpoints, advance.segments) = (vec![first], vec![segment]);
+    (advance.checkpoints, advance.segments) = (vec![first.into()], vec![segment]);
     advance.end = Some(RunEnd { status: RunStatus::Succeeded, output: None, failure: None, owed: None });
     apply(Op::Advance(advance.into())).await;
     apply(Op::Submit(Box::new(Submit::new(infos[1].clone(), OnBusy::Reject)))).await;

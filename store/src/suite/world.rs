@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use baton_common::commit::{Awaited, Commit, Input, NewGroup, NewTask, Question, QuestionForm, Segment};
 use baton_common::ids::{
-    Actor, GraphHash, GroupId, JobId, NodePath, RunId, Seq, TenantId, ThreadId, ThreadKey, Version,
+    Actor, ChannelName, GraphHash, GroupId, JobId, NodePath, RunId, Seq, TenantId, ThreadId, ThreadKey, Version,
 };
 use baton_common::records::{Checkpoint, GroupInfo, Parent, Policy, RunInfo, Span, TaskKind};
 use baton_common::tool::{Effect, Priority, QueueClass};
@@ -188,7 +188,7 @@ impl GroupPlan {
 /// The checkpoint behind `parent` that writes one channel and one piece of another.
 pub(super) fn checkpoint(run: RunId, parent: Seq, superstep: u64, at: Timestamp) -> (Checkpoint, Segment) {
     let seq = parent.next();
-    let channel = format!("channel{}", superstep % 3);
+    let channel = ChannelName::from(format!("channel{}", superstep % 3));
     let checkpoint = Checkpoint {
         seq,
         parent,
@@ -199,12 +199,12 @@ pub(super) fn checkpoint(run: RunId, parent: Seq, superstep: u64, at: Timestamp)
         full: superstep == 0,
         writes: BTreeMap::from([(channel.clone(), json!({"superstep": superstep}).into())]),
         large: BTreeMap::new(),
-        segments: BTreeMap::from([("log".to_owned(), Span { base: 0, end: seq.0 })]),
+        segments: BTreeMap::from([("log".into(), Span { base: 0, end: seq.0 })]),
         wrote: BTreeMap::from([(channel, NodePath::parse("node").expect("a node path"))]),
         control: json!({"steps": superstep}).into(),
         hash: Digest::of(seq.0.to_le_bytes()),
     };
-    let segment = Segment { channel: "log".to_owned(), number: seq.0 - 1, body: format!("[\"piece {}\"]", seq.0) };
+    let segment = Segment { channel: "log".into(), number: seq.0 - 1, body: format!("[\"piece {}\"]", seq.0) };
     (checkpoint, segment)
 }
 

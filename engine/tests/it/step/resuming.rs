@@ -38,7 +38,7 @@ fn resumed(world: &World, seq: Seq) -> World {
     again.pieces.clone_from(&world.pieces);
     again.state = state;
     let numbers = again.state.segments.clone();
-    again.pieces.retain(|(channel, number), _| numbers.get(channel).is_some_and(|span| *number < span.end));
+    again.pieces.retain(|(channel, number), _| numbers.get(&**channel).is_some_and(|span| *number < span.end));
     again.apply(Event::Resumed(bases));
     again
 }
@@ -97,7 +97,7 @@ fn an_edit_is_a_checkpoint_of_its_own_and_open_activations_do_not_see_it() {
     let (state, checkpoint, pieces) = edit(&world.graph, world.state.clone(), &writes, NOW).unwrap();
     assert_eq!((checkpoint.parent, checkpoint.superstep), (world.state.head, superstep));
     assert_eq!(checkpoint.wrote["log"].as_str(), "/edit");
-    world.pieces.extend(pieces.into_iter().map(|piece| ((piece.channel, piece.number), piece.body)));
+    world.pieces.extend(pieces.into_iter().map(|piece| ((piece.channel.to_string(), piece.number), piece.body)));
     world.history.push(checkpoint);
     world.state = state;
     assert_eq!(world.load(world.state.head), world.state);

@@ -53,7 +53,7 @@ fn successes_are_taken_back_latest_first_dependents_before_what_they_need() {
     assert_eq!(undone[4]["n"], 1, "its arguments were fixed at the success");
     assert_eq!(world.failure(), ("pay".to_owned(), "failed".to_owned()));
     assert_eq!(world.end.unwrap().failure.unwrap().failure.message, "no money");
-    assert!(world.history.iter().all(|one| one.writes.keys().all(|name| name == "n")), "they are stored once");
+    assert!(world.history.iter().all(|one| one.writes.keys().all(|name| &**name == "n")), "they are stored once");
     assert_eq!(world.pieces.keys().filter(|(channel, _)| channel == "~owed").count(), 3);
 }
 

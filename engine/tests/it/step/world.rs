@@ -157,7 +157,7 @@ impl World {
             self.history.push(checkpoint.clone());
         }
         for piece in &effects.segments {
-            assert!(self.pieces.insert((piece.channel.clone(), piece.number), piece.body.clone()).is_none());
+            assert!(self.pieces.insert((piece.channel.to_string(), piece.number), piece.body.clone()).is_none());
         }
         self.end.clone_from(&effects.end);
         self.state = made.state.clone();
@@ -190,7 +190,7 @@ impl World {
         let spans = &upto.last().unwrap().segments;
         let pieces = spans.iter().map(|(name, span)| {
             let numbers = span.base..span.end;
-            (name.clone(), numbers.map(|number| self.pieces[&(name.clone(), number)].clone()).collect())
+            (name.clone(), numbers.map(|number| self.pieces[&(name.to_string(), number)].clone()).collect())
         });
         Channels { values: Channels::values_of(&upto[full..]), pieces: pieces.collect() }
     }

@@ -111,7 +111,7 @@ fn difference(effects: &Effects, commit: &Commit) -> Option<&'static str> {
     let differs = [
         ("consumed groups", effects.consumed != commit.consumed),
         ("cancelled groups", effects.cancelled != commit.cancelled),
-        ("checkpoints", effects.checkpoints != commit.checkpoints),
+        ("checkpoints", !effects.checkpoints.iter().eq(commit.checkpoints.iter().map(|kept| &**kept))),
         ("segments", effects.segments != commit.segments),
         ("turn to compensations", effects.undoing != commit.undoing),
         ("end", effects.end != commit.end),
@@ -140,6 +140,7 @@ impl Inputs {
                 loaded.run.state.ready_at = self.now;
                 let Commit { consumed, cancelled, checkpoints, segments, open, undoing, end, .. } =
                     synthetic::plan::step(&loaded, head.as_ref()).ok_or("there is nothing to do")?;
+                let checkpoints = checkpoints.into_iter().map(Arc::unwrap_or_clone).collect();
                 Ok(Effects { consumed, cancelled, checkpoints, segments, open, undoing, end })
             }
         }

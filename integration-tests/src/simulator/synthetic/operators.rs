@@ -1,6 +1,7 @@
 //! What operators do to runs: states edited, runs taken up again, forked, pinned to another
 //! version and removed, and keys of results taken and given by jobs that are anybody's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use baton_common::commit::Segment;
@@ -82,7 +83,7 @@ impl Leader {
         let Some(last) = self.store.checkpoint(&info.thread, head).await? else { return Ok(None) };
         let Some(before) = self.store.checkpoint(&info.thread, last.parent).await? else { return Ok(None) };
         let mine = before.run == info.id;
-        Ok(mine.then(|| SetBack { seq: before.seq, channels: [("log".to_owned(), before.seq)].into() }))
+        Ok(mine.then(|| SetBack { seq: before.seq, channels: [("log".into(), before.seq)].into() }))
     }
 
     /// Writes a state of its own on top of the thread's, or of one that is its head no more.
@@ -98,7 +99,7 @@ impl Leader {
         }
         let hash = Hasher::new().field("edit").field(head.hash.0).number(self.chaos.below(3)).finish();
         let parent = if self.chaos.below(5) == 0 { head.parent } else { known.head };
-        let checkpoint = Checkpoint { seq: known.next_seq(), parent, hash, ..head };
+        let checkpoint = Arc::new(Checkpoint { seq: known.next_seq(), parent, hash, ..head });
         let segments: Vec<Segment> = Vec::new();
         self.apply(Op::Edit(Box::new(Edit { thread, checkpoint, segments, actor: Actor::local() }))).await
     }
@@ -112,7 +113,7 @@ impl Leader {
         let mut info = RunInfo { id, request, deadline: None, before: Vec::new(), ..found.info.clone() };
         info.thread.thread = ThreadId::beside(id);
         let origin = Origin { thread: found.info.thread, seq: last.seq };
-        let head = SetBack { seq: last.seq, channels: [("log".to_owned(), last.seq)].into() };
+        let head = SetBack { seq: last.seq, channels: [("log".into(), last.seq)].into() };
         let fork = Some(Box::new(Fork { origin, head, edit: None }));
         self.apply(Op::Submit(Box::new(Submit {
             fork,

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_common::commit::{Commit, NewGroup, RunEnd};
 use baton_common::records::{Checkpoint, RunInfo, RunStatus};
 use baton_common::transition::ClosedGroup;
-use baton_common::{Digest, Hasher, Seq, Timestamp};
+use baton_common::{Digest, Hasher, JsonText, Seq, Timestamp};
 use baton_store::Loaded;
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +78,7 @@ pub(in crate::simulator) fn step(loaded: &Loaded, head: Option<&Checkpoint>) -> 
         RunStatus::Running if !loaded.closed.is_empty() => ("closed", None),
         _ => return None,
     };
-    let control = head.and_then(|head| Control::deserialize(&*head.control).ok()).unwrap_or_default();
+    let control = head.and_then(|head| head.control.read::<Control>().ok()).unwrap_or_default();
     // What ends a run folds nothing.
     let control = if status.is_none() { control.of(loaded) } else { control };
     let mut next = Next::new(loaded, control, head.map_or(Digest::default(), |head| head.hash));
@@ -221,11 +221,11 @@ impl<'a> Next<'a> {
             superstep: record.superstep + 1,
             at: record.ready_at,
             full: true,
-            writes: BTreeMap::from([("log".to_owned(), serde_json::Value::String(self.hash.to_string()).into())]),
+            writes: BTreeMap::from([("log".into(), serde_json::Value::String(self.hash.to_string()).into())]),
             large: BTreeMap::new(),
             segments: BTreeMap::new(),
             wrote: BTreeMap::new(),
-            control: serde_json::to_value(&self.control).unwrap_or_default().into(),
+            control: JsonText::of(&self.control).unwrap_or_else(|_| JsonText::null()),
             hash: self.hash,
         };
         Commit {
@@ -236,7 +236,7 @@ impl<'a> Next<'a> {
             closed_at: self.closed_at,
             consumed: self.consumed,
             cancelled,
-            checkpoints: vec![checkpoint],
+            checkpoints: vec![checkpoint.into()],
             segments: Vec::new(),
             open: if ends.is_some() {
                 self.open.into_iter().filter(|group| group.info.detached).collect()

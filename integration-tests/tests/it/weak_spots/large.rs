@@ -39,7 +39,7 @@ nodes:
 
 async fn state(rig: &Rig, run: RunId, at: Option<Seq>) -> BTreeMap<String, Value> {
     let found = rig.cluster.api().state(&Caller::local(), run, at).await.unwrap();
-    found.values.into_iter().map(|(name, value)| (name, (*value).clone())).collect()
+    found.values.into_iter().map(|(name, value)| (name.to_string(), (*value).clone())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,7 +92,7 @@ impl Story<'_> {
         checkpoint.seq = known.next_seq();
         let answer = self
             .advance(run, |commit| {
-                commit.checkpoints.push(checkpoint);
+                commit.checkpoints.push(checkpoint.into());
                 commit.segments.push(segment);
             })
             .await;
@@ -170,7 +170,7 @@ impl Story<'_> {
         for parent in 1..=4 {
             let (mut checkpoint, segment) = checkpoint(run, Seq(parent), parent, self.now);
             checkpoint.hash = Digest::of(parent.to_string());
-            made.push(checkpoint);
+            made.push(checkpoint.into());
             segments.push(segment);
         }
         let of_commit = (made.clone(), segments);
@@ -184,9 +184,9 @@ impl Story<'_> {
         assert_eq!(self.submit(&forked, |it| it.fork = Some(Box::new(fork))).await.1, SubmitAnswer::Accepted);
         for checkpoint in made {
             let read = self.subject.checkpoint(&key, checkpoint.seq).await.expect("a read");
-            assert_eq!(read.as_ref(), Some(&checkpoint));
+            assert_eq!(read.as_ref(), Some(&*checkpoint));
             let shared = self.subject.checkpoint(&forked, checkpoint.seq).await.expect("a read");
-            assert_eq!(shared, Some(checkpoint).filter(|checkpoint| checkpoint.seq <= Seq(3)));
+            assert_eq!(shared.as_ref(), Some(&*checkpoint).filter(|checkpoint| checkpoint.seq <= Seq(3)));
         }
     }
 
@@ -196,7 +196,7 @@ impl Story<'_> {
         let (state, segment) = checkpoint(run, Seq(1), 7, self.now);
         let edit = |thread: ThreadKey, state: baton_common::records::Checkpoint| {
             let segments = vec![segment.clone()];
-            Op::Edit(Box::new(Edit { thread, checkpoint: state, segments, actor: Actor::local() }))
+            Op::Edit(Box::new(Edit { thread, checkpoint: state.into(), segments, actor: Actor::local() }))
         };
         let seen = self.run(run).await.state.ver;
         let first = self.apply(edit(key.clone(), state.clone())).await;

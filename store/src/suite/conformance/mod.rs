@@ -83,7 +83,7 @@ impl Story<'_> {
         assert_eq!(reply, Reply::Submit(SubmitAnswer::Accepted));
         let mut advance = commit(run, Version(1), Vec::new(), "start");
         let (checkpoint, segment) = checkpoint(run, Seq(0), 0, self.now);
-        advance.checkpoints.push(checkpoint);
+        advance.checkpoints.push(checkpoint.into());
         advance.segments.push(segment);
         advance.open = plans.iter().map(|plan| plan.new_group(run, Seq(1), false)).collect();
         let reply = self.apply(Op::Advance(advance.into())).await;

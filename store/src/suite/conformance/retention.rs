@@ -40,7 +40,7 @@ impl Story<'_> {
             for parent in head.0..head.0 + many {
                 let (mut checkpoint, piece) = checkpoint(run, Seq(parent), parent, self.now);
                 checkpoint.full = parent % 100 == 0;
-                made.push(checkpoint);
+                made.push(checkpoint.into());
                 pieces.push(piece);
             }
             self.advance(run, |commit| (commit.checkpoints, commit.segments) = (made, pieces)).await;

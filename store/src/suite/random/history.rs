@@ -50,7 +50,7 @@ impl Generator {
         let head = self.back(source);
         let edit = self.rng.random_bool(0.4).then(|| {
             let (checkpoint, segment) = checkpoint(submit.info.id, head.seq, 1, now);
-            (checkpoint, vec![segment])
+            (checkpoint.into(), vec![segment])
         });
         Fork { origin: Origin { thread: key.clone(), seq: head.seq }, head, edit }
     }
@@ -71,7 +71,12 @@ impl Generator {
         checkpoint.seq = next;
         let unknown = self.rng.random_bool(0.05);
         let thread = if unknown { thread("nobody") } else { info.thread.clone() };
-        Op::Edit(Box::new(Edit { thread, checkpoint, segments: vec![segment], actor: Actor::local() }))
+        Op::Edit(Box::new(Edit {
+            thread,
+            checkpoint: checkpoint.into(),
+            segments: vec![segment],
+            actor: Actor::local(),
+        }))
     }
 
     /// Mostly of a run that may be taken up again.

@@ -183,7 +183,7 @@ impl Generator {
         let (mut checkpoint, segment) = checkpoint(info.id, head, state.superstep, now);
         checkpoint.seq = next;
         let base = checkpoint.seq;
-        advance.checkpoints.push(checkpoint);
+        advance.checkpoints.push(checkpoint.into());
         advance.segments.push(segment);
         if let Some(id) = open_groups.choose(&mut self.rng).filter(|_| self.rng.clone().random_bool(0.15)) {
             advance.cancelled.push(id.clone());

@@ -40,7 +40,7 @@ async fn a_load_gives_what_the_next_step_needs() {
     assert!(outcomes.len() == 2 && outcomes.iter().all(Option::is_some));
     assert!(loaded.now >= loaded.run.state.ready_at);
     let checkpoint = store.checkpoint(&info.thread, Seq(1)).await.unwrap().unwrap();
-    assert_eq!(checkpoint, world::commit(&info, 0, Vec::new(), Vec::new()).checkpoints[0]);
+    assert_eq!(checkpoint, *world::commit(&info, 0, Vec::new(), Vec::new()).checkpoints[0]);
     let pieces = store.segments(&info.thread, "log", Span { base: 0, end: 1 }).await.unwrap();
     assert_eq!(pieces.len(), 1);
 }

@@ -103,14 +103,14 @@ pub(super) fn commit(info: &RunInfo, step: u64, consumed: Vec<GroupId>, open: Ve
         superstep: step,
         at: Timestamp(1_760_000_000_000),
         full: step == 0,
-        writes: BTreeMap::from([("state".to_owned(), json!("y".repeat(128)).into())]),
+        writes: BTreeMap::from([("state".into(), json!("y".repeat(128)).into())]),
         large: BTreeMap::new(),
-        segments: BTreeMap::from([("log".to_owned(), Span { base: 0, end: seq.0 })]),
-        wrote: BTreeMap::from([("state".to_owned(), "node".parse().unwrap())]),
+        segments: BTreeMap::from([("log".into(), Span { base: 0, end: seq.0 })]),
+        wrote: BTreeMap::from([("state".into(), "node".parse().unwrap())]),
         control: json!({"steps": step}).into(),
         hash: Digest::of(seq.0.to_le_bytes()),
     };
-    let segment = Segment { channel: "log".to_owned(), number: step, body: json!(["z".repeat(256)]).to_string() };
+    let segment = Segment { channel: "log".into(), number: step, body: json!(["z".repeat(256)]).to_string() };
     Commit {
         run: info.id,
         seen,
@@ -119,7 +119,7 @@ pub(super) fn commit(info: &RunInfo, step: u64, consumed: Vec<GroupId>, open: Ve
         consumed,
         closed_at: Vec::new(),
         cancelled: Vec::new(),
-        checkpoints: vec![checkpoint],
+        checkpoints: vec![checkpoint.into()],
         segments: vec![segment],
         open,
         staged: 0,
