@@ -10,6 +10,8 @@ use serde_json::Value;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Digest(pub [u8; 16]);
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 impl Digest {
     /// The digest of one field.
     #[must_use]
@@ -44,8 +46,9 @@ impl Digest {
 
     fn digits(&self) -> [u8; 32] {
         let mut text = [0; 32];
-        for (digits, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            digits.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+        for (place, byte) in self.0.into_iter().enumerate() {
+            text[2 * place] = HEX[usize::from(byte >> 4)];
+            text[2 * place + 1] = HEX[usize::from(byte & 15)];
         }
         text
     }

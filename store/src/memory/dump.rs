@@ -22,23 +22,20 @@ impl PartitionRows {
         self.infos.iter().for_each(|(run, value)| drop(row(format!("run {run} info"), text(value))));
         self.states.iter().for_each(|(run, value)| drop(row(format!("run {run} state"), text(value))));
         self.ends.iter().for_each(|(run, value)| drop(row(format!("run {run} end"), value.clone())));
-        for ((run, group), value) in &self.groups {
-            row(format!("group {run} {group} info"), text(value));
-        }
-        for ((run, group), value) in &self.group_states {
-            row(format!("group {run} {group} state"), text(value));
-        }
-        for ((run, group, index), value) in &self.tasks {
-            row(format!("task {run} {group} {index}"), text(&self.seen(*run, group, value)));
-        }
-        for ((run, group, index), value) in &self.inputs {
-            row(format!("input {run} {group} {index}"), value.clone());
-        }
-        for ((run, group, index), value) in &self.results {
-            row(format!("result {run} {group} {index}"), value.clone());
-        }
-        for ((run, group, index), value) in &self.continued {
-            row(format!("continued {run} {group} {index}"), value.clone());
+        let groups =
+            self.groups.iter().flat_map(|(run, groups)| groups.iter().map(move |(group, rows)| (run, group, rows)));
+        for (run, group, rows) in groups {
+            rows.info.iter().for_each(|info| drop(row(format!("group {run} {group} info"), text(info))));
+            rows.state.iter().for_each(|state| drop(row(format!("group {run} {group} state"), text(state))));
+            for (index, task) in rows.seen_tasks() {
+                row(format!("task {run} {group} {index}"), text(&task));
+            }
+            for (index, rows) in &rows.tasks {
+                let bodies = [("input", &rows.input), ("result", &rows.result), ("continued", &rows.continued)];
+                for (what, body) in bodies.into_iter().filter_map(|(what, body)| Some((what, body.as_ref()?))) {
+                    row(format!("{what} {run} {group} {index}"), body.clone());
+                }
+            }
         }
         for ((key, holder), seq) in &self.held {
             row(format!("held {key} {holder}"), seq.to_string());

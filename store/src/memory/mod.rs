@@ -6,6 +6,7 @@
 mod changes;
 mod dump;
 mod faults;
+mod groups;
 mod quotas;
 mod reader;
 mod registry;

@@ -10,6 +10,7 @@ use baton_common::transition::{ClosedGroup, Due};
 use baton_common::{JobId, Partition, TenantId, Timestamp};
 
 use super::MemoryStore;
+use super::groups::TaskRows;
 use super::rows::PartitionRows;
 use crate::{AuditPage, Error, Loaded, OpenWait, Reader, RunDetail, RunFilter, Show, TaskBodies};
 
@@ -29,7 +30,7 @@ impl Reader for MemoryStore {
             .read(run.partition, |rows| {
                 let groups = rows.seen_groups(run).into_iter();
                 let groups = groups.map(|group| {
-                    let tasks = seen(rows, run, &group);
+                    let tasks = rows.seen_tasks(run, &group.info.id);
                     (group, tasks)
                 });
                 let interrupts = rows.interrupts.iter().filter(|((of, _, _), _)| *of == run);
@@ -46,7 +47,7 @@ impl Reader for MemoryStore {
         Ok(self
             .read(run.partition, |rows| {
                 let found = rows.seen_groups(run).into_iter().find(|known| known.info.id == *group)?;
-                let tasks = seen(rows, run, &found);
+                let tasks = rows.seen_tasks(run, &found.info.id);
                 Some((found, tasks))
             })
             .flatten())
@@ -78,13 +79,12 @@ impl Reader for MemoryStore {
     }
 
     async fn bodies(&self, job: &JobId) -> Result<TaskBodies, Error> {
-        let key = (job.run, job.group.clone(), job.index);
-        let bodies = self.read(job.run.partition, |rows| TaskBodies {
-            input: rows.inputs.get(&key).cloned(),
-            result: rows.results.get(&key).cloned(),
-            continued: rows.continued.get(&key).cloned(),
-        });
-        Ok(bodies.unwrap_or_default())
+        let bodies = |rows: &PartitionRows| {
+            let rows = rows.task_rows(job.run, &job.group, job.index)?;
+            let TaskRows { input, result, continued, .. } = rows.clone();
+            Some(TaskBodies { input, result, continued })
+        };
+        Ok(self.read(job.run.partition, bodies).flatten().unwrap_or_default())
     }
 
     async fn signals(&self, key: &ThreadKey) -> Result<Vec<Signal>, Error> {
@@ -223,19 +223,14 @@ fn lineage(rows: &PartitionRows, key: &ThreadKey, seq: Seq) -> Vec<ThreadKey> {
     std::iter::successors(Some(key.clone()), origin).collect()
 }
 
-/// The tasks of a group as they stand for those who look.
-fn seen(rows: &PartitionRows, run: RunId, group: &Group) -> Vec<Task> {
-    rows.tasks_of(run, &group.info.id).into_iter().map(|task| task.seen_in(group)).collect()
-}
-
 fn waits(rows: &PartitionRows, run: RunId) -> Vec<OpenWait> {
     let Some(generation) = rows.states.get(&run).map(|state| state.r#gen) else { return Vec::new() };
     let mut waits = Vec::new();
     for group in rows.seen_groups(run).into_iter().filter(|group| group.info.kind == TaskKind::Wait) {
-        for (index, task) in (0_u32..).zip(seen(rows, run, &group)) {
-            let key = (run, group.info.id.clone(), index);
-            let signal = rows.terms.get(&key).and_then(|terms| terms.signal.clone());
-            if let (TaskState::Parked, Some(signal), Some(body)) = (task.state, signal, rows.inputs.get(&key)) {
+        for (index, task) in (0_u32..).zip(rows.seen_tasks(run, &group.info.id)) {
+            let Some(rows) = rows.task_rows(run, &group.info.id, index) else { continue };
+            let signal = rows.terms.as_ref().and_then(|terms| terms.signal.clone());
+            if let (TaskState::Parked, Some(signal), Some(body)) = (task.state, signal, &rows.input) {
                 let job = JobId { run, r#gen: generation, group: group.info.id.clone(), index };
                 waits.push(OpenWait { job, group: group.info.clone(), signal, body: body.clone() });
             }
@@ -264,10 +259,8 @@ fn load(rows: &PartitionRows, run: RunId, now: Timestamp) -> Option<Loaded> {
             open.push(group.info.id.clone());
             continue;
         }
-        let outcomes = (0..group.info.count).map(|index| {
-            let key = (run, group.info.id.clone(), index);
-            rows.results.get(&key).cloned()
-        });
+        let result = |index| rows.task_rows(run, &group.info.id, index)?.result.clone();
+        let outcomes = (0..group.info.count).map(result);
         closed.push(ClosedGroup { outcomes: Some(outcomes.collect()), info: group.info.clone(), state: group.state });
     }
     Some(Loaded { run: whole, thread, closed, open, now })

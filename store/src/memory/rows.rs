@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use baton_common::commit::{NewTask, Segment};
-use baton_common::ids::{ChannelName, GroupId, InterruptId, NodePath, RunId, Seq, ThreadKey};
+use baton_common::ids::{ChannelName, GroupId, InterruptId, RunId, Seq, ThreadKey};
 use baton_common::records::{
     Audit, AuditHead, Body, Checkpoint, DueKey, Event, Group, GroupInfo, GroupState, Interrupt, KeyRow, RunInfo,
     RunState, ScheduleId, ScheduleRow, Signal, Task, Terms, Thread,
@@ -13,6 +13,7 @@ use baton_common::transition::KeyName;
 use baton_common::{Digest, JobId, TenantId, Timestamp};
 
 use super::changes::Changes;
+use super::groups::{GroupRows, TaskRows};
 use crate::machine::{Outcome, Rows};
 
 type TaskKey = (RunId, GroupId, u32);
@@ -26,15 +27,8 @@ pub(super) struct PartitionRows {
     pub(super) infos: BTreeMap<RunId, Arc<RunInfo>>,
     pub(super) states: BTreeMap<RunId, RunState>,
     pub(super) ends: BTreeMap<RunId, Body>,
-    pub(super) groups: BTreeMap<(RunId, GroupId), Arc<GroupInfo>>,
-    pub(super) group_states: BTreeMap<(RunId, GroupId), GroupState>,
-    pub(super) tasks: BTreeMap<TaskKey, Task>,
-    pub(super) inputs: BTreeMap<TaskKey, Body>,
-    pub(super) results: BTreeMap<TaskKey, Body>,
-    pub(super) continued: BTreeMap<TaskKey, Body>,
-    pub(super) terms: BTreeMap<TaskKey, Terms>,
-    pub(super) waiting: BTreeSet<TaskKey>,
-    pub(super) unsettled: BTreeMap<TaskKey, u32>,
+    /// Of each run that has some.
+    pub(super) groups: BTreeMap<RunId, BTreeMap<GroupId, GroupRows>>,
     pub(super) held: BTreeMap<(ThreadKey, String), Seq>,
     pub(super) signals: BTreeMap<(ThreadKey, u64), Signal>,
     pub(super) keys: BTreeMap<KeyName, KeyRow>,
@@ -77,40 +71,44 @@ impl PartitionRows {
 
     /// The groups of a run, in order of their ids.
     fn groups_of(&self, run: RunId) -> Vec<Group> {
-        // No node's path is before this one.
-        let Ok(node) = NodePath::parse("-") else { return Vec::new() };
-        self.groups
-            .range((run, GroupId { node, activation: 0 })..)
-            .take_while(|((of, _), _)| *of == run)
-            .filter_map(|(key, info)| Some(Group { info: info.clone(), state: self.group_states.get(key)?.clone() }))
-            .collect()
+        self.groups.get(&run).into_iter().flat_map(BTreeMap::values).filter_map(GroupRows::whole).collect()
     }
 
-    /// A task as it stands for those who look.
-    pub(super) fn seen(&self, run: RunId, group: &GroupId, task: &Task) -> Task {
-        let key = (run, group.clone());
-        match (self.groups.get(&key), self.group_states.get(&key)) {
-            (Some(info), Some(state)) => task.clone().seen_in(&Group { info: info.clone(), state: state.clone() }),
-            _ => task.clone(),
-        }
+    /// The tasks of a group, by index, as they stand for those who look.
+    pub(super) fn seen_tasks(&self, run: RunId, group: &GroupId) -> Vec<Task> {
+        let seen = self.rows_of(run, group).map(GroupRows::seen_tasks).unwrap_or_default();
+        seen.into_iter().map(|(_, task)| task).collect()
     }
 
-    /// The tasks of a group, by index.
-    pub(super) fn tasks_of(&self, run: RunId, group: &GroupId) -> Vec<Task> {
-        self.tasks.range(span(run, group)).map(|(_, task)| task.clone()).collect()
+    /// What there is of a group.
+    fn rows_of(&self, run: RunId, group: &GroupId) -> Option<&GroupRows> {
+        self.groups.get(&run)?.get(group)
     }
-}
 
-fn key(run: RunId, group: &GroupId, index: u32) -> TaskKey {
-    (run, group.clone(), index)
-}
+    /// What there is of a task.
+    pub(super) fn task_rows(&self, run: RunId, group: &GroupId, index: u32) -> Option<&TaskRows> {
+        self.rows_of(run, group)?.tasks.get(&index)
+    }
 
-fn span(run: RunId, group: &GroupId) -> std::ops::RangeInclusive<TaskKey> {
-    key(run, group, 0)..=key(run, group, u32::MAX)
+    /// The same, to be written.
+    fn group_to_write(&mut self, run: RunId, group: &GroupId) -> &mut GroupRows {
+        self.wrote(run);
+        self.groups.entry(run).or_default().entry(group.clone()).or_default()
+    }
+
+    /// The same, where there is something of it.
+    fn group_there(&mut self, run: RunId, group: &GroupId) -> Option<&mut GroupRows> {
+        self.wrote(run);
+        self.groups.get_mut(&run)?.get_mut(group)
+    }
+
+    fn task_to_write(&mut self, run: RunId, group: &GroupId, index: u32) -> &mut TaskRows {
+        self.group_to_write(run, group).tasks.entry(index).or_default()
+    }
 }
 
 fn job_key(job: &JobId) -> TaskKey {
-    key(job.run, &job.group, job.index)
+    (job.run, job.group.clone(), job.index)
 }
 
 impl Rows for PartitionRows {
@@ -208,11 +206,7 @@ impl Rows for PartitionRows {
     }
 
     fn group(&mut self, run: RunId, group: &GroupId) -> Outcome<Option<Group>> {
-        let key = (run, group.clone());
-        Ok(match (self.groups.get(&key), self.group_states.get(&key)) {
-            (Some(info), Some(state)) => Some(Group { info: info.clone(), state: state.clone() }),
-            _ => None,
-        })
+        Ok(self.rows_of(run, group).and_then(GroupRows::whole))
     }
 
     fn groups(&mut self, run: RunId) -> Outcome<Vec<Group>> {
@@ -220,126 +214,109 @@ impl Rows for PartitionRows {
     }
 
     fn put_group_info(&mut self, run: RunId, info: &Arc<GroupInfo>) -> Outcome<()> {
-        self.wrote(run);
-        self.groups.insert((run, info.id.clone()), info.clone());
+        self.group_to_write(run, &info.id).info = Some(info.clone());
         Ok(())
     }
 
     fn put_group_state(&mut self, run: RunId, group: &GroupId, state: &GroupState) -> Outcome<()> {
-        self.wrote(run);
-        self.group_states.insert((run, group.clone()), state.clone());
+        self.group_to_write(run, group).state = Some(state.clone());
         Ok(())
     }
 
     fn delete_group(&mut self, run: RunId, group: &GroupId) -> Outcome<()> {
         self.wrote(run);
-        let row = (run, group.clone());
-        self.groups.remove(&row);
-        self.group_states.remove(&row);
-        let keys: Vec<TaskKey> = self.tasks.range(span(run, group)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            self.tasks.remove(&key);
-            self.inputs.remove(&key);
-            self.results.remove(&key);
-            self.continued.remove(&key);
-            self.terms.remove(&key);
-            self.waiting.remove(&key);
-            self.unsettled.remove(&key);
+        let Some(groups) = self.groups.get_mut(&run) else { return Ok(()) };
+        groups.remove(group);
+        if groups.is_empty() {
+            self.groups.remove(&run);
         }
         Ok(())
     }
 
     fn task(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Task>> {
-        Ok(self.tasks.get(&key(run, group, index)).cloned())
+        Ok(self.task_rows(run, group, index).and_then(|rows| rows.task.clone()))
     }
 
     fn tasks(&mut self, run: RunId, group: &GroupId) -> Outcome<Vec<Task>> {
-        Ok(self.tasks_of(run, group))
+        let tasks = self.rows_of(run, group).into_iter().flat_map(GroupRows::tasks);
+        Ok(tasks.map(|(_, task)| task.clone()).collect())
     }
 
     fn put_task(&mut self, run: RunId, group: &GroupId, index: u32, task: &Task) -> Outcome<()> {
-        self.wrote(run);
-        self.tasks.insert(key(run, group, index), task.clone());
+        self.task_to_write(run, group, index).task = Some(task.clone());
         Ok(())
     }
 
     fn input(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>> {
-        Ok(self.inputs.get(&key(run, group, index)).cloned())
+        Ok(self.task_rows(run, group, index).and_then(|rows| rows.input.clone()))
     }
 
     fn put_input(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
-        self.wrote(run);
-        self.inputs.insert(key(run, group, index), body.clone());
+        self.task_to_write(run, group, index).input = Some(body.clone());
         Ok(())
     }
 
     fn result(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>> {
-        Ok(self.results.get(&key(run, group, index)).cloned())
+        Ok(self.task_rows(run, group, index).and_then(|rows| rows.result.clone()))
     }
 
     fn put_result(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
-        self.wrote(run);
-        self.results.insert(key(run, group, index), body.clone());
+        self.task_to_write(run, group, index).result = Some(body.clone());
         Ok(())
     }
 
     fn delete_result(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
-        if self.results.remove(&key(run, group, index)).is_some() {
-            self.wrote(run);
+        if self.task_rows(run, group, index).is_some_and(|rows| rows.result.is_some()) {
+            self.task_to_write(run, group, index).result = None;
         }
         Ok(())
     }
 
     fn continued(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Body>> {
-        Ok(self.continued.get(&key(run, group, index)).cloned())
+        Ok(self.task_rows(run, group, index).and_then(|rows| rows.continued.clone()))
     }
 
     fn put_continued(&mut self, run: RunId, group: &GroupId, index: u32, body: &Body) -> Outcome<()> {
-        self.wrote(run);
-        self.continued.insert(key(run, group, index), body.clone());
+        self.task_to_write(run, group, index).continued = Some(body.clone());
         Ok(())
     }
 
     fn terms(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<Option<Terms>> {
-        Ok(self.terms.get(&key(run, group, index)).cloned())
+        Ok(self.task_rows(run, group, index).and_then(|rows| rows.terms.clone()))
     }
 
     fn put_terms(&mut self, run: RunId, group: &GroupId, index: u32, terms: &Terms) -> Outcome<()> {
-        self.wrote(run);
-        self.terms.insert(key(run, group, index), terms.clone());
+        self.task_to_write(run, group, index).terms = Some(terms.clone());
         Ok(())
     }
 
     fn first_waiting(&mut self, run: RunId, group: &GroupId) -> Outcome<Option<u32>> {
-        Ok(self.waiting.range(span(run, group)).next().map(|(_, _, index)| *index))
+        Ok(self.rows_of(run, group).and_then(|rows| rows.waiting.first().copied()))
     }
 
     fn put_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
-        self.wrote(run);
-        self.waiting.insert(key(run, group, index));
+        self.group_to_write(run, group).waiting.insert(index);
         Ok(())
     }
 
     fn delete_waiting(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
-        self.wrote(run);
-        self.waiting.remove(&key(run, group, index));
+        self.group_there(run, group).map(|rows| rows.waiting.remove(&index));
         Ok(())
     }
 
     fn unsettled(&mut self, run: RunId, group: &GroupId, limit: u32) -> Outcome<Vec<(u32, u32)>> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(self.unsettled.range(span(run, group)).take(limit).map(|((_, _, index), from)| (*index, *from)).collect())
+        let unsettled = self.rows_of(run, group).into_iter().flat_map(|rows| &rows.unsettled);
+        Ok(unsettled.take(limit).map(|(index, from)| (*index, *from)).collect())
     }
 
     fn put_unsettled(&mut self, run: RunId, group: &GroupId, index: u32, from: u32) -> Outcome<()> {
-        self.wrote(run);
-        self.unsettled.insert(key(run, group, index), from);
+        self.group_to_write(run, group).unsettled.insert(index, from);
         Ok(())
     }
 
     fn delete_unsettled(&mut self, run: RunId, group: &GroupId, index: u32) -> Outcome<()> {
-        self.wrote(run);
-        self.unsettled.remove(&key(run, group, index));
+        self.group_there(run, group).map(|rows| rows.unsettled.remove(&index));
         Ok(())
     }
 
