@@ -6,11 +6,14 @@
 
 use async_trait::async_trait;
 
+mod body;
 pub mod memory;
 pub mod rabbit;
 #[doc(hidden)]
 pub mod suite;
 mod turns;
+
+pub use body::Body;
 
 /// The queues every broker has. Workers add `cap.<capability>` by consuming from it.
 pub const JOB_QUEUES: [&str; 6] = ["io.high", "io.normal", "io.low", "cpu.high", "cpu.normal", "cpu.low"];
@@ -70,8 +73,8 @@ pub struct Message {
     pub queue: String,
     /// The job's id.
     pub id: String,
-    /// The encoded envelope.
-    pub body: Vec<u8>,
+    /// The envelope.
+    pub body: Body,
     /// W3C trace context, which travels as a header.
     pub traceparent: Option<String>,
 }
@@ -102,6 +105,10 @@ pub enum Error {
 pub trait Delivery: Send {
     /// The encoded envelope.
     fn body(&self) -> &[u8];
+    /// The envelope as its publisher gave it, where that was in this process.
+    fn given(&self) -> Option<&Body> {
+        None
+    }
     /// The queue it came from.
     fn queue(&self) -> &str;
     /// The queue it was published to, where that is another: of a dead letter.

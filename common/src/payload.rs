@@ -48,3 +48,36 @@ impl From<Value> for Payload {
         Self::Inline(value)
     }
 }
+
+/// Bytes of the compact JSON, counted without keeping them.
+#[must_use]
+pub fn json_bytes(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Writing a value into a counter cannot fail.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn json_is_counted_as_it_is_written() {
+        for value in [json!({"a": [1, 2.5, "x\n\"é"]}), json!(null), json!("…")] {
+            assert_eq!(json_bytes(&value), value.to_string().len());
+        }
+    }
+}

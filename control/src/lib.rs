@@ -8,6 +8,8 @@ pub mod transfer;
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use baton_common::ids::{ClaimRequest, Fence, JobId, WorkerId};
 use baton_common::job::{ClaimAnswer, Envelope, Grant, Outcome, RenewAnswer, ResumeAnswer};
@@ -56,7 +58,7 @@ pub struct Welcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimCall {
     /// The message that hinted at the job.
-    pub envelope: Envelope,
+    pub envelope: Arc<Envelope>,
     /// Kept over repetitions of this call, so that a repeated claim finds its own grant.
     pub request: ClaimRequest,
 }

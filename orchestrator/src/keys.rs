@@ -61,23 +61,31 @@ impl Keys {
     /// Proves that its bearer holds that attempt at the job.
     pub(crate) fn token(&self, job: &JobId, fence: Fence, holder: &Holder) -> String {
         let says = holder.to_string();
-        let seal = self.seal(&["token", &job.text(), &fence.to_string(), &says]);
-        format!("{seal}.{says}")
+        let mut token = self.token_seal(job, fence, &says);
+        token.push('.');
+        token.push_str(&says);
+        token
+    }
+
+    fn token_seal(&self, job: &JobId, fence: Fence, says: &str) -> String {
+        self.seal(&["token", &job.text(), &fence.to_string(), says])
     }
 
     /// What a token says of its bearer, if it is one for that attempt.
     pub(crate) fn holder(&self, token: &str, job: &JobId, fence: Fence) -> Option<Holder> {
-        let (_, says) = token.split_once('.')?;
+        let (seal, says) = token.split_once('.')?;
+        if !same(seal, &self.token_seal(job, fence, says)) {
+            return None;
+        }
         let mut parts = says.split('|');
         let whose = parts.next()?;
         let taken = parts.map(Taken::parse).collect::<Option<_>>()?;
-        let holder = match whose.split_once('@') {
+        Some(match whose.split_once('@') {
             Some((tenant, graph)) => {
                 Holder { tenant: TenantId::parse(tenant).ok()?, graph: Some(graph.parse().ok()?), taken }
             }
             None => Holder { tenant: TenantId::parse(whose).ok()?, graph: None, taken },
-        };
-        same(token, &self.token(job, fence, &holder)).then_some(holder)
+        })
     }
 
     /// Shows that an item of an operation was previewed.

@@ -134,7 +134,7 @@ impl Claimer {
                     Status::add(&self.shared.status.granted);
                     let pace = self.shared.paces.get(&grant.tool).cloned();
                     let Pending { envelope, delivery, slot, .. } = pending;
-                    let job = job::run(self.shared.clone(), *grant, envelope.thread, delivery, slot);
+                    let job = job::run(self.shared.clone(), *grant, envelope.thread.clone(), delivery, slot);
                     match pace {
                         Some(pace) if few && pace.is_quick() => quick.push(Box::pin(timed(job, pace))),
                         Some(pace) => drop(jobs.spawn(timed(job, pace))),
@@ -176,7 +176,12 @@ impl Claimer {
 fn calls(batch: &[Pending]) -> Vec<ClaimCall> {
     let call = |pending: &Pending| {
         let traceparent = pending.claim.context().or(pending.trace).map(|context| context.to_string());
-        ClaimCall { envelope: Envelope { traceparent, ..pending.envelope.clone() }, request: pending.request }
+        let envelope = if pending.envelope.traceparent == traceparent {
+            pending.envelope.clone()
+        } else {
+            Arc::new(Envelope { traceparent, ..Envelope::clone(&pending.envelope) })
+        };
+        ClaimCall { envelope, request: pending.request }
     };
     batch.iter().map(call).collect()
 }
@@ -255,7 +260,7 @@ async fn give_back(batch: Vec<Pending>) {
 }
 
 fn told(pending: &Pending, reason: DropReason) {
-    let Envelope { job, thread, .. } = &pending.envelope;
+    let Envelope { job, thread, .. } = &*pending.envelope;
     let redelivered = pending.delivery.redelivered();
     about::job(job, None, thread.as_ref(), pending.trace)
         .in_scope(|| tracing::debug!(?reason, redelivered, "message dropped"));

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_broker::{Broker, Consumer, Delivery, Error};
+use baton_broker::{Body, Broker, Consumer, Delivery, Error};
 use baton_common::TraceContext;
 use baton_common::ids::ClaimRequest;
 use baton_common::job::{ENVELOPE_BYTES_MAX, Envelope};
@@ -26,7 +26,7 @@ const ENVELOPE_VERSION: u32 = 1;
 /// A message on its way to its claim, with the slot it will run on.
 pub(crate) struct Pending {
     pub(crate) delivery: Box<dyn Delivery>,
-    pub(crate) envelope: Envelope,
+    pub(crate) envelope: Arc<Envelope>,
     pub(crate) request: ClaimRequest,
     pub(crate) slot: OwnedSemaphorePermit,
     pub(crate) tries: u32,
@@ -47,10 +47,10 @@ pub(crate) struct Intake {
 
 /// What became of a message that was read.
 enum Read {
-    Ours(Envelope),
+    Ours(Arc<Envelope>),
     Garbage(&'static str),
     Foreign,
-    NoSuchTool(Envelope),
+    NoSuchTool(Arc<Envelope>),
 }
 
 impl Intake {
@@ -135,7 +135,7 @@ impl Intake {
         slot: OwnedSemaphorePermit,
         returns: &mut JoinSet<()>,
     ) -> Result<(), Error> {
-        match self.read(delivery.body()) {
+        match self.read(&*delivery) {
             Read::Ours(envelope) => {
                 let request = ClaimRequest(self.shared.dice.bits());
                 let trace = waited(&*delivery, &envelope, self.broker.system());
@@ -154,9 +154,9 @@ impl Intake {
                 answered(delivery.ack().await)
             }
             Read::NoSuchTool(envelope) => {
-                let Envelope { tool, tool_major, job, thread, .. } = envelope;
+                let Envelope { tool, tool_major, job, thread, .. } = &*envelope;
                 let sent = TraceContext::read(delivery.traceparent());
-                about::job(&job, None, thread.as_ref(), sent)
+                about::job(job, None, thread.as_ref(), sent)
                     .in_scope(|| tracing::warn!(tool, major = tool_major, "message for a tool this worker lacks"));
                 let pause = Duration::from_millis(self.shared.settings.foreign_pause_ms);
                 returns.spawn(async move {
@@ -168,12 +168,14 @@ impl Intake {
         }
     }
 
-    fn read(&self, body: &[u8]) -> Read {
-        if body.len() > ENVELOPE_BYTES_MAX {
-            return Read::Garbage("longer than an envelope");
-        }
-        let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else {
-            return Read::Garbage("no envelope");
+    fn read(&self, delivery: &dyn Delivery) -> Read {
+        let envelope = match delivery.given().and_then(Body::value::<Envelope>) {
+            Some(envelope) => envelope,
+            None if delivery.body().len() > ENVELOPE_BYTES_MAX => return Read::Garbage("longer than an envelope"),
+            None => match serde_json::from_slice::<Envelope>(delivery.body()) {
+                Ok(envelope) => Arc::new(envelope),
+                Err(_) => return Read::Garbage("no envelope"),
+            },
         };
         if envelope.v != ENVELOPE_VERSION {
             return Read::Garbage("an envelope of another version");

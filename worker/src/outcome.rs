@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use baton_common::job::Outcome;
+use baton_common::payload::json_bytes;
 use baton_common::{BlobRef, Failure, Payload};
 use baton_control::{BlobPlace, Error, Hold};
 use bytes::Bytes;
@@ -74,35 +75,10 @@ pub(crate) async fn travelling(shared: &Shared, hold: &Hold, outcome: &Outcome) 
     Ok(Outcome::Ok(Payload::Blob(tokio::time::timeout(limit, put).await.map_err(late)??)))
 }
 
-/// Bytes of the compact JSON, counted without keeping them.
-fn json_bytes(value: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Writing a value into a counter cannot fail.
-    let _ = serde_json::to_writer(&mut count, value);
-    count.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn json_is_counted_as_it_is_written() {
-        for value in [json!({"a": [1, 2.5, "x\n\"é"]}), json!(null), json!("…")] {
-            assert_eq!(json_bytes(&value), value.to_string().len());
-        }
-    }
 
     #[test]
     fn what_is_too_large_is_a_permanent_failure() {

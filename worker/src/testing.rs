@@ -310,7 +310,9 @@ impl Bench {
     }
 
     pub(crate) async fn publish_bytes(&self, body: Vec<u8>) {
-        self.broker.publish(vec![Message { queue: self.queue(), id: "id".to_owned(), body, traceparent: None }]).await;
+        self.broker
+            .publish(vec![Message { queue: self.queue(), id: "id".to_owned(), body: body.into(), traceparent: None }])
+            .await;
     }
 
     pub(crate) async fn waiting(&self) -> u64 {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::state::{Answer, Stored, Taken};
 use crate::turns::Turns;
-use crate::{Consumer, Delivery, Error};
+use crate::{Body, Consumer, Delivery, Error};
 
 /// A consumer of the in-process broker. Dropping it gives its unanswered messages back.
 pub(super) struct MemoryConsumer {
@@ -97,6 +97,10 @@ impl Drop for MemoryDelivery {
 impl Delivery for MemoryDelivery {
     fn body(&self) -> &[u8] {
         &self.stored.message.body
+    }
+
+    fn given(&self) -> Option<&Body> {
+        Some(&self.stored.message.body)
     }
 
     fn queue(&self) -> &str {

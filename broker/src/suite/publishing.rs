@@ -8,7 +8,7 @@ pub async fn a_routed_message_is_confirmed_and_arrives(broker: &dyn Broker) {
     assert!(broker.ready());
     let body: Vec<u8> = (0..=255).cycle().take(2_048).collect();
     let message =
-        Message { queue: "io.normal".to_owned(), id: "job-1".to_owned(), body: body.clone(), traceparent: None };
+        Message { queue: "io.normal".to_owned(), id: "job-1".to_owned(), body: body.clone().into(), traceparent: None };
     publish_all(broker, vec![message]).await;
     let mut consumer = consume(broker, "io.normal", 1).await;
     let delivery = next(&mut *consumer).await;

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use baton_common::failure::ErrorClass;
 use baton_common::ids::{DispatchSeq, Fence, IdempotencyKey};
@@ -200,7 +201,7 @@ pub fn claim_to_wire(call: &ClaimCall) -> v1::ClaimCall {
 pub fn claim_from_wire(wire: v1::ClaimCall) -> Result<ClaimCall, Malformed> {
     let envelope = need("envelope", wire.envelope)?;
     Ok(ClaimCall {
-        envelope: Envelope {
+        envelope: Arc::new(Envelope {
             v: envelope.v,
             cluster: envelope.cluster,
             job: parse("job", &envelope.job)?,
@@ -216,7 +217,7 @@ pub fn claim_from_wire(wire: v1::ClaimCall) -> Result<ClaimCall, Malformed> {
             published_at: envelope.published_at.map(Timestamp),
             queue: envelope.queue,
             thread: thread(envelope.thread.as_deref())?,
-        },
+        }),
         request: parse("request", &wire.request)?,
     })
 }

@@ -61,7 +61,7 @@ fn grant(args: Payload) -> Grant {
 
 #[test]
 fn claims_and_grants_arrive_as_they_were_sent() {
-    let call = ClaimCall { envelope: envelope(), request: ClaimRequest(u64::MAX) };
+    let call = ClaimCall { envelope: envelope().into(), request: ClaimRequest(u64::MAX) };
     check(call, |call| convert::claim_to_wire(&call), convert::claim_from_wire);
     let granted = |args| ClaimAnswer::Granted(Box::new(grant(args)));
     let answers = [

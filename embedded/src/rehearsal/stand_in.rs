@@ -107,7 +107,7 @@ impl<'c> StandIn<'c> {
     async fn take(&self, delivery: Box<dyn Delivery>) -> anyhow::Result<()> {
         let envelope: Envelope = serde_json::from_slice(delivery.body()).context("a message does not read")?;
         let request = ClaimRequest(self.claims.fetch_add(1, Ordering::Relaxed));
-        let answers = self.orchestrator.claim(WORKER, vec![ClaimCall { envelope, request }]).await?;
+        let answers = self.orchestrator.claim(WORKER, vec![ClaimCall { envelope: envelope.into(), request }]).await?;
         match answers.into_iter().next() {
             Some(ClaimAnswer::Granted(grant)) => {
                 self.busy.fetch_add(1, Ordering::Relaxed);

@@ -134,7 +134,7 @@ impl Turn {
         let mut message = self.message.clone();
         let mut body = format!("{slot} {turn} ").into_bytes();
         body.resize(message.body.len().max(body.len()), b'.');
-        message.body = body;
+        message.body = body.into();
         message
     }
 }

@@ -146,8 +146,12 @@ async fn measured_cluster() -> (Cluster, Scraped, Scraped) {
 /// Publishes what is no message of Baton's.
 async fn garbage(cluster: &Cluster) {
     let broker = baton_orchestrator::wiring::broker(&format!("{}?queue_type=classic", cluster.broker_url())).unwrap();
-    let message =
-        Message { queue: "io.normal".to_owned(), id: "x".to_owned(), body: b"no envelope".to_vec(), traceparent: None };
+    let message = Message {
+        queue: "io.normal".to_owned(),
+        id: "x".to_owned(),
+        body: b"no envelope".to_vec().into(),
+        traceparent: None,
+    };
     let deadline = Instant::now() + WITHIN;
     while broker.publish(vec![message.clone()]).await != [Published::Confirmed] {
         assert!(Instant::now() < deadline, "the broker takes nothing");

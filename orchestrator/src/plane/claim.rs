@@ -6,6 +6,7 @@ use std::sync::Arc;
 use baton_common::commit::Input;
 use baton_common::ids::{ClaimRequest, Fence, IdempotencyKey, WorkerId};
 use baton_common::job::{ClaimAnswer, DropReason, Envelope, Grant, Outcome};
+use baton_common::payload::{INLINE_BYTES_MAX, json_bytes};
 use baton_common::transition::{Claim, ClaimVerdict, Granted, Record, Recorded};
 use baton_common::{Digest, Failure, JobId, Payload, TraceContext};
 use baton_control::{ClaimCall, Error};
@@ -68,7 +69,7 @@ impl Inner {
     async fn decided(
         self: &Arc<Self>,
         worker: WorkerId,
-        envelope: Envelope,
+        envelope: Arc<Envelope>,
         request: ClaimRequest,
         span: &mut Span,
     ) -> Result<ClaimAnswer, baton_store::Error> {
@@ -121,7 +122,7 @@ impl Inner {
 
     async fn grant(
         self: &Arc<Self>,
-        envelope: Envelope,
+        envelope: Arc<Envelope>,
         granted: Granted,
         span: &Span,
     ) -> Result<ClaimAnswer, baton_store::Error> {
@@ -136,7 +137,7 @@ impl Inner {
         };
         let (keys, input) = unwrapped(input);
         if !keys.is_empty() {
-            let Envelope { job, digest, tenant, .. } = &envelope;
+            let Envelope { job, digest, tenant, .. } = &*envelope;
             let (tool, fence) = (granted.group.tool.as_str(), granted.fence);
             let attempt = Attempt { tenant, tool, job, digest: *digest, fence };
             if let Some(reason) = self.recall(&attempt, &keys, granted.continued.as_deref()).await? {
@@ -167,7 +168,8 @@ impl Inner {
             Ok(args) => args,
             Err(error) => return Err(baton_store::Error::Unavailable(error.to_string())),
         };
-        let Envelope { job, digest, tenant, traceparent, .. } = envelope;
+        let Envelope { job, digest, tenant, traceparent, .. } = &*envelope;
+        let (job, digest, tenant) = (job.clone(), *digest, tenant.clone());
         let fence = granted.fence;
         tracing::debug!(fence = fence.0, tool = granted.group.tool, "job granted");
         Ok(ClaimAnswer::Granted(Box::new(Grant {
@@ -179,7 +181,7 @@ impl Inner {
             args,
             timeout_ms: granted.group.policy.timeout_ms,
             lease_ms: self.settings.timings.lease_ms,
-            traceparent: span.traceparent().or(traceparent),
+            traceparent: span.traceparent().or_else(|| traceparent.clone()),
             token: self.keys.token(&job, fence, &Holder { tenant: tenant.clone(), graph: granted.group.graph, taken }),
             tenant,
             job,
@@ -189,11 +191,10 @@ impl Inner {
     /// Arguments that are too large to travel inline go by reference. They may hold a
     /// secret only where they are small.
     async fn carried(&self, envelope: &Envelope, args: Arguments) -> Result<Payload, baton_blobs::Error> {
-        let text = args.value.to_string();
-        if args.secret || text.len() <= baton_common::payload::INLINE_BYTES_MAX {
+        if args.secret || json_bytes(&args.value) <= INLINE_BYTES_MAX {
             return Ok(Payload::Inline(args.value));
         }
-        let bytes = Bytes::from(text);
+        let bytes = Bytes::from(args.value.to_string());
         baton_blobs::put_content(self.blobs.as_ref(), &envelope.tenant, "application/json", bytes)
             .await
             .map(Payload::Blob)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use baton_common::job::{Outcome, ResumeAnswer};
-use baton_common::payload::INLINE_BYTES_MAX;
+use baton_common::payload::{INLINE_BYTES_MAX, json_bytes};
 use baton_common::transition::{Record, RecordVerdict, Recorded};
 use baton_common::{Digest, Fence, JobId, Payload, TenantId, TraceContext};
 use baton_control::{Error, Hold, Resume};
@@ -134,11 +134,11 @@ impl Inner {
     /// A value too large for a record goes to the blob store.
     async fn by_reference(&self, tenant: &TenantId, outcome: Outcome) -> Result<Outcome, Error> {
         let Outcome::Ok(Payload::Inline(value)) = outcome else { return Ok(outcome) };
-        let text = value.to_string();
-        if text.len() <= INLINE_BYTES_MAX {
+        if json_bytes(&value) <= INLINE_BYTES_MAX {
             return Ok(Outcome::Ok(Payload::Inline(value)));
         }
-        let kept = baton_blobs::put_content(self.blobs.as_ref(), tenant, "application/json", Bytes::from(text)).await;
+        let bytes = Bytes::from(value.to_string());
+        let kept = baton_blobs::put_content(self.blobs.as_ref(), tenant, "application/json", bytes).await;
         kept.map(|blob| Outcome::Ok(Payload::Blob(blob))).map_err(super::from_blobs)
     }
 }

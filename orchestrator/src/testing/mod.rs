@@ -107,7 +107,7 @@ impl Rig {
             while let Ok(delivery) = consumer.next().await {
                 let mut envelope: Envelope = serde_json::from_slice(delivery.body()).unwrap();
                 envelope.traceparent = delivery.traceparent().map(str::to_owned);
-                let call = ClaimCall { envelope, request: ClaimRequest(ran.lock().len() as u64 + 1) };
+                let call = ClaimCall { envelope: envelope.into(), request: ClaimRequest(ran.lock().len() as u64 + 1) };
                 let answers = orchestrator.claim(WorkerId(1), vec![call]).await;
                 match answers.map(|mut answers| answers.remove(0)) {
                     Ok(ClaimAnswer::Granted(grant)) => {
@@ -134,7 +134,7 @@ impl Rig {
             while let Ok(delivery) = consumer.next().await {
                 let envelope: Envelope = serde_json::from_slice(delivery.body()).unwrap();
                 request += 1;
-                let call = ClaimCall { envelope, request: ClaimRequest(request) };
+                let call = ClaimCall { envelope: envelope.into(), request: ClaimRequest(request) };
                 let answer = loop {
                     match orchestrator.claim(WorkerId(1), vec![call.clone()]).await.map(|mut all| all.remove(0)) {
                         Ok(ClaimAnswer::Later) | Err(_) => tokio::time::sleep(PAUSE).await,

@@ -17,7 +17,10 @@ async fn told(sent: TraceContext) -> (Option<String>, Option<TraceContext>) {
     bench.control.book().jobs.insert(id.clone(), crate::testing::row(json!({})));
     let body = serde_json::to_vec(&bench.envelope(&id)).unwrap();
     let traceparent = Some(sent.to_string());
-    bench.broker.publish(vec![Message { queue: bench.queue(), id: "id".to_owned(), body, traceparent }]).await;
+    bench
+        .broker
+        .publish(vec![Message { queue: bench.queue(), id: "id".to_owned(), body: body.into(), traceparent }])
+        .await;
     let worker = bench.start();
     bench.until_done().await;
     bench.shutdown.cancel();

@@ -108,7 +108,7 @@ impl FloorA {
             let mut message = self.message.clone();
             let mut body = format!("{slot} {} {run} ", 2 * (turn % STEPS) + 1).into_bytes();
             body.resize(message.body.len().max(body.len()), b'.');
-            message.body = body;
+            message.body = body.into();
             let sent = self.broker.publish(vec![message]).await;
             anyhow::ensure!(sent == [Published::Confirmed], "publish answered {sent:?}");
             done.recv().await.context("nobody works")?;

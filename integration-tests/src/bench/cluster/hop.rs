@@ -138,14 +138,14 @@ impl Hop {
 fn envelope(message: &Message, run: RunId) -> anyhow::Result<Message> {
     let mut envelope: Envelope = serde_json::from_slice(&message.body)?;
     envelope.job.run = run;
-    Ok(Message { body: serde_json::to_vec(&envelope)?, ..message.clone() })
+    Ok(Message { body: serde_json::to_vec(&envelope)?.into(), ..message.clone() })
 }
 
 impl Plane {
     async fn claim_one(&self, call: ClaimCall) -> Result<ClaimAnswer, Error> {
         let refused = |why: &str| Error::Refused(why.to_owned());
         let (run, number) = self.now.lock().ok_or_else(|| refused("no run"))?;
-        let Envelope { job, digest, tenant, .. } = call.envelope;
+        let Envelope { job, digest, tenant, .. } = Arc::unwrap_or_clone(call.envelope);
         // What was left in the queue when an earlier round ended.
         if job.run != run {
             return Ok(ClaimAnswer::Drop(baton_common::job::DropReason::Unknown));
@@ -250,7 +250,7 @@ pub async fn floor_worker(arguments: &[String]) -> anyhow::Result<()> {
                 continue;
             }
         };
-        let call = ClaimCall { envelope, request: ClaimRequest::random() };
+        let call = ClaimCall { envelope: envelope.into(), request: ClaimRequest::random() };
         let answer = control.claim(worker, vec![call]).await?;
         delivery.ack().await?;
         let Some(ClaimAnswer::Granted(grant)) = answer.into_iter().next() else { continue };

@@ -76,7 +76,7 @@ async fn claimed(orchestrator: &Orchestrator, broker: &Arc<dyn Broker>) -> Grant
     let delivery = tokio::time::timeout(PATIENCE, consumer.next()).await.unwrap().unwrap();
     let envelope: Envelope = serde_json::from_slice(delivery.body()).unwrap();
     delivery.ack().await.unwrap();
-    let call = ClaimCall { envelope, request: ClaimRequest(1) };
+    let call = ClaimCall { envelope: envelope.into(), request: ClaimRequest(1) };
     match orchestrator.claim(WorkerId(1), vec![call]).await.unwrap().remove(0) {
         ClaimAnswer::Granted(grant) => *grant,
         other => panic!("{other:?}"),
