@@ -3,6 +3,8 @@
 //! Equal values give equal bytes in every process: object keys are sorted by bytes,
 //! integers are written as integers, doubles in their shortest form that reads back.
 
+use std::cell::Cell;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -89,7 +91,6 @@ impl<'de> Deserialize<'de> for Digest {
 /// fields share their bytes.
 ///
 /// Fields are gathered and hashed a stretch at a time: most digests are of a few short ones.
-#[derive(Default)]
 pub struct Hasher {
     gathered: Vec<u8>,
     before: Option<Box<blake3::Hasher>>,
@@ -98,11 +99,22 @@ pub struct Hasher {
 /// How much is gathered before it is hashed, in bytes.
 const STRETCH_BYTES: usize = 64 * 1024;
 
+thread_local! {
+    /// Where this thread's next digest is gathered: grown once, and not for each.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Hasher {
     /// An empty list of fields.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { gathered: SPARE.take(), before: None }
     }
 
     /// Adds one field.
@@ -134,12 +146,14 @@ impl Hasher {
 
     /// The digest of the fields so far.
     #[must_use]
-    pub fn finish(self) -> Digest {
+    pub fn finish(mut self) -> Digest {
         let mut bytes = [0; 16];
         let hash = match self.before {
             None => blake3::hash(&self.gathered),
             Some(mut before) => before.update(&self.gathered).finalize(),
         };
+        self.gathered.clear();
+        SPARE.set(self.gathered);
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         Digest(bytes)
     }

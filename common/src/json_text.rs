@@ -1,14 +1,23 @@
 //! A JSON value as the text it was written as: for what is read seldom and by few.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
+
+/// A longer buffer is not kept for the next text, in bytes.
+const SPARE_BYTES_MAX: usize = 64 * 1024;
+
+thread_local! {
+    /// Where this thread's next text is written before its length is known.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// The text of a JSON value. Within another value it stands as that value, not as a string.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct JsonText(Box<RawValue>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonText(Box<str>);
 
 impl JsonText {
     /// The text of a value.
@@ -16,19 +25,26 @@ impl JsonText {
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn of(value: &impl Serialize) -> serde_json::Result<Self> {
-        to_raw_value(value).map(Self)
+        let mut buffer = SPARE.take();
+        buffer.clear();
+        serde_json::to_writer(&mut buffer, value)?;
+        let text = str::from_utf8(&buffer).map(Box::from).map_err(serde_json::Error::custom);
+        if buffer.capacity() <= SPARE_BYTES_MAX {
+            SPARE.set(buffer);
+        }
+        text.map(Self)
     }
 
     /// What stands where there is nothing.
     #[must_use]
     pub fn null() -> Self {
-        Self(RawValue::NULL.to_owned())
+        Self("null".into())
     }
 
     /// The text itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     /// The value, read.
@@ -36,7 +52,7 @@ impl JsonText {
     /// # Errors
     /// When it is not of that form.
     pub fn read<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_str(self.as_str())
+        serde_json::from_str(&self.0)
     }
 }
 
@@ -46,15 +62,21 @@ impl From<Value> for JsonText {
     }
 }
 
-impl PartialEq for JsonText {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+impl std::fmt::Debug for JsonText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-impl std::fmt::Debug for JsonText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
+impl Serialize for JsonText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|text| Self(text.into()))
     }
 }
 
@@ -76,5 +98,8 @@ mod tests {
         assert_eq!(holder.held.read::<Value>().unwrap(), json!({"b": 1, "a": [null, "x"]}));
         assert_eq!(serde_json::from_value::<Holder>(json!({"held": 1})).unwrap().held, JsonText::from(json!(1)));
         assert_eq!((JsonText::null().as_str(), JsonText::from(Value::Null)), ("null", JsonText::null()));
+        let long = "x".repeat(2 * SPARE_BYTES_MAX);
+        assert_eq!(JsonText::of(&long).unwrap().read::<String>().unwrap(), long);
+        assert_eq!(JsonText::of(&1).unwrap().as_str(), "1", "nothing is left of the text before");
     }
 }

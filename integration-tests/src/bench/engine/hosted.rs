@@ -10,6 +10,7 @@ use baton_common::records::RunStatus;
 use baton_orchestrator::Settings;
 use baton_orchestrator::api::{Caller, GraphRef, GraphSource, SubmitRequest};
 use baton_store::Store;
+use serde_json::Value;
 
 use super::super::bed::{Bed, Kind};
 use super::super::planes::Planes;
@@ -36,9 +37,9 @@ pub(super) async fn one_by_one(kind: Kind, workload: Workload, rounds: usize) ->
     let mut host = Host::start(kind, workload).await?;
     let mut took = Took::default();
     for round in 0..=rounds {
-        let before = host.probe.steps();
+        let (before, input) = (host.probe.steps(), workload.input());
         let began = Instant::now();
-        let run = host.submit(workload).await?;
+        let run = host.submit(workload, input).await?;
         host.succeeded(run).await?;
         if round > 0 {
             took.seconds.push(began.elapsed().as_secs_f64());
@@ -56,14 +57,14 @@ pub(super) async fn one_by_one(kind: Kind, workload: Workload, rounds: usize) ->
 pub(super) async fn at_once(kind: Kind, workload: Workload, runs: usize, during: Duration) -> anyhow::Result<f64> {
     let mut host = Host::start(kind, workload).await?;
     for _ in 0..runs {
-        host.submit(workload).await?;
+        host.submit(workload, workload.input()).await?;
     }
     tokio::time::sleep(during / 4).await;
     let (before, began) = (host.probe.steps(), Instant::now());
     while began.elapsed() < during {
         let left = during.saturating_sub(began.elapsed());
         if let Ok(Some(_)) = tokio::time::timeout(left, host.ends.recv()).await {
-            host.submit(workload).await?;
+            host.submit(workload, workload.input()).await?;
         }
     }
     let rate = (host.probe.steps() - before) as f64 / began.elapsed().as_secs_f64();
@@ -91,11 +92,11 @@ impl Host {
         Ok(Self { bed, planes, probe, ends })
     }
 
-    async fn submit(&self, workload: Workload) -> anyhow::Result<RunId> {
+    async fn submit(&self, workload: Workload, input: Value) -> anyhow::Result<RunId> {
         let name = workload.name().trim_end_matches(|mark: char| mark.is_ascii_digit() || mark == 'x');
         let request = SubmitRequest {
             graph: GraphRef::Name(name.trim_end_matches('_').to_owned()),
-            input: workload.input(),
+            input,
             request_id: None,
             thread: None,
             traceparent: None,

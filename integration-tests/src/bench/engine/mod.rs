@@ -101,6 +101,7 @@ pub async fn measure_engine(plan: &EnginePlan) -> anyhow::Result<EngineReport> {
         // Deep values are walked recursively: the engine has large stacks elsewhere too.
         let alone = std::thread::Builder::new().stack_size(16 << 20).spawn(move || alone::compute(workload, many))?;
         let alone = alone.join().map_err(|_| anyhow::anyhow!("the engine panicked"))??;
+        // From a task of the runtime, as a server has it: a thread outside would be woken for each run.
         let memory = tokio::spawn(hosted::one_by_one(Kind::Memory, workload, many)).await??;
         let sqlite = hosted::one_by_one(Kind::Sqlite, workload, rounds.min(3)).await?;
         let other = beside.as_ref().and_then(|beside| beside.seconds.get(workload.name()));
