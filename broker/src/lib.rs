@@ -103,12 +103,8 @@ pub enum Error {
 /// worker that dies: nothing stays in hands that nobody has.
 #[async_trait]
 pub trait Delivery: Send {
-    /// The encoded envelope.
-    fn body(&self) -> &[u8];
-    /// The envelope as its publisher gave it, where that was in this process.
-    fn given(&self) -> Option<&Body> {
-        None
-    }
+    /// The envelope.
+    fn body(&self) -> &Body;
     /// The queue it came from.
     fn queue(&self) -> &str;
     /// The queue it was published to, where that is another: of a dead letter.

@@ -3,10 +3,10 @@
 //! Equal values give equal bytes in every process: object keys are sorted by bytes,
 //! integers are written as integers, doubles in their shortest form that reads back.
 
-use std::cell::Cell;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+
+use crate::spare;
 
 /// 128 bits of BLAKE3; written as 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -99,11 +99,6 @@ pub struct Hasher {
 /// How much is gathered before it is hashed, in bytes.
 const STRETCH_BYTES: usize = 64 * 1024;
 
-thread_local! {
-    /// Where this thread's next digest is gathered: grown once, and not for each.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
 impl Default for Hasher {
     fn default() -> Self {
         Self::new()
@@ -114,7 +109,7 @@ impl Hasher {
     /// An empty list of fields.
     #[must_use]
     pub fn new() -> Self {
-        Self { gathered: SPARE.take(), before: None }
+        Self { gathered: spare::take(), before: None }
     }
 
     /// Adds one field.
@@ -146,14 +141,13 @@ impl Hasher {
 
     /// The digest of the fields so far.
     #[must_use]
-    pub fn finish(mut self) -> Digest {
+    pub fn finish(self) -> Digest {
         let mut bytes = [0; 16];
         let hash = match self.before {
             None => blake3::hash(&self.gathered),
             Some(mut before) => before.update(&self.gathered).finalize(),
         };
-        self.gathered.clear();
-        SPARE.set(self.gathered);
+        spare::give_back(self.gathered);
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         Digest(bytes)
     }

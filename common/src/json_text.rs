@@ -1,19 +1,11 @@
 //! A JSON value as the text it was written as: for what is read seldom and by few.
 
-use std::cell::Cell;
-
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// A longer buffer is not kept for the next text, in bytes.
-const SPARE_BYTES_MAX: usize = 64 * 1024;
-
-thread_local! {
-    /// Where this thread's next text is written before its length is known.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
+use crate::spare;
 
 /// The text of a JSON value. Within another value it stands as that value, not as a string.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,13 +17,10 @@ impl JsonText {
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn of(value: &impl Serialize) -> serde_json::Result<Self> {
-        let mut buffer = SPARE.take();
-        buffer.clear();
+        let mut buffer = spare::take();
         serde_json::to_writer(&mut buffer, value)?;
         let text = str::from_utf8(&buffer).map(Box::from).map_err(serde_json::Error::custom);
-        if buffer.capacity() <= SPARE_BYTES_MAX {
-            SPARE.set(buffer);
-        }
+        spare::give_back(buffer);
         text.map(Self)
     }
 
@@ -98,7 +87,7 @@ mod tests {
         assert_eq!(holder.held.read::<Value>().unwrap(), json!({"b": 1, "a": [null, "x"]}));
         assert_eq!(serde_json::from_value::<Holder>(json!({"held": 1})).unwrap().held, JsonText::from(json!(1)));
         assert_eq!((JsonText::null().as_str(), JsonText::from(Value::Null)), ("null", JsonText::null()));
-        let long = "x".repeat(2 * SPARE_BYTES_MAX);
+        let long = "x".repeat(2 * spare::KEPT_BYTES_MAX);
         assert_eq!(JsonText::of(&long).unwrap().read::<String>().unwrap(), long);
         assert_eq!(JsonText::of(&1).unwrap().as_str(), "1", "nothing is left of the text before");
     }

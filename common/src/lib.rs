@@ -18,6 +18,7 @@ pub mod reference;
 pub mod settings;
 pub mod shared;
 pub mod sources;
+mod spare;
 pub mod time;
 pub mod tool;
 pub mod trace;

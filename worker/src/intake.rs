@@ -135,7 +135,7 @@ impl Intake {
         slot: OwnedSemaphorePermit,
         returns: &mut JoinSet<()>,
     ) -> Result<(), Error> {
-        match self.read(&*delivery) {
+        match self.read(delivery.body()) {
             Read::Ours(envelope) => {
                 let request = ClaimRequest(self.shared.dice.bits());
                 let trace = waited(&*delivery, &envelope, self.broker.system());
@@ -168,11 +168,11 @@ impl Intake {
         }
     }
 
-    fn read(&self, delivery: &dyn Delivery) -> Read {
-        let envelope = match delivery.given().and_then(Body::value::<Envelope>) {
+    fn read(&self, body: &Body) -> Read {
+        let envelope = match body.value::<Envelope>() {
             Some(envelope) => envelope,
-            None if delivery.body().len() > ENVELOPE_BYTES_MAX => return Read::Garbage("longer than an envelope"),
-            None => match serde_json::from_slice::<Envelope>(delivery.body()) {
+            None if body.len() > ENVELOPE_BYTES_MAX => return Read::Garbage("longer than an envelope"),
+            None => match serde_json::from_slice::<Envelope>(body) {
                 Ok(envelope) => Arc::new(envelope),
                 Err(_) => return Read::Garbage("no envelope"),
             },

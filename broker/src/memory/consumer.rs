@@ -95,12 +95,8 @@ impl Drop for MemoryDelivery {
 
 #[async_trait]
 impl Delivery for MemoryDelivery {
-    fn body(&self) -> &[u8] {
+    fn body(&self) -> &Body {
         &self.stored.message.body
-    }
-
-    fn given(&self) -> Option<&Body> {
-        Some(&self.stored.message.body)
     }
 
     fn queue(&self) -> &str {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::DropGuard;
 
 use super::inbox::{Found, Inbox, Standing};
-use crate::{Consumer, Delivery, Error, TRACEPARENT};
+use crate::{Body, Consumer, Delivery, Error, TRACEPARENT};
 
 /// How long a pause may take before the connection counts as broken.
 const PAUSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -50,9 +50,10 @@ impl Consumer for RabbitConsumer {
             match self.inbox.take() {
                 Found::Closed => return Err(Error::Closed),
                 Found::Nothing => changed.await,
-                Found::Message { index, delivery, session } => {
+                Found::Message { index, mut delivery, session } => {
+                    let body = std::mem::take(&mut delivery.data).into();
                     let (inbox, queues) = (self.inbox.clone(), self.queues.clone());
-                    return Ok(Box::new(RabbitDelivery { inbox, queues, index, session, delivery }));
+                    return Ok(Box::new(RabbitDelivery { inbox, queues, index, session, delivery, body }));
                 }
             }
         }
@@ -82,7 +83,9 @@ struct RabbitDelivery {
     queues: Arc<[String]>,
     index: usize,
     session: u64,
+    /// Without its data, which is the body.
     delivery: Box<lapin::message::Delivery>,
+    body: Body,
 }
 
 impl Drop for RabbitDelivery {
@@ -103,8 +106,8 @@ fn answered(outcome: lapin::Result<bool>) -> Result<(), Error> {
 
 #[async_trait]
 impl Delivery for RabbitDelivery {
-    fn body(&self) -> &[u8] {
-        &self.delivery.data
+    fn body(&self) -> &Body {
+        &self.body
     }
 
     fn queue(&self) -> &str {
