@@ -4,6 +4,8 @@
 //! never correctness. Adapters: in one process (`memory`) and RabbitMQ (`rabbit`); both
 //! pass `suite`. What a message says, and whether its job may still run, is left to others.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 mod body;
@@ -70,7 +72,7 @@ pub enum Published {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Routing key and queue: `io.normal`.
-    pub queue: String,
+    pub queue: Arc<str>,
     /// The job's id.
     pub id: String,
     /// The envelope.

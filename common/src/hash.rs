@@ -3,9 +3,12 @@
 //! Equal values give equal bytes in every process: object keys are sorted by bytes,
 //! integers are written as integers, doubles in their shortest form that reads back.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::ids::Text;
 use crate::spare;
 
 /// 128 bits of BLAKE3; written as 32 lower-case hexadecimal digits.
@@ -46,7 +49,9 @@ impl Digest {
         str::from_utf8(&self.digits()).unwrap_or_default().to_owned()
     }
 
-    fn digits(&self) -> [u8; 32] {
+    /// The bytes of its text.
+    #[must_use]
+    pub fn digits(&self) -> [u8; 32] {
         let mut text = [0; 32];
         for (place, byte) in self.0.into_iter().enumerate() {
             text[2 * place] = HEX[usize::from(byte >> 4)];
@@ -92,6 +97,8 @@ impl<'de> Deserialize<'de> for Digest {
 ///
 /// Fields are gathered and hashed a stretch at a time: most digests are of a few short ones.
 pub struct Hasher {
+    /// Only who has it can make the digest.
+    key: Option<[u8; 32]>,
     gathered: Vec<u8>,
     before: Option<Box<blake3::Hasher>>,
 }
@@ -109,7 +116,13 @@ impl Hasher {
     /// An empty list of fields.
     #[must_use]
     pub fn new() -> Self {
-        Self { gathered: spare::take(), before: None }
+        Self { key: None, gathered: spare::take(), before: None }
+    }
+
+    /// The same, for a digest that proves who made it.
+    #[must_use]
+    pub fn keyed(key: &[u8; 32]) -> Self {
+        Self { key: Some(*key), ..Self::new() }
     }
 
     /// Adds one field.
@@ -124,13 +137,27 @@ impl Hasher {
         let bytes = field.as_ref();
         self.gathered.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         if self.gathered.len() + bytes.len() > STRETCH_BYTES {
-            let before = self.before.get_or_insert_default();
+            let key = &self.key;
+            let empty = || Box::new(key.as_ref().map_or_else(blake3::Hasher::new, blake3::Hasher::new_keyed));
+            let before = self.before.get_or_insert_with(empty);
             before.update(&self.gathered);
             before.update(bytes);
             self.gathered.clear();
         } else {
             self.gathered.extend_from_slice(bytes);
         }
+    }
+
+    /// Adds the text of an id as one field.
+    #[must_use]
+    pub fn text(mut self, field: &impl Text) -> Self {
+        let from = self.gathered.len() + size_of::<u64>();
+        self.gathered.resize(from, 0);
+        // Memory takes whatever is written.
+        let _ = field.add_to(&mut Bytes(&mut self.gathered));
+        let bytes = (self.gathered.len() - from) as u64;
+        self.gathered[from - size_of::<u64>()..from].copy_from_slice(&bytes.to_le_bytes());
+        self
     }
 
     /// Adds a number as one field of eight bytes.
@@ -143,13 +170,24 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Digest {
         let mut bytes = [0; 16];
-        let hash = match self.before {
-            None => blake3::hash(&self.gathered),
-            Some(mut before) => before.update(&self.gathered).finalize(),
+        let hash = match (self.before, &self.key) {
+            (None, None) => blake3::hash(&self.gathered),
+            (None, Some(key)) => blake3::keyed_hash(key, &self.gathered),
+            (Some(mut before), _) => before.update(&self.gathered).finalize(),
         };
         spare::give_back(self.gathered);
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         Digest(bytes)
+    }
+}
+
+/// Texts as bytes.
+struct Bytes<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Bytes<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -266,6 +304,21 @@ mod tests {
             hasher.add(&field);
         }
         assert_eq!(hasher.finish().0, plain.finalize().as_bytes()[..16]);
+    }
+
+    #[test]
+    fn a_text_is_a_field_like_any_other_and_a_key_makes_another_digest() {
+        let plain = || Hasher::new().field("a").field("12").finish();
+        assert_eq!(Hasher::new().field("a").text(&crate::Fence(12)).finish(), plain());
+        let (key, long) = ([7; 32], "x".repeat(STRETCH_BYTES));
+        for text in ["12", &long] {
+            let mut bytes = [&1_u64.to_le_bytes()[..], b"a"].concat();
+            bytes.extend([&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat());
+            let hash = blake3::keyed_hash(&key, &bytes);
+            let keyed = Hasher::keyed(&key).field("a").field(text).finish();
+            assert_eq!(keyed.0, hash.as_bytes()[..16]);
+            assert_ne!(keyed, plain());
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! A job between the planes: the message that hints at it, the grant that hands it over,
 //! and the outcome that comes back.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,7 +20,7 @@ pub struct Envelope {
     /// Version of this form; 1.
     pub v: u32,
     /// The store it speaks of: messages of another are dropped.
-    pub cluster: String,
+    pub cluster: Arc<str>,
     /// The job.
     pub job: JobId,
     /// Input digest: a claim that quotes another is stale.
@@ -47,7 +49,7 @@ pub struct Envelope {
     pub published_at: Option<Timestamp>,
     /// The broker's queue it was published to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue: Option<String>,
+    pub queue: Option<Arc<str>>,
     /// The thread of its run, for log lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,

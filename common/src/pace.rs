@@ -47,20 +47,20 @@ impl Pace {
 
 /// What is left of work that was begun in place.
 #[derive(Debug)]
-pub enum Begun<F: ?Sized> {
+pub enum Begun<F> {
     /// Nothing.
     Done,
     /// It waits for something: a task of its own does the rest.
-    Waits(Pin<Box<F>>),
+    Waits(F),
     /// It panicked. The hook has seen it.
     Panicked,
 }
 
-/// Does as much of `work` as can be done now.
-pub fn begin<F: Future<Output = ()> + ?Sized>(mut work: Pin<Box<F>>) -> Begun<F> {
+/// Does as much of `work` as can be done now. It lies where it can stay: in a box.
+pub fn begin<F: Future<Output = ()> + Unpin>(mut work: F) -> Begun<F> {
     // Whatever it waits for hears of the task's own waker when that polls it.
     let mut nobody = Context::from_waker(Waker::noop());
-    match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut nobody))) {
+    match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut work).poll(&mut nobody))) {
         Ok(Poll::Ready(())) => Begun::Done,
         Ok(Poll::Pending) => Begun::Waits(work),
         Err(_) => Begun::Panicked,

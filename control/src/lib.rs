@@ -71,7 +71,7 @@ pub struct Hold {
     /// The attempt.
     pub fence: Fence,
     /// The token that came with the grant.
-    pub token: String,
+    pub token: Arc<str>,
     /// The attempt's number, where that is known: for log lines.
     pub attempt: Option<u32>,
     /// The thread of the job's run, where that is known: for log lines.
@@ -81,15 +81,15 @@ pub struct Hold {
 impl Hold {
     /// What proves it; what log lines say beside it is not known.
     #[must_use]
-    pub fn new(job: JobId, fence: Fence, token: String) -> Self {
-        Self { job, fence, token, attempt: None, thread: None }
+    pub fn new(job: JobId, fence: Fence, token: impl Into<Arc<str>>) -> Self {
+        Self { job, fence, token: token.into(), attempt: None, thread: None }
     }
 
     /// Of whom a job was granted to.
     #[must_use]
     pub fn of(grant: &Grant) -> Self {
         let attempt = Some(grant.attempt);
-        Self { attempt, ..Self::new(grant.job.clone(), grant.fence, grant.token.clone()) }
+        Self { attempt, ..Self::new(grant.job.clone(), grant.fence, grant.token.as_str()) }
     }
 }
 

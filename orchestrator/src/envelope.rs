@@ -59,7 +59,8 @@ const ESCAPED_BYTES_MAX: usize = 6;
 /// Whether it may be sent. Most are so short that none need be written to see it.
 fn fits(envelope: &Envelope) -> bool {
     let Envelope { cluster, job, tool, tenant, traceparent, permit, queue, thread, .. } = envelope;
-    let given = [traceparent, permit, queue].into_iter().flatten().map(String::len).sum::<usize>();
+    let given = [traceparent, permit].into_iter().flatten().map(String::len).sum::<usize>()
+        + queue.as_ref().map_or(0, |queue| queue.len());
     let thread = thread.as_ref().map_or(0, |thread| thread.as_str().len());
     let texts = cluster.len() + job.group.node.as_str().len() + tool.len() + tenant.as_str().len() + given + thread;
     texts * ESCAPED_BYTES_MAX + AROUND_BYTES_MAX <= ENVELOPE_BYTES_MAX
@@ -78,7 +79,7 @@ mod tests {
     fn what_stands_around_the_texts_is_no_longer_than_it_is_taken_for() {
         let mut envelope = Envelope {
             v: u32::MAX,
-            cluster: String::new(),
+            cluster: "".into(),
             job: "255-6ba7b810-9dad-11d1-80b4-00c04fd430c8/4294967295/a#4294967295/4294967295".parse().unwrap(),
             digest: Digest::default(),
             tool: String::new(),
@@ -90,7 +91,7 @@ mod tests {
             traceparent: Some(String::new()),
             permit: Some(String::new()),
             published_at: Some(Timestamp(i64::MIN)),
-            queue: Some(String::new()),
+            queue: Some("".into()),
             thread: ThreadId::parse("t").ok(),
         };
         assert!(serde_json::to_vec(&envelope).unwrap().len() <= AROUND_BYTES_MAX);

@@ -5,7 +5,7 @@
 //! what its job means reads no record.
 
 use baton_common::tool::QueueClass;
-use baton_common::{Digest, Fence, GraphHash, JobId, TenantId};
+use baton_common::{Digest, Fence, GraphHash, Hasher, JobId, TenantId};
 use subtle::ConstantTimeEq;
 
 use crate::quotas::Taken;
@@ -44,7 +44,12 @@ impl Keys {
 
     /// Lets an authenticated worker of the class claim that job.
     pub(crate) fn permit(&self, job: &JobId, digest: Digest, class: QueueClass, tenant: &TenantId) -> String {
-        self.seal(&["permit", &job.text(), &digest.text(), class.name(), tenant.as_str()])
+        self.permit_seal(job, digest, class, tenant).text()
+    }
+
+    fn permit_seal(&self, job: &JobId, digest: Digest, class: QueueClass, tenant: &TenantId) -> Digest {
+        let seal = Hasher::keyed(&self.key).field("permit").text(job).field(digest.digits());
+        seal.field(class.name()).field(tenant.as_str()).finish()
     }
 
     pub(crate) fn permits(
@@ -55,26 +60,27 @@ impl Keys {
         class: QueueClass,
         tenant: &TenantId,
     ) -> bool {
-        same(permit, &self.permit(job, digest, class, tenant))
+        same(permit, self.permit_seal(job, digest, class, tenant))
     }
 
     /// Proves that its bearer holds that attempt at the job.
     pub(crate) fn token(&self, job: &JobId, fence: Fence, holder: &Holder) -> String {
         let says = holder.to_string();
-        let mut token = self.token_seal(job, fence, &says);
+        let mut token = self.token_seal(job, fence, &says).text();
+        token.reserve_exact(1 + says.len());
         token.push('.');
         token.push_str(&says);
         token
     }
 
-    fn token_seal(&self, job: &JobId, fence: Fence, says: &str) -> String {
-        self.seal(&["token", &job.text(), &fence.to_string(), says])
+    fn token_seal(&self, job: &JobId, fence: Fence, says: &str) -> Digest {
+        Hasher::keyed(&self.key).field("token").text(job).text(&fence).field(says).finish()
     }
 
     /// What a token says of its bearer, if it is one for that attempt.
     pub(crate) fn holder(&self, token: &str, job: &JobId, fence: Fence) -> Option<Holder> {
         let (seal, says) = token.split_once('.')?;
-        if !same(seal, &self.token_seal(job, fence, says)) {
+        if !same(seal, self.token_seal(job, fence, says)) {
             return None;
         }
         let mut parts = says.split('|');
@@ -90,28 +96,20 @@ impl Keys {
 
     /// Shows that an item of an operation was previewed.
     pub(crate) fn item(&self, says: &[String]) -> String {
-        let fields: Vec<&str> = std::iter::once("item").chain(says.iter().map(String::as_str)).collect();
-        self.seal(&fields)
+        self.item_seal(says).text()
+    }
+
+    fn item_seal(&self, says: &[String]) -> Digest {
+        says.iter().fold(Hasher::keyed(&self.key).field("item"), Hasher::field).finish()
     }
 
     pub(crate) fn is_item(&self, seal: &str, says: &[String]) -> bool {
-        same(seal, &self.item(says))
-    }
-
-    fn seal(&self, fields: &[&str]) -> String {
-        let mut says = Vec::with_capacity(256);
-        for field in fields {
-            says.extend_from_slice(&(field.len() as u64).to_le_bytes());
-            says.extend_from_slice(field.as_bytes());
-        }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&blake3::keyed_hash(&self.key, &says).as_bytes()[..16]);
-        Digest(bytes).text()
+        same(seal, self.item_seal(says))
     }
 }
 
-fn same(left: &str, right: &str) -> bool {
-    left.as_bytes().ct_eq(right.as_bytes()).into()
+fn same(given: &str, seal: Digest) -> bool {
+    given.as_bytes().ct_eq(&seal.digits()).into()
 }
 
 #[cfg(test)]

@@ -28,17 +28,18 @@ pub(crate) struct Lanes {
     waiting: Mutex<Waiting>,
 }
 
-#[derive(Default)]
 struct Waiting {
     published: u64,
-    places: BTreeMap<JobId, (String, u64)>,
-    queues: BTreeMap<String, Queue>,
+    /// In which of the queues each job is, and its number there.
+    places: BTreeMap<JobId, (usize, u64)>,
+    /// The usual ones.
+    queues: Vec<Queue>,
     /// Queues without lanes, which only tools name.
     others: BTreeSet<String>,
 }
 
-#[derive(Default)]
 struct Queue {
+    name: Arc<str>,
     /// By the order of their publication.
     jobs: BTreeMap<u64, (JobId, TenantId)>,
     tenants: BTreeMap<TenantId, usize>,
@@ -47,29 +48,33 @@ struct Queue {
 
 impl Lanes {
     pub(crate) fn new(share: usize) -> Self {
-        Self { share: share.max(1), waiting: Mutex::default() }
+        let queue =
+            |name: &str| Queue { name: name.into(), jobs: BTreeMap::new(), tenants: BTreeMap::new(), looked: None };
+        let queues = JOB_QUEUES.into_iter().map(queue).collect();
+        let waiting = Waiting { published: 0, places: BTreeMap::new(), queues, others: BTreeSet::new() };
+        Self { share: share.max(1), waiting: Mutex::new(waiting) }
     }
 
     /// Where the message goes, and whether the queue's depth is to be looked at.
-    fn choose(&self, queue: &str, tenant: &TenantId, job: &JobId) -> (String, bool) {
-        if !JOB_QUEUES.contains(&queue) {
-            let others = &mut self.waiting.lock().others;
-            if others.len() < OTHERS_MAX && !others.contains(queue) {
-                others.insert(queue.to_owned());
-            }
-            return (queue.to_owned(), false);
-        }
+    fn choose(&self, queue: &str, tenant: &TenantId, job: &JobId) -> (Arc<str>, bool) {
         let mut waiting = self.waiting.lock();
+        let Some(index) = JOB_QUEUES.iter().position(|usual| *usual == queue) else {
+            if waiting.others.len() < OTHERS_MAX && !waiting.others.contains(queue) {
+                waiting.others.insert(queue.to_owned());
+            }
+            return (queue.into(), false);
+        };
         waiting.forget(job);
         let number = waiting.published;
         waiting.published += 1;
-        let shared = waiting.queues.entry(queue.to_owned()).or_default();
+        let Waiting { places, queues, .. } = &mut *waiting;
+        let shared = &mut queues[index];
         let own = shared.tenants.entry(tenant.clone()).or_default();
         if *own < self.share {
             *own += 1;
             shared.jobs.insert(number, (job.clone(), tenant.clone()));
-            waiting.places.insert(job.clone(), (queue.to_owned(), number));
-            return (queue.to_owned(), false);
+            places.insert(job.clone(), (index, number));
+            return (shared.name.clone(), false);
         }
         let look = shared.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
         if look {
@@ -77,7 +82,7 @@ impl Lanes {
         }
         let lanes = lanes_of(queue);
         let place = usize::from(Hasher::new().field("lane").field(tenant.as_str()).finish().0[0]) % lanes.len();
-        (lanes.into_iter().nth(place).unwrap_or_else(|| queue.to_owned()), look)
+        (lanes.into_iter().nth(place).map_or_else(|| shared.name.clone(), Arc::from), look)
     }
 
     /// Queues beside the usual ones that something was published to.
@@ -88,7 +93,7 @@ impl Lanes {
     /// Messages of ours that wait in that queue.
     #[cfg(test)]
     pub(crate) fn waiting_in(&self, queue: &str) -> usize {
-        self.waiting.lock().queues.get(queue).map_or(0, |shared| shared.jobs.len())
+        self.waiting.lock().of(queue).map_or(0, |shared| shared.jobs.len())
     }
 
     /// A worker has the message.
@@ -99,7 +104,7 @@ impl Lanes {
     /// A queue holds no more than that: what was published before has arrived somewhere.
     fn holds_at_most(&self, queue: &str, ready: u64) {
         let mut waiting = self.waiting.lock();
-        let Some(shared) = waiting.queues.get(queue) else { return };
+        let Some(shared) = waiting.of(queue) else { return };
         let gone = shared.jobs.len().saturating_sub(usize::try_from(ready).unwrap_or(usize::MAX));
         let gone: Vec<JobId> = shared.jobs.values().take(gone).map(|(job, _)| job.clone()).collect();
         gone.iter().for_each(|job| waiting.forget(job));
@@ -107,9 +112,13 @@ impl Lanes {
 }
 
 impl Waiting {
+    fn of(&self, queue: &str) -> Option<&Queue> {
+        self.queues.iter().find(|usual| *usual.name == *queue)
+    }
+
     fn forget(&mut self, job: &JobId) {
-        let Some((name, number)) = self.places.remove(job) else { return };
-        let Some(queue) = self.queues.get_mut(&name) else { return };
+        let Some((index, number)) = self.places.remove(job) else { return };
+        let queue = &mut self.queues[index];
         let Some((_, tenant)) = queue.jobs.remove(&number) else { return };
         if let Some(own) = queue.tenants.get_mut(&tenant) {
             *own = own.saturating_sub(1);
@@ -122,7 +131,7 @@ impl Waiting {
 
 impl Inner {
     /// The lane that a job's message goes to.
-    pub(crate) fn lane_of(self: &Arc<Self>, queue: &str, tenant: &TenantId, job: &JobId) -> String {
+    pub(crate) fn lane_of(self: &Arc<Self>, queue: &str, tenant: &TenantId, job: &JobId) -> Arc<str> {
         let (lane, look) = self.lanes.choose(queue, tenant, job);
         if look {
             let (inner, queue) = (self.clone(), queue.to_owned());
@@ -161,14 +170,15 @@ mod tests {
     fn a_flood_goes_beside_the_queue_and_another_tenant_does_not() {
         let lanes = Lanes::new(2);
         let (flood, other) = (tenant("flood"), tenant("other"));
-        let lane = |tenant: &TenantId, index| lanes.choose("io.normal", tenant, &job(index)).0;
+        let to = |queue: &str, tenant: &TenantId, index| lanes.choose(queue, tenant, &job(index)).0.to_string();
+        let lane = |tenant: &TenantId, index| to("io.normal", tenant, index);
         assert_eq!([lane(&flood, 0), lane(&flood, 1)], ["io.normal", "io.normal"]);
         assert!(lane(&flood, 2).starts_with("io.normal.t"));
         assert_eq!(lane(&other, 3), "io.normal");
         lanes.arrived(&job(0));
         assert_eq!(lane(&flood, 4), "io.normal", "there is room again");
         assert_eq!(lane(&flood, 4), "io.normal", "a second message for a job takes no second place");
-        assert_eq!(lanes.choose("cap.gpu", &flood, &job(5)).0, "cap.gpu");
+        assert_eq!(to("cap.gpu", &flood, 5), "cap.gpu");
         assert_eq!(lanes.others(), BTreeSet::from(["cap.gpu".to_owned()]));
     }
 
@@ -176,13 +186,12 @@ mod tests {
     fn what_arrived_elsewhere_is_known_by_the_queues_depth() {
         let lanes = Lanes::new(2);
         let flood = tenant("flood");
-        for index in 0..2 {
-            lanes.choose("io.low", &flood, &job(index));
-        }
-        let (lane, look) = lanes.choose("io.low", &flood, &job(2));
-        assert!(lane != "io.low" && look);
+        let lane = |index| lanes.choose("io.low", &flood, &job(index)).0.to_string();
+        assert_eq!([lane(0), lane(1)], ["io.low", "io.low"]);
+        let (beside, look) = lanes.choose("io.low", &flood, &job(2));
+        assert!(*beside != *"io.low" && look);
         lanes.holds_at_most("io.low", 1);
-        assert_eq!(lanes.choose("io.low", &flood, &job(3)).0, "io.low");
-        assert_ne!(lanes.choose("io.low", &flood, &job(4)).0, "io.low", "the newer of both still waits");
+        assert_eq!(lane(3), "io.low");
+        assert_ne!(lane(4), "io.low", "the newer of both still waits");
     }
 }

@@ -66,7 +66,7 @@ pub(crate) struct Inner {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) settings: Settings,
     pub(crate) compute: Compute,
-    pub(crate) cluster: String,
+    pub(crate) cluster: Arc<str>,
     pub(crate) keys: Keys,
     pub(crate) graphs: Graphs,
     pub(crate) states: States,
@@ -104,7 +104,7 @@ impl Orchestrator {
         let cluster = parts.store.cluster().await?;
         let inner = Arc::new(Inner {
             keys: Keys::new(parts.settings.cluster_secret.as_deref(), &cluster),
-            cluster,
+            cluster: cluster.into(),
             graphs: Graphs::default(),
             states: States::default(),
             remembered: Remembered::default(),

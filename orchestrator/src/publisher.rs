@@ -87,7 +87,8 @@ impl Inner {
         }
         let inner = self.clone();
         let about = about::of_run(&run, batches.first().and_then(|batch| batch.trace));
-        self.start(async move { inner.publish(&run, batches).await }.about(about));
+        let publishing = Box::pin(async move { inner.publish(&run, batches).await });
+        self.start(publishing.about(about));
     }
 
     /// Publishes tasks that a transition released, whatever run they are of.
@@ -96,11 +97,11 @@ impl Inner {
             return;
         }
         let (inner, since) = (self.clone(), Instant::now());
-        self.start(async move {
+        self.start(Box::pin(async move {
             if let Err(error) = inner.publish_by_group(released, since).await {
                 tracing::debug!(%error, "released tasks left to the sweeper");
             }
-        });
+        }));
     }
 
     /// Publishes tasks, looking up what their messages need.

@@ -44,6 +44,13 @@ pub fn run(run: RunId, thread: Option<&ThreadId>, trace: Option<TraceContext>) -
 /// Lines about a job, and about an attempt at it where one is named.
 #[must_use]
 pub fn job(job: &JobId, attempt: Option<u32>, thread: Option<&ThreadId>, trace: Option<TraceContext>) -> About {
+    let same = |now: &About| {
+        let ids = &*now.0;
+        ids.job.as_ref() == Some(job) && ids.attempt == attempt && ids.thread.as_ref() == thread && ids.trace == trace
+    };
+    if let Some(now) = NOW.with_borrow(|now| now.as_ref().filter(|now| same(now)).cloned()) {
+        return now;
+    }
     About(Arc::new(Ids { run: job.run, thread: thread.cloned(), job: Some(job.clone()), attempt, trace }))
 }
 

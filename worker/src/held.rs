@@ -2,6 +2,7 @@
 //! Renewing them is left to `lease`.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,27 +27,38 @@ pub(crate) enum Stop {
     Leaving,
 }
 
-/// One job in hand.
+/// One job in hand. Clones are the same job.
 #[derive(Clone)]
-pub(crate) struct HeldJob {
+pub(crate) struct HeldJob(Arc<InHand>);
+
+/// What there is to know of it.
+pub(crate) struct InHand {
     pub(crate) hold: Hold,
     pub(crate) cancel: CancellationToken,
-    stop: Arc<OnceLock<Stop>>,
+    stop: OnceLock<Stop>,
     since: Instant,
     lease_ms: u64,
     /// Where it came from, without its lane.
-    queue: Arc<str>,
+    queue: Box<str>,
     /// What log lines about it say.
     pub(crate) about: About,
+}
+
+impl Deref for HeldJob {
+    type Target = InHand;
+
+    fn deref(&self) -> &InHand {
+        &self.0
+    }
 }
 
 impl HeldJob {
     pub(crate) fn new(grant: &Grant, thread: Option<ThreadId>, queue: &str) -> Self {
         let hold = Hold { thread, ..Hold::of(grant) };
         let about = about(&hold, TraceContext::read(grant.traceparent.as_deref()));
-        let (stop, queue) = (Arc::default(), baton_broker::beside(queue).into());
-        let (cancel, since, lease_ms) = (CancellationToken::new(), Instant::now(), grant.lease_ms);
-        Self { hold, cancel, stop, since, lease_ms, queue, about }
+        let (cancel, stop, queue) = (CancellationToken::new(), OnceLock::new(), baton_broker::beside(queue).into());
+        let (since, lease_ms) = (Instant::now(), grant.lease_ms);
+        Self(Arc::new(InHand { hold, cancel, stop, since, lease_ms, queue, about }))
     }
 
     /// Tells the job to stop; says whether this was the first to say so.

@@ -180,7 +180,7 @@ impl Intake {
         if envelope.v != ENVELOPE_VERSION {
             return Read::Garbage("an envelope of another version");
         }
-        if envelope.cluster != self.cluster {
+        if *envelope.cluster != *self.cluster {
             return Read::Foreign;
         }
         match self.shared.tool(&envelope.tool) {

@@ -74,7 +74,7 @@ async fn hand_over(
         shared.held.remove(&job.hold);
         return;
     };
-    let resume = Resume { hold: job.hold, digest, outcome, trace };
+    let resume = Resume { hold: job.hold.clone(), digest, outcome, trace };
     resume::deliver(&shared, resume).await;
     drop(slot);
 }

@@ -52,7 +52,7 @@ struct Entry {
     v: u32,
     job: JobId,
     fence: Fence,
-    token: String,
+    token: Arc<str>,
     digest: Digest,
     outcome: Outcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]

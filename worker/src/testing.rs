@@ -289,7 +289,7 @@ impl Bench {
         Envelope {
             thread: None,
             v: 1,
-            cluster: "test".to_owned(),
+            cluster: "test".into(),
             job: job.clone(),
             digest: Digest::default(),
             tool: tool_of(job),
@@ -311,7 +311,12 @@ impl Bench {
 
     pub(crate) async fn publish_bytes(&self, body: Vec<u8>) {
         self.broker
-            .publish(vec![Message { queue: self.queue(), id: "id".to_owned(), body: body.into(), traceparent: None }])
+            .publish(vec![Message {
+                queue: self.queue().into(),
+                id: "id".to_owned(),
+                body: body.into(),
+                traceparent: None,
+            }])
             .await;
     }
 

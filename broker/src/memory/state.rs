@@ -5,6 +5,7 @@
 //! `memory::consumer`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem::take;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -22,18 +23,24 @@ pub(super) struct Stored {
     pub(super) returns: u32,
 }
 
-#[derive(Debug, Default)]
+/// A queue by its place among all.
+type Place = usize;
+
+#[derive(Debug)]
 struct Queue {
+    name: Arc<str>,
     ready: VecDeque<Stored>,
     consumers: BTreeSet<u64>,
+    /// It was deleted, and nobody has missed it since.
+    lost: bool,
 }
 
 /// What one consumer has.
 #[derive(Debug)]
 struct Subscriber {
-    queues: Vec<Arc<str>>,
+    queues: Vec<Place>,
     prefetch: usize,
-    unanswered: BTreeMap<u64, (Arc<str>, Stored)>,
+    unanswered: BTreeMap<u64, (Place, Stored)>,
     /// It found nothing the last time it looked.
     waits: bool,
     /// It is counted among the consumers of all its queues.
@@ -46,12 +53,8 @@ impl Subscriber {
         self.unanswered.len() < self.prefetch
     }
 
-    fn consumes(&self, queue: &str) -> bool {
-        self.queues.iter().any(|name| **name == *queue)
-    }
-
     fn wake(&mut self) {
-        if std::mem::take(&mut self.waits) {
+        if take(&mut self.waits) {
             self.wake.notify_one();
         }
     }
@@ -84,9 +87,11 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct State {
     limits: Limits,
-    known: BTreeSet<String>,
-    queues: BTreeMap<String, Queue>,
-    delayed: BTreeMap<(Instant, u64), (Stored, usize)>,
+    /// Every queue there ever was.
+    queues: Vec<Queue>,
+    places: BTreeMap<Arc<str>, Place>,
+    dead: Place,
+    delayed: BTreeMap<(Instant, u64), (Place, Stored, usize)>,
     subscribers: BTreeMap<u64, Subscriber>,
     serial: u64,
     pub(super) incarnation: u64,
@@ -98,8 +103,9 @@ impl State {
     pub(super) fn new(limits: Limits, queues: impl IntoIterator<Item = String>) -> Self {
         let mut state = Self {
             limits,
-            known: BTreeSet::from([DEAD_QUEUE.to_owned()]),
-            queues: BTreeMap::new(),
+            queues: Vec::new(),
+            places: BTreeMap::new(),
+            dead: 0,
             delayed: BTreeMap::new(),
             subscribers: BTreeMap::new(),
             serial: 0,
@@ -107,9 +113,23 @@ impl State {
             blocked: false,
             closed: false,
         };
-        state.known.extend(queues);
-        state.queues = state.known.iter().map(|name| (name.clone(), Queue::default())).collect();
+        state.dead = state.declare(DEAD_QUEUE);
+        for name in queues {
+            state.declare(&name);
+        }
         state
+    }
+
+    /// The place of a queue, which is made where there was none of that name.
+    fn declare(&mut self, name: &str) -> Place {
+        if let Some(place) = self.places.get(name) {
+            return *place;
+        }
+        let (place, name) = (self.queues.len(), Arc::<str>::from(name));
+        let queue = Queue { name: name.clone(), ready: VecDeque::new(), consumers: BTreeSet::new(), lost: false };
+        self.queues.push(queue);
+        self.places.insert(name, place);
+        place
     }
 
     fn next_serial(&mut self) -> u64 {
@@ -117,14 +137,21 @@ impl State {
         self.serial
     }
 
+    /// The place of a queue that is there. One that was lost is declared anew by being missed.
+    fn there(&mut self, name: &str) -> Option<Place> {
+        let place = *self.places.get(name)?;
+        (!self.restore(place)).then_some(place)
+    }
+
     /// Declares a lost queue anew; says whether it had to.
-    fn restore(&mut self, name: &str) -> bool {
-        if self.queues.contains_key(name) || !self.known.contains(name) {
+    fn restore(&mut self, place: Place) -> bool {
+        let queue = &mut self.queues[place];
+        if !take(&mut queue.lost) {
             return false;
         }
-        let consumers = self.subscribers.iter().filter(|(_, subscriber)| subscriber.consumes(name)).map(|(id, _)| *id);
-        let queue = Queue { ready: VecDeque::new(), consumers: consumers.collect() };
-        self.queues.insert(name.to_owned(), queue);
+        let consumes = |subscriber: &Subscriber| subscriber.queues.contains(&place);
+        let consumers = self.subscribers.iter().filter(|(_, subscriber)| consumes(subscriber));
+        queue.consumers = consumers.map(|(id, _)| *id).collect();
         self.incarnation += 1;
         true
     }
@@ -134,40 +161,35 @@ impl State {
             let why = if self.closed { "broker closed" } else { "broker blocked" };
             return Published::Unknown(why.to_owned());
         }
-        let Some(queue) = self.queues.get(&message.queue) else {
-            self.restore(&message.queue);
-            return Published::Unroutable;
-        };
-        if queue.ready.len() >= self.limits.queue_length_max {
+        let Some(place) = self.there(&message.queue) else { return Published::Unroutable };
+        if self.queues[place].ready.len() >= self.limits.queue_length_max {
             return Published::Unknown("queue full".to_owned());
         }
         let fate = fate.unwrap_or_else(Fate::deliver);
         let message = Arc::new(message);
         for arrival in fate.arrivals {
-            self.arrive(Stored { message: message.clone(), returns: 0 }, arrival);
+            self.arrive(place, Stored { message: message.clone(), returns: 0 }, arrival);
         }
         if fate.confirmed { Published::Confirmed } else { Published::Unknown("fault injected".to_owned()) }
     }
 
-    fn arrive(&mut self, stored: Stored, arrival: Arrival) {
+    fn arrive(&mut self, place: Place, stored: Stored, arrival: Arrival) {
         if arrival.delay_ms > 0 {
             let at = Instant::now() + std::time::Duration::from_millis(arrival.delay_ms);
             let serial = self.next_serial();
-            self.delayed.insert((at, serial), (stored, arrival.overtakes));
+            self.delayed.insert((at, serial), (place, stored, arrival.overtakes));
             // Whoever waits is to wait for this one too.
             self.wake_all();
-        } else if let Some(queue) = self.queues.get_mut(&stored.message.queue) {
-            let place = queue.ready.len().saturating_sub(arrival.overtakes);
-            let message = stored.message.clone();
-            queue.ready.insert(place, stored);
-            self.wake_for(&message.queue);
+        } else if let Some(queue) = self.queues.get_mut(place).filter(|queue| !queue.lost) {
+            queue.ready.insert(queue.ready.len().saturating_sub(arrival.overtakes), stored);
+            self.wake_for(place);
         }
     }
 
     /// Wakes whoever waits for a message of that queue and has room for it.
-    fn wake_for(&mut self, queue: &str) {
+    fn wake_for(&mut self, place: Place) {
         for subscriber in self.subscribers.values_mut() {
-            if subscriber.waits && subscriber.has_room() && subscriber.consumes(queue) {
+            if subscriber.waits && subscriber.has_room() && subscriber.queues.contains(&place) {
                 subscriber.wake();
             }
         }
@@ -184,8 +206,8 @@ impl State {
             if entry.key().0 > Instant::now() {
                 return;
             }
-            let (stored, overtakes) = entry.remove();
-            self.arrive(stored, Arrival { delay_ms: 0, overtakes });
+            let (place, stored, overtakes) = entry.remove();
+            self.arrive(place, stored, Arrival { delay_ms: 0, overtakes });
         }
     }
 
@@ -197,11 +219,7 @@ impl State {
     /// A new consumer: its number, and what tells it to look again.
     pub(super) fn subscribe(&mut self, queues: Vec<String>, prefetch: usize) -> (u64, Arc<Notify>) {
         let id = self.next_serial();
-        for name in &queues {
-            self.known.insert(name.clone());
-            self.queues.entry(name.clone()).or_default();
-        }
-        let queues = queues.into_iter().map(Arc::from).collect();
+        let queues = queues.iter().map(|name| self.declare(name)).collect();
         let wake = Arc::new(Notify::new());
         let subscriber = Subscriber {
             queues,
@@ -220,11 +238,9 @@ impl State {
     fn resume(&mut self, id: u64) {
         let Some(subscriber) = self.subscribers.get_mut(&id).filter(|subscriber| !subscriber.counted) else { return };
         subscriber.counted = true;
-        for name in subscriber.queues.clone() {
-            self.restore(&name);
-            if let Some(queue) = self.queues.get_mut(&*name) {
-                queue.consumers.insert(id);
-            }
+        for place in subscriber.queues.clone() {
+            self.restore(place);
+            self.queues[place].consumers.insert(id);
         }
     }
 
@@ -232,7 +248,7 @@ impl State {
         if let Some(subscriber) = self.subscribers.get_mut(&id) {
             subscriber.counted = false;
         }
-        for queue in self.queues.values_mut() {
+        for queue in &mut self.queues {
             queue.consumers.remove(&id);
         }
     }
@@ -240,8 +256,8 @@ impl State {
     pub(super) fn unsubscribe(&mut self, id: u64) {
         self.pause(id);
         let Some(subscriber) = self.subscribers.remove(&id) else { return };
-        for (name, stored) in subscriber.unanswered.into_values().rev() {
-            self.requeue(&name, stored);
+        for (place, stored) in subscriber.unanswered.into_values().rev() {
+            self.requeue(place, stored);
         }
     }
 
@@ -259,15 +275,14 @@ impl State {
         let tag = self.next_serial();
         let Self { subscribers, queues, .. } = self;
         let subscriber = subscribers.get_mut(&id).ok_or(Error::Closed)?;
-        let holds = |name: &Arc<str>| queues.get(&**name).is_some_and(|queue| !queue.ready.is_empty());
-        let any = subscriber.has_room() && queues.values().any(|queue| !queue.ready.is_empty());
-        let index = if any { turns.pick(|index| holds(&subscriber.queues[index])) } else { None };
-        let name = index.and_then(|index| subscriber.queues.get(index)).cloned();
-        let found = name.and_then(|name| Some((queues.get_mut(&*name)?.ready.pop_front()?, name)));
+        let holds = |index: usize| !queues[subscriber.queues[index]].ready.is_empty();
+        let index = if subscriber.has_room() { turns.pick(holds) } else { None };
+        let place = index.map(|index| subscriber.queues[index]);
+        let found = place.and_then(|place| Some((place, queues[place].ready.pop_front()?)));
         subscriber.waits = found.is_none();
-        Ok(found.map(|(stored, queue)| {
-            subscriber.unanswered.insert(tag, (queue.clone(), stored.clone()));
-            Taken { tag, queue, stored }
+        Ok(found.map(|(place, stored)| {
+            subscriber.unanswered.insert(tag, (place, stored.clone()));
+            Taken { tag, queue: queues[place].name.clone(), stored }
         }))
     }
 
@@ -278,64 +293,66 @@ impl State {
         let gone = || Error::Unavailable("the delivery's consumer is gone".to_owned());
         let subscriber = self.subscribers.get_mut(&id).ok_or_else(gone)?;
         let was_full = !subscriber.has_room();
-        let (name, stored) = subscriber.unanswered.remove(&tag).ok_or_else(gone)?;
+        let (place, stored) = subscriber.unanswered.remove(&tag).ok_or_else(gone)?;
         if was_full {
             subscriber.wake();
         }
         match answer {
             Answer::Ack => {}
-            Answer::GiveBack => self.requeue(&name, stored),
-            Answer::Reject => self.bury(&name, stored),
+            Answer::GiveBack => self.requeue(place, stored),
+            Answer::Reject => self.bury(place, stored),
         }
         Ok(())
     }
 
     /// To the front of its queue again, or to the dead letters when it came back too often.
-    fn requeue(&mut self, name: &str, mut stored: Stored) {
+    fn requeue(&mut self, place: Place, mut stored: Stored) {
         stored.returns += 1;
-        if name != DEAD_QUEUE && stored.returns > self.limits.delivery_limit {
-            return self.bury(name, stored);
+        if place != self.dead && stored.returns > self.limits.delivery_limit {
+            return self.bury(place, stored);
         }
-        if let Some(queue) = self.queues.get_mut(name) {
+        let queue = &mut self.queues[place];
+        if !queue.lost {
             queue.ready.push_front(stored);
-            self.wake_for(name);
+            self.wake_for(place);
         }
     }
 
-    fn bury(&mut self, name: &str, stored: Stored) {
-        if name == DEAD_QUEUE {
-            return;
-        }
-        if let Some(queue) = self.queues.get_mut(DEAD_QUEUE) {
+    fn bury(&mut self, place: Place, stored: Stored) {
+        let dead = self.dead;
+        let queue = &mut self.queues[dead];
+        if place != dead && !queue.lost {
             queue.ready.push_back(Stored { returns: 0, ..stored });
-            self.wake_for(DEAD_QUEUE);
+            self.wake_for(dead);
         }
     }
 
     pub(super) fn depth(&mut self, name: &str) -> Option<Depth> {
-        if let Some(queue) = self.queues.get(name) {
-            return Some(Depth { ready: queue.ready.len() as u64, consumers: queue.consumers.len() as u64 });
-        }
-        self.restore(name);
-        None
+        let place = self.there(name)?;
+        let queue = &self.queues[place];
+        Some(Depth { ready: queue.ready.len() as u64, consumers: queue.consumers.len() as u64 })
     }
 
     pub(super) fn purge(&mut self, name: &str) -> usize {
-        self.queues.get_mut(name).map_or(0, |queue| std::mem::take(&mut queue.ready).len())
+        self.places.get(name).map_or(0, |place| take(&mut self.queues[*place].ready).len())
     }
 
     pub(super) fn delete(&mut self, name: &str) -> bool {
+        let place = self.places.get(name).copied();
         for subscriber in self.subscribers.values_mut() {
-            subscriber.unanswered.retain(|_, (queue, _)| **queue != *name);
+            subscriber.unanswered.retain(|_, (queue, _)| Some(*queue) != place);
             subscriber.counted = false;
         }
-        self.queues.remove(name).is_some()
+        let Some(queue) = place.and_then(|place| self.queues.get_mut(place)) else { return false };
+        queue.ready.clear();
+        queue.consumers.clear();
+        !std::mem::replace(&mut queue.lost, true)
     }
 
     /// A crash of the broker that forgets everything not yet consumed.
     pub(super) fn forget(&mut self) {
         self.delayed.clear();
-        for queue in self.queues.values_mut() {
+        for queue in &mut self.queues {
             queue.ready.clear();
         }
         for subscriber in self.subscribers.values_mut() {
@@ -349,8 +366,8 @@ impl State {
         let ids: Vec<u64> = self.subscribers.keys().copied().collect();
         for id in ids {
             let Some(subscriber) = self.subscribers.get_mut(&id) else { continue };
-            for (name, stored) in std::mem::take(&mut subscriber.unanswered).into_values().rev() {
-                self.requeue(&name, stored);
+            for (place, stored) in take(&mut subscriber.unanswered).into_values().rev() {
+                self.requeue(place, stored);
             }
         }
         self.incarnation += 1;

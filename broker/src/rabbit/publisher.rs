@@ -187,7 +187,7 @@ impl Batch {
         // came back: the returned message itself tells which it was.
         for back in returned {
             let id = back.properties.message_id().as_ref().map_or("", |id| id.as_str());
-            let same = |message: &Message| message.id == id && message.queue == back.routing_key.as_str();
+            let same = |message: &Message| message.id == id && *message.queue == *back.routing_key.as_str();
             let mut answers = self.answers.lock();
             for (index, _) in self.messages.iter().enumerate().filter(|(_, message)| same(message)) {
                 answers[index] = Published::Unroutable;
@@ -223,5 +223,5 @@ async fn send(channel: &Channel, message: &Message) -> lapin::Result<PublisherCo
         headers.insert(TRACEPARENT.into(), AMQPValue::LongString(traceparent.as_str().into()));
         properties = properties.with_headers(headers);
     }
-    channel.basic_publish(JOBS.into(), message.queue.as_str().into(), options, &message.body, properties).await
+    channel.basic_publish(JOBS.into(), (*message.queue).into(), options, &message.body, properties).await
 }

@@ -60,12 +60,7 @@ macro_rules! broker_suite {
 pub fn numbered(queue: &str, count: usize) -> Vec<Message> {
     let message = |number: usize| {
         let text = number.to_string();
-        Message {
-            queue: queue.to_owned(),
-            id: format!("job-{text}"),
-            body: text.into_bytes().into(),
-            traceparent: None,
-        }
+        Message { queue: queue.into(), id: format!("job-{text}"), body: text.into_bytes().into(), traceparent: None }
     };
     (0..count).map(message).collect()
 }

@@ -8,7 +8,7 @@ pub async fn a_routed_message_is_confirmed_and_arrives(broker: &dyn Broker) {
     assert!(broker.ready());
     let body: Vec<u8> = (0..=255).cycle().take(2_048).collect();
     let message =
-        Message { queue: "io.normal".to_owned(), id: "job-1".to_owned(), body: body.clone().into(), traceparent: None };
+        Message { queue: "io.normal".into(), id: "job-1".to_owned(), body: body.clone().into(), traceparent: None };
     publish_all(broker, vec![message]).await;
     let mut consumer = consume(broker, "io.normal", 1).await;
     let delivery = next(&mut *consumer).await;
@@ -39,7 +39,7 @@ pub async fn unroutable_messages_are_told_from_the_others(broker: &dyn Broker) {
         let mut messages = numbered("io.low", size);
         let nowhere = |index: usize| index % 3 == 2;
         for (index, message) in messages.iter_mut().enumerate().filter(|(index, _)| nowhere(*index)) {
-            message.queue = if index % 2 == 0 { "cap.missing".to_owned() } else { "x".repeat(300) };
+            message.queue = if index % 2 == 0 { "cap.missing".into() } else { "x".repeat(300).into() };
         }
         let answers = broker.publish(messages).await;
         let expect = |index| if nowhere(index) { Published::Unroutable } else { Published::Confirmed };

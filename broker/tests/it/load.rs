@@ -89,12 +89,7 @@ impl Load {
 fn batch(queue: &str, first: usize) -> Vec<Message> {
     let message = |number: usize| {
         let text = number.to_string();
-        Message {
-            queue: queue.to_owned(),
-            id: format!("job-{text}"),
-            body: text.into_bytes().into(),
-            traceparent: None,
-        }
+        Message { queue: queue.into(), id: format!("job-{text}"), body: text.into_bytes().into(), traceparent: None }
     };
     (first..first + BATCH).map(message).collect()
 }

@@ -46,7 +46,7 @@ impl InterruptId {
     /// The id of the `ordinal`-th question of a job.
     #[must_use]
     pub fn of(job: &JobId, ordinal: u32) -> Self {
-        Self(Hasher::new().field("interrupt").field(job.text()).number(u64::from(ordinal)).finish())
+        Self(Hasher::new().field("interrupt").text(job).number(u64::from(ordinal)).finish())
     }
 }
 
@@ -58,8 +58,8 @@ impl IdempotencyKey {
         Self(
             Hasher::new()
                 .field("idempotency")
-                .field(job.run.to_string())
-                .field(job.group.text())
+                .text(&job.run)
+                .text(&job.group)
                 .number(u64::from(job.index))
                 .field(input.0)
                 .field(tool)

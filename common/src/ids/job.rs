@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Error, Gen, NUMBER_BYTES, NodePath, RunId, add_number};
-use crate::Digest;
+use super::{Error, Gen, NUMBER_BYTES, NodePath, RunId, Text, add_number};
+use crate::{Digest, Hasher};
 
 /// One activation of one node: `node#activation`. The activation counts from 1 and is
 /// never the superstep's number, which depends on timing.
@@ -21,21 +21,23 @@ impl GroupId {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(self.node.as_str().len() + NUMBER_BYTES);
-        self.add_to(&mut text);
+        // A String takes whatever is written.
+        let _ = self.add_to(&mut text);
         text
     }
+}
 
-    /// Adds its text.
-    pub(crate) fn add_to(&self, text: &mut String) {
-        text.push_str(self.node.as_str());
-        text.push('#');
-        add_number(u64::from(self.activation), text);
+impl Text for GroupId {
+    fn add_to(&self, text: &mut impl fmt::Write) -> fmt::Result {
+        text.write_str(self.node.as_str())?;
+        text.write_char('#')?;
+        add_number(u64::from(self.activation), text)
     }
 }
 
 impl fmt::Display for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+        self.add_to(f)
     }
 }
 
@@ -66,27 +68,34 @@ impl JobId {
     /// H of the id, the seed of its jitter.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(self.text())
+        Hasher::new().text(self).finish()
     }
 
     /// Its text, as `to_string` has it and in one piece.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(RunId::BYTES + self.group.node.as_str().len() + 3 * NUMBER_BYTES);
-        self.run.add_to(&mut text);
-        text.push('/');
-        add_number(u64::from(self.r#gen.0), &mut text);
-        text.push('/');
-        self.group.add_to(&mut text);
-        text.push('/');
-        add_number(u64::from(self.index), &mut text);
+        // A String takes whatever is written.
+        let _ = self.add_to(&mut text);
         text
+    }
+}
+
+impl Text for JobId {
+    fn add_to(&self, text: &mut impl fmt::Write) -> fmt::Result {
+        self.run.add_to(text)?;
+        text.write_char('/')?;
+        add_number(u64::from(self.r#gen.0), text)?;
+        text.write_char('/')?;
+        self.group.add_to(text)?;
+        text.write_char('/')?;
+        add_number(u64::from(self.index), text)
     }
 }
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+        self.add_to(f)
     }
 }
 

@@ -44,6 +44,15 @@ impl Error {
     }
 }
 
+/// What is known by its text, and adds it to others without making it first.
+pub trait Text {
+    /// Adds the text, as `to_string` has it.
+    ///
+    /// # Errors
+    /// When it is not taken.
+    fn add_to(&self, text: &mut impl fmt::Write) -> fmt::Result;
+}
+
 /// The name of a channel: one text for all the states, checkpoints and threads that know it.
 pub type ChannelName = Arc<str>;
 
@@ -257,16 +266,17 @@ impl RunId {
         self.uuid.hyphenated().encode_lower(&mut text[4..]);
         std::str::from_utf8(text).unwrap_or_default()
     }
+}
 
-    /// Adds its text.
-    pub(crate) fn add_to(self, text: &mut String) {
-        text.push_str(self.text_in(&mut [0; Self::BYTES]));
+impl Text for RunId {
+    fn add_to(&self, text: &mut impl fmt::Write) -> fmt::Result {
+        text.write_str(self.text_in(&mut [0; Self::BYTES]))
     }
 }
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text_in(&mut [0; Self::BYTES]))
+        self.add_to(f)
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 pub(crate) const NUMBER_BYTES: usize = 11;
 
 /// Adds a number's text.
-pub(crate) fn add_number(mut number: u64, text: &mut String) {
+pub(crate) fn add_number(mut number: u64, text: &mut impl fmt::Write) -> fmt::Result {
     let mut digits = [0; 20];
     let mut first = digits.len();
     loop {
@@ -17,7 +17,7 @@ pub(crate) fn add_number(mut number: u64, text: &mut String) {
             break;
         }
     }
-    text.extend(digits[first..].iter().map(|digit| char::from(*digit)));
+    text.write_str(str::from_utf8(&digits[first..]).unwrap_or_default())
 }
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,12 @@ macro_rules! numbers {
             #[must_use]
             pub fn next(self) -> Self {
                 Self(self.0 + 1)
+            }
+        }
+
+        impl super::Text for $name {
+            fn add_to(&self, text: &mut impl fmt::Write) -> fmt::Result {
+                add_number(self.0.into(), text)
             }
         }
 

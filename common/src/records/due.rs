@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::fmt::Simple;
 
-use crate::ids::{GroupId, JobId, NUMBER_BYTES, RunId, TenantId, ThreadId, ThreadKey, add_number};
+use crate::ids::{GroupId, JobId, NUMBER_BYTES, RunId, TenantId, Text as _, ThreadId, ThreadKey, add_number};
 
 /// Kinds of due entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,13 +119,14 @@ impl DueKey {
         text.push(self.kind.letter());
         text.push('|');
         text.push_str(self.run.uuid.simple().encode_lower(&mut [0; Simple::LENGTH]));
+        // A String takes whatever is written.
         if let Some(group) = &self.group {
             text.push('|');
-            group.add_to(&mut text);
+            let _ = group.add_to(&mut text);
         }
         if let Some(index) = self.index {
             text.push('|');
-            add_number(u64::from(index), &mut text);
+            let _ = add_number(u64::from(index), &mut text);
         }
         text
     }

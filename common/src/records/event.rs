@@ -1,9 +1,11 @@
 //! Events: what happened to a run, for those who watch it.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Timestamp;
-use crate::ids::RunId;
+use crate::ids::{GroupId, RunId};
 
 /// What happened to a run, for those who watch it. Numbered without gaps per run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,14 +18,51 @@ pub struct Event {
     pub at: Timestamp,
     /// What happened.
     pub kind: EventKind,
-    /// The group it is about, empty for the run itself: `extract#1`.
-    pub group: String,
+    /// The group it is about, none for the run itself. Written `extract#1`, or as an empty text.
+    #[serde(with = "group_or_empty")]
+    pub group: Option<GroupId>,
     /// The index it is about.
     pub index: Option<u32>,
     /// A fence, a checkpoint or a count, as the kind says.
     pub number: u64,
     /// A status, a code or a tool, as the kind says. Never a value of the graph.
-    pub text: String,
+    pub text: Cow<'static, str>,
+}
+
+impl Event {
+    /// The text of the group it is about, empty for the run itself.
+    #[must_use]
+    pub fn group_text(&self) -> String {
+        self.group.as_ref().map(GroupId::text).unwrap_or_default()
+    }
+}
+
+/// A group as its text, and none as an empty one.
+pub mod group_or_empty {
+    use super::{Deserialize, Deserializer, GroupId, Serializer};
+
+    /// Writes one.
+    ///
+    /// # Errors
+    /// As the serializer does.
+    pub fn serialize<S: Serializer>(group: &Option<GroupId>, serializer: S) -> Result<S::Ok, S::Error> {
+        match group {
+            Some(group) => serializer.collect_str(group),
+            None => serializer.serialize_str(""),
+        }
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When it is neither empty nor a group's text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<GroupId>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Kinds of events; what `number` and `text` hold stands behind each.

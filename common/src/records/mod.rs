@@ -22,7 +22,7 @@ mod thread;
 pub use audit::{Audit, AuditHead};
 pub use checkpoint::{Checkpoint, Span};
 pub use due::{DueKey, DueKind};
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, group_or_empty};
 pub use group::{Group, GroupInfo, GroupPhase, GroupState, Policy, TaskKind};
 pub use interrupt::{Interrupt, InterruptState};
 pub use key::{KeyRow, KeyState};

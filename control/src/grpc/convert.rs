@@ -175,7 +175,7 @@ pub fn claim_to_wire(call: &ClaimCall) -> v1::ClaimCall {
     v1::ClaimCall {
         envelope: Some(v1::Envelope {
             v: envelope.v,
-            cluster: envelope.cluster.clone(),
+            cluster: envelope.cluster.to_string(),
             job: envelope.job.to_string(),
             digest: envelope.digest.to_string(),
             tool: envelope.tool.clone(),
@@ -187,7 +187,7 @@ pub fn claim_to_wire(call: &ClaimCall) -> v1::ClaimCall {
             traceparent: envelope.traceparent.clone(),
             permit: envelope.permit.clone(),
             published_at: envelope.published_at.map(|at| at.0),
-            queue: envelope.queue.clone(),
+            queue: envelope.queue.as_deref().map(str::to_owned),
             thread: envelope.thread.as_ref().map(ToString::to_string),
         }),
         request: call.request.to_string(),
@@ -203,7 +203,7 @@ pub fn claim_from_wire(wire: v1::ClaimCall) -> Result<ClaimCall, Malformed> {
     Ok(ClaimCall {
         envelope: Arc::new(Envelope {
             v: envelope.v,
-            cluster: envelope.cluster,
+            cluster: envelope.cluster.into(),
             job: parse("job", &envelope.job)?,
             digest: digest("digest", &envelope.digest, |digest| digest)?,
             tool: envelope.tool,
@@ -215,7 +215,7 @@ pub fn claim_from_wire(wire: v1::ClaimCall) -> Result<ClaimCall, Malformed> {
             traceparent: envelope.traceparent,
             permit: envelope.permit,
             published_at: envelope.published_at.map(Timestamp),
-            queue: envelope.queue,
+            queue: envelope.queue.map(Into::into),
             thread: thread(envelope.thread.as_deref())?,
         }),
         request: parse("request", &wire.request)?,
@@ -327,7 +327,7 @@ pub fn hold_to_wire(hold: &Hold) -> v1::Hold {
     v1::Hold {
         job: hold.job.to_string(),
         fence: hold.fence.0,
-        token: hold.token.clone(),
+        token: hold.token.to_string(),
         attempt: hold.attempt,
         thread: hold.thread.as_ref().map(ToString::to_string),
     }

@@ -89,7 +89,7 @@ async fn visited(
     let mut opened = Vec::new();
     for event in events {
         match event.kind {
-            EventKind::Opened => opened.push(event.group),
+            EventKind::Opened => opened.extend(event.group.map(|group| group.text())),
             EventKind::Advanced => {
                 while let Some((_, open)) = checkpoints.next_if(|(seq, _)| seq.0 <= event.number) {
                     open.iter().for_each(|id| way.visit(id));
@@ -102,7 +102,7 @@ async fn visited(
                     && let Some(address) = cast.address_of_child(orchestrator, child).await?
                 {
                     let nodes = Box::pin(self::visited(orchestrator, cast, child, &address)).await?;
-                    way.called(event.group, nodes);
+                    way.called(event.group_text(), nodes);
                 }
             }
             _ => {}

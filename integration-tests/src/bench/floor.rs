@@ -44,7 +44,7 @@ pub(super) async fn play(
             (Slot { run: Mutex::new(None), done }, hears)
         })
         .unzip();
-    let queue = tape.turns().first().context("a turn")?.message.queue.clone();
+    let queue = tape.turns().first().context("a turn")?.message.queue.to_string();
     let consumer = broker.consume(&[queue], slots_at_once).await?;
     let slots = Arc::new(Slots { tape, store, broker, slots });
     let mut players = JoinSet::new();

@@ -248,7 +248,12 @@ impl Cluster {
                 let (queue, id) = ("io.normal".to_owned(), "garbage".to_owned());
                 let _ = self
                     .broker
-                    .publish(vec![Message { queue, id, body: b"{\"v\":1".to_vec().into(), traceparent: None }])
+                    .publish(vec![Message {
+                        queue: queue.into(),
+                        id,
+                        body: b"{\"v\":1".to_vec().into(),
+                        traceparent: None,
+                    }])
                     .await;
             }
             if self.chaos.strikes("queue purged", 60.0) {

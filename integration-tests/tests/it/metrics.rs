@@ -147,7 +147,7 @@ async fn measured_cluster() -> (Cluster, Scraped, Scraped) {
 async fn garbage(cluster: &Cluster) {
     let broker = baton_orchestrator::wiring::broker(&format!("{}?queue_type=classic", cluster.broker_url())).unwrap();
     let message = Message {
-        queue: "io.normal".to_owned(),
+        queue: "io.normal".into(),
         id: "x".to_owned(),
         body: b"no envelope".to_vec().into(),
         traceparent: None,

@@ -13,7 +13,7 @@ mod start;
 use std::sync::Arc;
 
 use baton_common::commit::Segment;
-use baton_common::pace::Pace;
+use baton_common::pace::{Later, Pace};
 use baton_common::records::{self, RunInfo};
 use baton_common::transition::{Closed, Op, Tail};
 use baton_common::{GroupId, RunId, Timestamp, TraceContext};
@@ -110,13 +110,12 @@ impl Inner {
         }
     }
 
-    fn advancing(self: &Arc<Self>, run: RunId, cue: Cue) -> Option<impl Future<Output = ()> + Send + 'static> {
+    fn advancing(self: &Arc<Self>, run: RunId, cue: Cue) -> Option<Later> {
         if self.shutdown.is_cancelled() {
             return None;
         }
         let first = self.inflight.enter(run, cue)?;
-        let inner = self.clone();
-        Some(async move { inner.advance_all(run, first).await })
+        Some(Box::pin(self.clone().advance_all(run, first)))
     }
 
     /// Does what follows the end of a task; `cause` is the span it ended in.

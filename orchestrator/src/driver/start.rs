@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use baton_common::pace::{Begun, begin, leave};
+use baton_common::pace::{Begun, Later, begin, leave};
 
 use crate::orchestrator::Inner;
 
@@ -18,14 +18,15 @@ thread_local! {
 
 impl Inner {
     /// Does as much of `work` as can be done now; a task that this orchestrator owns does
-    /// the rest. For work whose caller may wait as long as a quick step takes.
-    pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// the rest. For work whose caller may wait as long as a quick step takes, and which is in
+    /// a box already: kilobytes are not moved from hand to hand.
+    pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + Unpin + 'static) {
         let within = WITHIN.get();
         if within >= WITHIN_MAX {
             return self.spawn(work);
         }
         WITHIN.set(within + 1);
-        let begun = begin(Box::pin(self.tracker.track_future(work)));
+        let begun = begin(self.tracker.track_future(work));
         WITHIN.set(within);
         match begun {
             Begun::Done => {}
@@ -36,7 +37,7 @@ impl Inner {
     }
 
     /// Does `work` once whoever called has done what belongs together, or else in a task.
-    pub(crate) fn start_after(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn start_after(&self, work: Later) {
         if let Err(work) = leave(Box::pin(self.tracker.track_future(work))) {
             drop(tokio::spawn(work));
         }

@@ -237,10 +237,10 @@ fn event(event: Event, updates: Vec<Update>) -> v1::Event {
         seq: event.seq,
         at_ms: event.at.0,
         kind: kind(event.kind).to_owned(),
-        group: event.group,
+        group: event.group_text(),
         index: event.index,
         number: event.number,
-        text: event.text,
+        text: event.text.into_owned(),
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) fn question(question: &QuestionView) -> Value {
 /// What happened to a run.
 pub(super) fn event(event: &Event) -> Value {
     json!({
-        "seq": event.seq, "at_ms": event.at, "kind": event.kind, "group": event.group,
+        "seq": event.seq, "at_ms": event.at, "kind": event.kind, "group": event.group_text(),
         "index": event.index, "number": event.number, "text": event.text,
     })
 }

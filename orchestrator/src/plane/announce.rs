@@ -48,7 +48,7 @@ impl Inner {
         self.store.put_worker(&worker.to_string(), body).await.map_err(super::from_store)?;
         self.announced.notify_waiters();
         Ok(Welcome {
-            cluster: self.cluster.clone(),
+            cluster: self.cluster.to_string(),
             lease_ms: self.settings.timings.lease_ms,
             announce_ms: self.settings.announce_ms,
         })

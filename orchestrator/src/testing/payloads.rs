@@ -98,7 +98,7 @@ async fn an_upload_counts_once_it_was_compared() {
     assert_eq!(rig.orchestrator.list_artifacts(hold.clone()).await.unwrap().len(), 1);
     let again = rig.orchestrator.open_upload(hold.clone(), upload(BlobPlace::Value)).await.unwrap();
     assert_eq!(again.way, Way::There);
-    let forged = Hold { token: "x".to_owned(), ..hold };
+    let forged = Hold { token: "x".into(), ..hold };
     assert!(rig.orchestrator.open_upload(forged, upload(BlobPlace::Value)).await.is_err());
     rig.stop().await;
 }

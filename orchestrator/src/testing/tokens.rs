@@ -40,16 +40,16 @@ fn forged(hold: &Hold) -> Vec<(&'static str, Hold)> {
     let other = format!("{}/7", hold.job.to_string().rsplit_once('/').unwrap().0).parse::<JobId>().unwrap();
     let seal = hold.token.split_once('.').unwrap().0.to_owned();
     vec![
-        ("no token", with(&|hold| hold.token.clear())),
-        ("garbage", with(&|hold| hold.token = "x.local".to_owned())),
-        ("a seal alone", with(&|hold| hold.token = seal.clone())),
-        ("another tenant", with(&|hold| hold.token = format!("{seal}.somebody"))),
-        ("another graph", with(&|hold| hold.token = format!("{seal}.local@{}", "0".repeat(32)))),
+        ("no token", with(&|hold| hold.token = "".into())),
+        ("garbage", with(&|hold| hold.token = "x.local".into())),
+        ("a seal alone", with(&|hold| hold.token = seal.as_str().into())),
+        ("another tenant", with(&|hold| hold.token = format!("{seal}.somebody").into())),
+        ("another graph", with(&|hold| hold.token = format!("{seal}.local@{}", "0".repeat(32)).into())),
         ("another job", with(&|hold| hold.job = other.clone())),
         ("a later attempt", with(&|hold| hold.fence = Fence(hold.fence.0 + 1))),
         ("an earlier attempt", with(&|hold| hold.fence = Fence(hold.fence.0.wrapping_sub(1)))),
-        ("another case", with(&|hold| hold.token = hold.token.to_uppercase())),
-        ("more behind it", with(&|hold| hold.token.push('x'))),
+        ("another case", with(&|hold| hold.token = hold.token.to_uppercase().into())),
+        ("more behind it", with(&|hold| hold.token = format!("{}x", hold.token).into())),
     ]
 }
 

@@ -175,7 +175,7 @@ impl Inner {
         let (run, events) = (detail.run.info.id, detail.run.state.events);
         let limit = u32::try_from(EVENTS_MAX).unwrap_or(u32::MAX);
         for event in self.store.events(run, events.saturating_sub(EVENTS_MAX), limit).await? {
-            if let (EventKind::Claimed, Ok(group), Some(index)) = (event.kind, event.group.parse(), event.index) {
+            if let (EventKind::Claimed, Some(group), Some(index)) = (event.kind, event.group, event.index) {
                 claims.insert((group, index), event.at);
             }
         }

@@ -60,7 +60,7 @@ impl Machine<'_> {
         tenant: &baton_common::TenantId,
         state: &mut RunState,
         interrupt: &Interrupt,
-        how: &str,
+        how: &'static str,
     ) -> Outcome<()> {
         self.rows.put_interrupt(interrupt)?;
         self.rows.delete_inbox(tenant, interrupt.id)?;

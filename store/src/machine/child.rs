@@ -24,7 +24,7 @@ impl Machine<'_> {
         let info = self.child_info(job)?;
         group.state.at_work += 1;
         state.children += 1;
-        self.task_event(job, state, EventKind::Waits, 0, &info.id.to_string())?;
+        self.task_event(job, state, EventKind::Waits, 0, info.id.to_string())?;
         if self.rows.run_info(info.id)?.is_some() {
             return Ok(());
         }

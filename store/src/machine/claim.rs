@@ -83,7 +83,7 @@ impl Machine<'_> {
             self.rows.delete_due(&DueKey::group(DueKind::Publish, job.run, &job.group))?;
         }
         self.rows.put_due(&DueKey::task(DueKind::Lease, job), lease_until)?;
-        self.task_event(job, state, EventKind::Claimed, task.fence.0, &op.worker.to_string())?;
+        self.task_event(job, state, EventKind::Claimed, task.fence.0, op.worker.to_string())?;
         self.rows.put_run_state(job.run, state)?;
         Ok(granted(group, &task, lease_until, body, continued))
     }

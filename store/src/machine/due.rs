@@ -73,7 +73,7 @@ impl Machine<'_> {
             return Ok(false);
         }
         state.status = RunStatus::Stuck;
-        self.run_event(run, &mut state, EventKind::Parked, 0, reason)?;
+        self.run_event(run, &mut state, EventKind::Parked, 0, reason.to_owned())?;
         self.rows.put_run_state(run, &state)?;
         self.rows.put_parked(run, self.now, reason)?;
         self.rows.delete_due(&DueKey::run(DueKind::Ready, run))?;

@@ -40,6 +40,8 @@ mod submit;
 mod tail;
 mod wait;
 
+use std::borrow::Cow;
+
 use baton_common::Timestamp;
 use baton_common::records::{Audit, Event, EventKind, Group, RunState};
 use baton_common::settings::Timings;
@@ -138,17 +140,24 @@ impl Machine<'_> {
     }
 
     /// Appends an event of the run itself.
-    fn run_event(&mut self, run: RunId, state: &mut RunState, kind: EventKind, number: u64, text: &str) -> Outcome<()> {
+    fn run_event(
+        &mut self,
+        run: RunId,
+        state: &mut RunState,
+        kind: EventKind,
+        number: u64,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Outcome<()> {
         state.events += 1;
         self.rows.append_event(Event {
             run,
             seq: state.events,
             at: self.now,
             kind,
-            group: String::new(),
+            group: None,
             index: None,
             number,
-            text: text.to_owned(),
+            text: text.into(),
         })
     }
 
@@ -160,7 +169,7 @@ impl Machine<'_> {
         kind: EventKind,
         group: &GroupId,
         number: u64,
-        text: &str,
+        text: impl Into<Cow<'static, str>>,
     ) -> Outcome<()> {
         state.events += 1;
         self.rows.append_event(Event {
@@ -168,10 +177,10 @@ impl Machine<'_> {
             seq: state.events,
             at: self.now,
             kind,
-            group: group.text(),
+            group: Some(group.clone()),
             index: None,
             number,
-            text: text.to_owned(),
+            text: text.into(),
         })
     }
 
@@ -182,7 +191,7 @@ impl Machine<'_> {
         state: &mut RunState,
         kind: EventKind,
         number: u64,
-        text: &str,
+        text: impl Into<Cow<'static, str>>,
     ) -> Outcome<()> {
         state.events += 1;
         self.rows.append_event(Event {
@@ -190,10 +199,10 @@ impl Machine<'_> {
             seq: state.events,
             at: self.now,
             kind,
-            group: job.group.text(),
+            group: Some(job.group.clone()),
             index: Some(job.index),
             number,
-            text: text.to_owned(),
+            text: text.into(),
         })
     }
 }

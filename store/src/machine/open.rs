@@ -117,10 +117,10 @@ impl Machine<'_> {
             seq: state.events,
             at: self.now,
             kind: EventKind::Opened,
-            group: group.id.text(),
+            group: Some(group.id.clone()),
             index: None,
             number: u64::from(group.count),
-            text: group.tool.clone(),
+            text: group.tool.clone().into(),
         })
     }
 }

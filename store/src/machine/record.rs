@@ -59,7 +59,7 @@ impl Machine<'_> {
             Recorded::Later { at, why } => {
                 let at = (*at).max(self.now);
                 self.requeue(&info, &mut state, &mut group, job, &mut task, at)?;
-                self.task_event(job, &mut state, EventKind::Recorded, task.fence.0, why)?;
+                self.task_event(job, &mut state, EventKind::Recorded, task.fence.0, why.clone())?;
                 self.rows.put_run_state(job.run, &state)?;
                 Ok(RecordVerdict::Retry { at })
             }

@@ -113,7 +113,7 @@ impl Machine<'_> {
         if let Some(at) = expires_at {
             self.rows.put_due(&DueKey::task(DueKind::Timer, job), at)?;
         }
-        self.task_event(job, state, EventKind::Asked, 0, &id.to_string())?;
+        self.task_event(job, state, EventKind::Asked, 0, id.to_string())?;
         Ok(id)
     }
 }

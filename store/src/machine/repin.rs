@@ -31,7 +31,7 @@ impl Machine<'_> {
         let before = state.ver;
         state.ver = before.next();
         state.last_op = Some(op.op());
-        self.run_event(op.run, &mut state, EventKind::Repinned, 0, &op.graph.to_string())?;
+        self.run_event(op.run, &mut state, EventKind::Repinned, 0, op.graph.to_string())?;
         self.rows.put_run_state(op.run, &state)?;
         self.note(Audit {
             at: self.now,

@@ -51,7 +51,7 @@ impl Machine<'_> {
         let run = thread.active.unwrap_or_else(|| nobody(op.thread.partition()));
         let mut ver = baton_common::Version(0);
         if let Some(mut state) = self.rows.run_state(run)? {
-            self.run_event(run, &mut state, EventKind::Signalled, thread.signals, &op.name)?;
+            self.run_event(run, &mut state, EventKind::Signalled, thread.signals, op.name.clone())?;
             self.rows.put_run_state(run, &state)?;
             ver = state.ver;
         }

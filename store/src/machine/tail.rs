@@ -195,7 +195,7 @@ impl Machine<'_> {
         state: &mut RunState,
         group: &mut Group,
         job: &JobId,
-        why: &str,
+        why: &'static str,
     ) -> Outcome<()> {
         group.state.phase = GroupPhase::Closed;
         group.state.closed_at = Some(self.now);

@@ -20,7 +20,7 @@ impl Machine<'_> {
             self.rows.put_due(&DueKey::task(DueKind::Timer, job), until)?;
         }
         let Some(signal) = terms.signal else { return self.task_event(job, state, EventKind::Waits, 0, "time") };
-        self.task_event(job, state, EventKind::Waits, 0, &format!("signal {signal}"))?;
+        self.task_event(job, state, EventKind::Waits, 0, format!("signal {signal}"))?;
         state.awaiting += 1;
         state.waits += 1;
         let mut thread = self.root_thread(info)?;

@@ -4,7 +4,7 @@
 //! through it from the new end, which is where what they have not seen lies.
 
 use baton_common::records::{Audit, AuditHead, Event};
-use baton_common::{Partition, RunId, Version};
+use baton_common::{GroupId, Partition, RunId, Version};
 use redis::cmd;
 
 use super::codes::event_of;
@@ -71,13 +71,21 @@ pub(super) fn entry(partition: Partition, fields: &[(String, Vec<u8>)]) -> Resul
             seq: fields.number()?,
             at,
             kind: event_of(fields.small()?)?,
-            group: fields.text()?,
+            group: group_of(&fields.text()?)?,
             index: fields.small_or_none()?,
             number: fields.number()?,
-            text: fields.text()?,
+            text: fields.text()?.into(),
         });
     }
     Ok(events)
+}
+
+/// The group an event is about; an empty text for the run itself.
+fn group_of(text: &str) -> Result<Option<GroupId>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| broken("an event's group"))
 }
 
 /// Audit entries of a partition, old ones first.

@@ -1,8 +1,10 @@
 //! Event rows: a run has many and they are small, so a row leaves out what its key says and
 //! what is empty. Rows of earlier programs hold everything and read the same.
 
-use baton_common::records::{Event, EventKind};
-use baton_common::{RunId, Timestamp};
+use std::borrow::Cow;
+
+use baton_common::records::{Event, EventKind, group_or_empty};
+use baton_common::{GroupId, RunId, Timestamp};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
@@ -14,14 +16,14 @@ use crate::Error;
 pub(super) struct EventRow {
     at: Timestamp,
     kind: EventKind,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    group: String,
+    #[serde(default, with = "group_or_empty", skip_serializing_if = "Option::is_none")]
+    group: Option<GroupId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     index: Option<u32>,
     #[serde(default, skip_serializing_if = "is_zero")]
     number: u64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    text: String,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    text: Cow<'static, str>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
@@ -71,10 +73,10 @@ mod tests {
             seq: 7,
             at: Timestamp(5),
             kind: EventKind::Claimed,
-            group: String::new(),
+            group: None,
             index: Some(0),
             number: 0,
-            text: "w".to_owned(),
+            text: "w".into(),
         };
         let (short, long) = (serde_json::to_string(&EventRow::of(&event)), serde_json::to_string(&event));
         let (short, long) = (short.expect("a row"), long.expect("a row"));

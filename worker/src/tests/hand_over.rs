@@ -77,7 +77,7 @@ async fn what_cannot_be_read_goes_to_the_dead_letters() {
 async fn a_message_of_another_cluster_is_dropped() {
     let bench = Bench::new(QueueClass::Io);
     let mut foreign = bench.envelope(&job("t.io", 9));
-    foreign.cluster = "elsewhere".to_owned();
+    foreign.cluster = "elsewhere".into();
     bench.publish(&foreign).await;
     bench.submit(0, "t.io", json!({})).await;
     bench.start();

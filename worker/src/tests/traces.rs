@@ -19,7 +19,7 @@ async fn told(sent: TraceContext) -> (Option<String>, Option<TraceContext>) {
     let traceparent = Some(sent.to_string());
     bench
         .broker
-        .publish(vec![Message { queue: bench.queue(), id: "id".to_owned(), body: body.into(), traceparent }])
+        .publish(vec![Message { queue: bench.queue().into(), id: "id".to_owned(), body: body.into(), traceparent }])
         .await;
     let worker = bench.start();
     bench.until_done().await;

@@ -71,7 +71,7 @@ impl FloorA {
     /// When something is not answered as it should.
     pub(super) async fn play(self: Arc<Self>, runs: usize, stop: CancellationToken) -> anyhow::Result<()> {
         let (dones, hears): (Vec<Sender<()>>, Vec<Receiver<()>>) = (0..runs).map(|_| channel(1)).unzip();
-        let mut consumer = self.broker.consume(std::slice::from_ref(&self.message.queue), SLOTS).await?;
+        let mut consumer = self.broker.consume(&[self.message.queue.to_string()], SLOTS).await?;
         let mut players = JoinSet::new();
         for (slot, hears) in hears.into_iter().enumerate() {
             players.spawn(self.clone().run(slot, hears, stop.clone()));

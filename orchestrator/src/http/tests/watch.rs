@@ -129,7 +129,7 @@ async fn what_a_worker_emits_is_shown_if_it_holds_the_job() {
     let holder = crate::keys::Holder { tenant: "local".parse().expect("a tenant"), graph: None, taken: Vec::new() };
     let token = plane.inner.keys.token(&job, Fence(1), &holder);
     let hold = Hold::new(job.clone(), Fence(1), token);
-    let forged = Hold { token: "made up".to_owned(), ..hold.clone() };
+    let forged = Hold { token: "made up".into(), ..hold.clone() };
     assert!(plane.emit(forged, json!("forged")).await.is_err());
     plane.emit(hold, json!({ "delta": "Hel" })).await.expect("shown");
     loop {
