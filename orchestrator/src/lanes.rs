@@ -58,7 +58,7 @@ impl Lanes {
     /// Where the message goes, and whether the queue's depth is to be looked at.
     fn choose(&self, queue: &str, tenant: &TenantId, job: &JobId) -> (Arc<str>, bool) {
         let mut waiting = self.waiting.lock();
-        let Some(index) = JOB_QUEUES.iter().position(|usual| *usual == queue) else {
+        let Some(index) = usual(queue) else {
             if waiting.others.len() < OTHERS_MAX && !waiting.others.contains(queue) {
                 waiting.others.insert(queue.to_owned());
             }
@@ -111,9 +111,14 @@ impl Lanes {
     }
 }
 
+/// The place of a queue among the usual ones.
+fn usual(queue: &str) -> Option<usize> {
+    JOB_QUEUES.iter().position(|usual| *usual == queue)
+}
+
 impl Waiting {
     fn of(&self, queue: &str) -> Option<&Queue> {
-        self.queues.iter().find(|usual| *usual.name == *queue)
+        self.queues.get(usual(queue)?)
     }
 
     fn forget(&mut self, job: &JobId) {

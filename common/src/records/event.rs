@@ -40,6 +40,15 @@ impl Event {
 /// A group as its text, and none as an empty one.
 pub mod group_or_empty {
     use super::{Deserialize, Deserializer, GroupId, Serializer};
+    use crate::ids::Error;
+
+    /// The group whose text it is.
+    ///
+    /// # Errors
+    /// When it is neither empty nor a group's text.
+    pub fn parse(text: &str) -> Result<Option<GroupId>, Error> {
+        if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
+    }
 
     /// Writes one.
     ///
@@ -57,11 +66,7 @@ pub mod group_or_empty {
     /// # Errors
     /// When it is neither empty nor a group's text.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<GroupId>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.is_empty() {
-            return Ok(None);
-        }
-        text.parse().map(Some).map_err(serde::de::Error::custom)
+        parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

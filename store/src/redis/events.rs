@@ -3,8 +3,8 @@
 //! An entry of the event stream holds all events of one transition. Readers of one run go
 //! through it from the new end, which is where what they have not seen lies.
 
-use baton_common::records::{Audit, AuditHead, Event};
-use baton_common::{GroupId, Partition, RunId, Version};
+use baton_common::records::{Audit, AuditHead, Event, group_or_empty};
+use baton_common::{Partition, RunId, Version};
 use redis::cmd;
 
 use super::codes::event_of;
@@ -71,21 +71,13 @@ pub(super) fn entry(partition: Partition, fields: &[(String, Vec<u8>)]) -> Resul
             seq: fields.number()?,
             at,
             kind: event_of(fields.small()?)?,
-            group: group_of(&fields.text()?)?,
+            group: group_or_empty::parse(&fields.text()?).map_err(|_| broken("an event's group"))?,
             index: fields.small_or_none()?,
             number: fields.number()?,
             text: fields.text()?.into(),
         });
     }
     Ok(events)
-}
-
-/// The group an event is about; an empty text for the run itself.
-fn group_of(text: &str) -> Result<Option<GroupId>, Error> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| broken("an event's group"))
 }
 
 /// Audit entries of a partition, old ones first.
