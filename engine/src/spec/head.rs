@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::library::Home;
 use super::problem::{Place, Report};
-use super::reader::{Members, count, duration, members as map, text, truth, word};
+use super::reader::{Members, count, duration, members as map, number, text, truth, word};
 use super::types::{Field, fields, object};
 use super::yaml::{Content, Node};
 use crate::expr::Kind;
@@ -24,7 +24,7 @@ pub(super) fn version(report: &mut Report, members: &Members<'_>, home: &Home) {
         None => {
             report.add("missing_key", members.at, "the language version is missing").help("begin with baton: 1");
         }
-        Some(node) if !matches!(&node.content, Content::Scalar { text, .. } if text == "1") => {
+        Some(node) if !matches!(&node.content, Content::Scalar { text, quoted: false } if text == "1") => {
             report.add("wrong_version", node.at, "this version of Baton reads graphs of language version 1");
         }
         Some(_) => {}
@@ -127,12 +127,7 @@ pub(super) fn limits(report: &mut Report, members: &Members<'_>) -> Limits {
 
 fn cost(report: &mut Report, node: &Node) -> Option<f64> {
     // `0.50` is a number like any other here.
-    let cost = match &node.content {
-        Content::Scalar { text, quoted: false } => {
-            text.parse().ok().filter(|cost: &f64| cost.is_finite() && *cost > 0.0)
-        }
-        _ => None,
-    };
+    let cost = number(node).and_then(|cost| cost.as_f64()).filter(|cost| *cost > 0.0);
     if cost.is_none() {
         report.add("wrong_number", node.at, "cost_usd is a number of US dollars above 0");
     }

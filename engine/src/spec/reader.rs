@@ -172,12 +172,18 @@ pub(super) fn truth(report: &mut Report, node: &Node, what: &str) -> Option<bool
     None
 }
 
+/// A number as every reader of YAML reads it.
+pub(super) fn number(node: &Node) -> Option<Value> {
+    let Content::Scalar { text, quoted: false } = &node.content else { return None };
+    match scalar(text) {
+        Scalar::Number { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
 /// A whole number within bounds.
 pub(super) fn count(report: &mut Report, node: &Node, what: &str, bounds: (u64, u64)) -> Option<u64> {
-    let number = match &node.content {
-        Content::Scalar { text, quoted: false } => text.parse().ok(),
-        _ => None,
-    };
+    let number = number(node).and_then(|number| number.as_u64());
     let number = number.filter(|number| (bounds.0..=bounds.1).contains(number));
     if number.is_none() {
         report.add("wrong_number", node.at, format!("{what} is a whole number from {} to {}", bounds.0, bounds.1));

@@ -230,6 +230,29 @@ proptest! {
     }
 }
 
+/// Scalars that readers take for different things, as YAML has them without quotes.
+const SCALARS: [&str; 20] = [
+    "1", "\"1\"", "0", "-1", "+1", "010", "0x1F", "1_000", "1.0", "1.10", ".5", "1e3", "1e400", "true", "\"true\"",
+    "yes", "~", "\"\"", "5s", "\"5s\"",
+];
+
+/// Each of them, at every place of the corpus, which uses all of the language.
+#[test]
+fn a_graph_with_any_scalar_anywhere_never_breaks_the_parser() {
+    for (_, text) in corpus() {
+        let root = tree(&text);
+        let mut places = Vec::new();
+        pointers(&root, "", &mut places);
+        for place in places {
+            let mut changed = root.clone();
+            changed.pointer_mut(&place).into_iter().for_each(|there| *there = Value::from("here"));
+            let changed = changed.to_string();
+            // The mark may be a name of the graph's too; then all of them change.
+            SCALARS.iter().for_each(|scalar| check(&changed.replace("\"here\"", scalar)));
+        }
+    }
+}
+
 #[test]
 fn deep_and_wide_texts_are_refused_quickly() {
     for text in ["[".repeat(100_000), "{a: ".repeat(20_000), "- ".repeat(100_000), "a: &a [*a, *a]\n".repeat(1000)] {
