@@ -96,11 +96,20 @@ impl Drop for RabbitDelivery {
     }
 }
 
-fn answered(outcome: lapin::Result<bool>) -> Result<(), Error> {
-    match outcome {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::Unavailable("the delivery's channel is gone".to_owned())),
-        Err(error) => Err(Error::Unavailable(error.to_string())),
+impl RabbitDelivery {
+    /// Answers the delivery. What the driver is told just as its connection ends it keeps for
+    /// ever: nobody waits longer than until the delivery is the broker's again.
+    async fn answer(&self, answering: impl Future<Output = lapin::Result<bool>>) -> Result<(), Error> {
+        let outcome = tokio::select! {
+            biased;
+            outcome = answering => outcome,
+            () = self.inbox.over(self.session) => Ok(false),
+        };
+        match outcome {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Unavailable("the delivery's channel is gone".to_owned())),
+            Err(error) => Err(Error::Unavailable(error.to_string())),
+        }
     }
 }
 
@@ -133,15 +142,15 @@ impl Delivery for RabbitDelivery {
     }
 
     async fn ack(self: Box<Self>) -> Result<(), Error> {
-        answered(self.delivery.ack(BasicAckOptions::default()).await)
+        self.answer(self.delivery.ack(BasicAckOptions::default())).await
     }
 
     async fn give_back(self: Box<Self>) -> Result<(), Error> {
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        answered(self.delivery.nack(options).await)
+        self.answer(self.delivery.nack(options)).await
     }
 
     async fn reject(self: Box<Self>) -> Result<(), Error> {
-        answered(self.delivery.reject(BasicRejectOptions { requeue: false }).await)
+        self.answer(self.delivery.reject(BasicRejectOptions { requeue: false })).await
     }
 }

@@ -113,6 +113,23 @@ impl Inbox {
         }
     }
 
+    /// Waits until what came in `session` is the broker's again.
+    pub(super) async fn over(&self, session: u64) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.is_over(session) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn is_over(&self, session: u64) -> bool {
+        let inner = self.inner.lock();
+        inner.closed || inner.session != session || inner.standing == Standing::Away
+    }
+
     /// What was dropped without an answer, for giving back.
     pub(super) fn left(&self) -> Vec<Acker> {
         std::mem::take(&mut self.inner.lock().left)

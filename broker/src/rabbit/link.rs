@@ -103,6 +103,11 @@ impl Link {
         }
     }
 
+    /// Whether connection `number` is there.
+    pub(super) fn is_up(&self, number: u64) -> bool {
+        self.state.borrow().as_ref().is_some_and(|up| up.number == number)
+    }
+
     /// Waits until connection `number` is over.
     pub(super) async fn over(&self, number: u64) {
         let mut state = self.state.clone();

@@ -100,8 +100,8 @@ impl Publisher {
         let Ok(permit) = permit else { return unknown("broker closed") };
         let answers = Arc::new(Mutex::new(unknown("no confirm in time")));
         let incarnation = self.topology.incarnation();
-        let batch =
-            Batch { messages: batch, answers: answers.clone(), up, incarnation, idle: self.idle.clone(), permit };
+        let (link, idle) = (self.link.clone(), self.idle.clone());
+        let batch = Batch { messages: batch, answers: answers.clone(), link, up, incarnation, idle, permit };
         // A task of its own: given up here, it still holds its permit until the broker has
         // spoken or the connection is over.
         let work = tokio::spawn(batch.run());
@@ -126,6 +126,7 @@ fn told(answers: &[Published], why: &str) -> Vec<Published> {
 struct Batch {
     messages: Vec<Message>,
     answers: Arc<Mutex<Vec<Published>>>,
+    link: Arc<Link>,
     up: Up,
     incarnation: u64,
     idle: Arc<Mutex<Vec<Idle>>>,
@@ -134,10 +135,15 @@ struct Batch {
 
 impl Batch {
     async fn run(self) {
-        match self.send_all().await {
+        let sent = tokio::select! {
+            biased;
+            sent = self.send_all() => sent.map_err(|error| error.to_string()),
+            // What the driver is told just as its connection ends it keeps for ever.
+            () = self.link.over(self.up.number) => Err("connection lost".to_owned()),
+        };
+        match sent {
             Ok(channel) => self.idle.lock().push(channel),
-            Err(error) => {
-                let text = error.to_string();
+            Err(text) => {
                 warn!(error = text, count = self.messages.len(), "publishing interrupted");
                 let answers = told(&self.answers.lock(), &text);
                 *self.answers.lock() = answers;

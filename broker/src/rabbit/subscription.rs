@@ -98,8 +98,10 @@ impl Subscription {
             }
             served = true;
         };
-        // Gives back whatever is not answered.
-        let _ = timeout(PATIENCE, session.channel.close(200, "done".into())).await;
+        // Gives back whatever is not answered, as the end of its connection does.
+        if self.link.is_up(up.number) {
+            let _ = timeout(PATIENCE, session.channel.close(200, "done".into())).await;
+        }
         error.map_or(Ok(()), |error| Err(Lost { error, served }))
     }
 

@@ -86,6 +86,44 @@ async fn a_cut_connection_is_no_restart() {
     assert_eq!(broker.incarnation(), before, "messages are where they were");
 }
 
+/// The driver keeps for ever what it is told just as its connection ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_waits_for_what_the_driver_was_told_as_its_connection_ended() {
+    const ROUNDS: u32 = 20;
+    const AT_ONCE: u16 = 64;
+    let (proxy, url) = spawn_blocking(|| {
+        let direct = server().url(&server().new_vhost().unwrap());
+        let port = direct.rsplit_once('@').unwrap().1.split(['/', ':']).nth(1).unwrap().to_owned();
+        let proxy = testbed::Proxy::start(port.parse().unwrap()).unwrap();
+        let url = direct.replace(&port, &proxy.port().to_string());
+        (proxy, url)
+    })
+    .await
+    .unwrap();
+    let mut options = RabbitOptions::parse(&url).unwrap();
+    options.publish_channels = 1;
+    let broker = Arc::new(connect(options).await);
+    let mut consumer = consume(&*broker, "io.normal", AT_ONCE).await;
+    for round in 0..ROUNDS {
+        publish_again(&broker, "io.normal").await;
+        publish_all(&*broker, numbered("io.normal", usize::from(AT_ONCE) - 1)).await;
+        let mut deliveries = Vec::new();
+        for _ in 0..AT_ONCE {
+            deliveries.push(next(&mut *consumer).await);
+        }
+        let mut answers = tokio::task::JoinSet::new();
+        for (index, delivery) in deliveries.into_iter().enumerate() {
+            if index == usize::from(AT_ONCE) / 2 {
+                proxy.cut();
+            }
+            let broker = broker.clone();
+            answers.spawn(async move { tokio::join!(delivery.ack(), broker.publish(numbered("io.normal", 1))) });
+        }
+        let all = tokio::time::timeout(Duration::from_secs(10), answers.join_all()).await;
+        assert!(all.is_ok(), "something is waited for in round {round}");
+    }
+}
+
 #[tokio::test]
 async fn a_broker_that_comes_late_is_found() {
     let (mut server, broker) = own().await;
