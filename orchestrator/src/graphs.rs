@@ -76,7 +76,11 @@ impl Inner {
         if let Some(compiled) = self.graphs.compiled.lock().get(&key) {
             return Ok(Some(compiled));
         }
-        let Some(stored) = self.store.graph(tenant, hash).await? else { return Ok(None) };
+        Box::pin(self.stored_graph(key)).await
+    }
+
+    async fn stored_graph(&self, key: (TenantId, GraphHash)) -> Result<Option<Arc<Compiled>>, ApiError> {
+        let Some(stored) = self.store.graph(&key.0, key.1).await? else { return Ok(None) };
         let Stored { source, tools } = read(&stored)?;
         let graph = self.computed(move || language::compile_kept(&source)).await?;
         let tools = tools.into_iter().map(|tool| (tool.name.clone(), tool)).collect();

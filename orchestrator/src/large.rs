@@ -63,7 +63,7 @@ impl Inner {
     }
 
     async fn put_text(&self, tenant: &TenantId, text: String) -> Result<BlobRef, Error> {
-        put_content(self.blobs.as_ref(), tenant, JSON, Bytes::from(text)).await
+        Box::pin(put_content(self.blobs.as_ref(), tenant, JSON, Bytes::from(text))).await
     }
 
     /// The values that lie elsewhere after these checkpoints, of which the first is a full one

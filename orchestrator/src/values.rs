@@ -30,7 +30,7 @@ impl Inner {
             return Ok(());
         }
         for outcome in group.outcomes.iter_mut().flatten() {
-            *outcome = self.whole(tenant, outcome.clone()).await?;
+            *outcome = Box::pin(self.whole(tenant, outcome.clone())).await?;
         }
         Ok(())
     }

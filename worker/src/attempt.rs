@@ -31,7 +31,7 @@ type ToolResult = Result<Value, Failure>;
 /// leaves, and it has no result.
 pub(crate) async fn run(
     shared: &Arc<Shared>,
-    grant: Grant,
+    grant: Box<Grant>,
     job: &HeldJob,
     slot: &Arc<OwnedSemaphorePermit>,
     trace: Option<TraceContext>,
@@ -79,7 +79,7 @@ fn tell(stopped: Option<Stop>, result: Option<ToolResult>, timeout_ms: u64) -> O
 /// The work as one future that never panics.
 fn start(
     shared: Arc<Shared>,
-    grant: Grant,
+    grant: Box<Grant>,
     job: HeldJob,
     (deadline, trace): (Instant, Option<TraceContext>),
     slot: Arc<OwnedSemaphorePermit>,

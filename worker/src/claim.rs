@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use baton_common::job::{ClaimAnswer, DropReason, Envelope};
-use baton_common::pace::{self, Begun, Pace};
+use baton_common::pace::{self, Begun};
 use baton_control::{ClaimCall, Error};
 use baton_telemetry::trace::{Kind, Span};
 use baton_telemetry::{about, names};
@@ -134,12 +134,9 @@ impl Claimer {
                     Status::add(&self.shared.status.granted);
                     let pace = self.shared.paces.get(&grant.tool).cloned();
                     let Pending { envelope, delivery, slot, .. } = pending;
-                    let job = job::run(self.shared.clone(), *grant, envelope.thread.clone(), delivery, slot);
-                    match pace {
-                        Some(pace) if few && pace.is_quick() => quick.push(Box::pin(timed(job, pace))),
-                        Some(pace) => drop(jobs.spawn(timed(job, pace))),
-                        None => drop(jobs.spawn(job)),
-                    }
+                    let in_place = few && pace.as_ref().is_some_and(|pace| pace.is_quick());
+                    let job = job::run(self.shared.clone(), grant, envelope.thread.clone(), delivery, slot, pace);
+                    if in_place { quick.push(Box::pin(job)) } else { drop(jobs.spawn(job)) }
                 }
                 ClaimAnswer::Drop(reason) => {
                     Status::add(&self.shared.status.dropped);
@@ -205,13 +202,6 @@ fn end(pending: &mut Pending, answer: &ClaimAnswer) {
             ClaimAnswer::Later => span.set(names::OUTCOME, "later"),
         };
     });
-}
-
-/// A job, of which is noted how long it took.
-async fn timed(job: impl Future<Output = ()>, pace: Arc<Pace>) {
-    let began = Instant::now();
-    job.await;
-    pace.took(began.elapsed());
 }
 
 /// Begins jobs where they stand, then what they led to: their runs go on once all have ended.

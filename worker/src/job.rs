@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use baton_broker::Delivery;
 use baton_common::job::{Grant, Outcome};
+use baton_common::pace::Pace;
 use baton_common::{ThreadId, TraceContext};
 use baton_control::Resume;
 use baton_telemetry::about::Carry as _;
@@ -19,26 +20,29 @@ use crate::held::{HeldJob, Stop};
 use crate::resume;
 use crate::worker::Shared;
 
-/// Runs a granted job to the end of its hand-over, or to the spool.
-pub(crate) async fn run(
+/// Runs a granted job to the end of its hand-over, or to the spool; notes how long it took.
+pub(crate) fn run(
     shared: Arc<Shared>,
-    grant: Grant,
+    grant: Box<Grant>,
     thread: Option<ThreadId>,
     delivery: Box<dyn Delivery>,
     slot: OwnedSemaphorePermit,
-) {
+    pace: Option<Arc<Pace>>,
+) -> impl Future<Output = ()> + Send + 'static {
     let job = HeldJob::new(&grant, thread, delivery.queue());
     let about = job.about.clone();
-    hand_over(shared, grant, job, delivery, Arc::new(slot)).about(about).await;
+    hand_over(shared, grant, job, delivery, Arc::new(slot), pace).about(about)
 }
 
 async fn hand_over(
     shared: Arc<Shared>,
-    grant: Grant,
+    grant: Box<Grant>,
     job: HeldJob,
     delivery: Box<dyn Delivery>,
     slot: Arc<OwnedSemaphorePermit>,
+    pace: Option<Arc<Pace>>,
 ) {
+    let _timed = pace.map(Timed::begin);
     tracing::debug!(fence = grant.fence.0, tool = grant.tool, "attempt begins");
     shared.held.add(&job);
     if fail::point("before_ack").await == Passed::Error {
@@ -77,6 +81,24 @@ async fn hand_over(
     let resume = Resume { hold: job.hold.clone(), digest, outcome, trace };
     resume::deliver(&shared, resume).await;
     drop(slot);
+}
+
+/// Notes how long a job took once it ends.
+struct Timed {
+    pace: Arc<Pace>,
+    began: Instant,
+}
+
+impl Timed {
+    fn begin(pace: Arc<Pace>) -> Self {
+        Self { pace, began: Instant::now() }
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        self.pace.took(self.began.elapsed());
+    }
 }
 
 /// One attempt, below its claim.

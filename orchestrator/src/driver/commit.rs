@@ -7,6 +7,7 @@ use baton_common::commit::{Commit, NewGroup};
 use baton_common::records::RunStatus;
 use baton_common::transition::{AdvanceAnswer, Op, STAGE_TASKS_MAX, Stage};
 use baton_common::{Digest, RunId};
+use baton_engine::state::RunState;
 use baton_engine::step::Step;
 use baton_telemetry::metrics;
 
@@ -34,7 +35,7 @@ impl Inner {
         step: Step,
         trace: &Superstep,
     ) -> Result<Committed, Trouble> {
-        let Step { state, mut effects } = step;
+        let (state, mut effects) = (Arc::new(step.state), step.effects);
         effects.segments.extend(work.journal.clone());
         let tenant = &work.info.thread.tenant;
         let put = self.put_large(tenant, &mut effects.checkpoints, &mut effects.segments).await;
@@ -100,19 +101,19 @@ impl Inner {
     }
 
     /// Remembers the new state, and tells who watches.
-    fn committed(self: &Arc<Self>, work: &Begun, state: baton_engine::state::RunState, op: Digest, ends: bool) {
+    fn committed(self: &Arc<Self>, work: &Begun, state: Arc<RunState>, op: Digest, ends: bool) {
         let run = work.info.id;
         let (thread, ver) = (work.info.thread.clone(), work.record.ver.next());
         self.remembered.put(run, Known { thread, ver, head: Some((state.head, state.hash)) });
         if ends {
             self.states.forget(run);
             if work.info.parent.is_none() {
-                self.states.put_last(&work.info.thread, Arc::new(state));
+                self.states.put_last(&work.info.thread, state);
             }
             self.inflight.ended(run);
             self.release_run_soon(&work.info);
         } else {
-            self.states.put(Arc::new(state), Some(op));
+            self.states.put(state, Some(op));
         }
         self.watchers.changed(run);
     }
@@ -145,7 +146,7 @@ impl Inner {
         let mut repeated = false;
         for staging in 1.. {
             for stage in staged {
-                self.stage(run, op, stage).await?;
+                Box::pin(self.stage(run, op, stage)).await?;
             }
             let mut settled = self.settle(|| self.advance_op(commit.clone())).await?;
             settled.repeated |= repeated;

@@ -2,6 +2,8 @@
 //!
 //! Any replica may advance any run; the compare-and-set of the commit decides. Whatever is
 //! given up here has a due entry, so that a sweeper comes back to it.
+//!
+//! What few advances need is awaited in a box: a future has room for all that it may await.
 
 mod begin;
 mod commit;
@@ -225,7 +227,7 @@ impl Inner {
         let answer = if in_place {
             compute::here(computation)
         } else {
-            self.compute_elsewhere(begun.info.id, computation).await
+            Box::pin(self.compute_elsewhere(begun.info.id, computation)).await
         };
         match answer {
             Ok(Ok(step)) => Ok(step),

@@ -59,7 +59,7 @@ impl Inner {
         {
             return Ok(Some(work));
         }
-        self.work_in_store(run, &cue).await
+        Box::pin(self.work_in_store(run, &cue)).await
     }
 
     /// Without a read; `None` where this process does not know the run's last state.

@@ -24,14 +24,14 @@ impl Inner {
         let mut value = match input {
             Input::Args(value) => value,
             Input::Keyed { input, .. } => return Box::pin(self.arguments(job, granted, *input)).await,
-            Input::Recipe { item, needs } => self.rendered(job, granted, item, needs).await?,
+            Input::Recipe { item, needs } => Box::pin(self.rendered(job, granted, item, needs)).await?,
         };
         if !secrets::mentioned(&value) {
             return Ok(Arguments { value, secret: false });
         }
         let (_, graph) = self.pinned(job, granted.group.graph).await?;
         let places = secrets_of(&graph.graph, &granted.group);
-        let secret = self.put_secrets(&mut value, &places).await.map_err(Unmade::Failed)?;
+        let secret = Box::pin(self.put_secrets(&mut value, &places)).await.map_err(Unmade::Failed)?;
         Ok(Arguments { value, secret })
     }
 

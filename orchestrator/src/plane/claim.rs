@@ -1,5 +1,7 @@
 //! Claims: checks the permit, lets the store decide, and makes the arguments of what was
 //! granted. Secrets are put into the answer only.
+//!
+//! What few claims need is awaited in a box: a future has room for all that it may await.
 
 use std::sync::Arc;
 
@@ -135,7 +137,7 @@ impl Inner {
             Err(error) => {
                 let failure =
                     Failure::permanent("arguments_failed", format!("the stored input does not read: {error}"));
-                self.fail_attempt(&envelope.job, envelope.digest, granted.fence, failure).await?;
+                Box::pin(self.fail_attempt(&envelope.job, envelope.digest, granted.fence, failure)).await?;
                 return Ok(ClaimAnswer::Drop(DropReason::Done));
             }
         };
@@ -144,7 +146,7 @@ impl Inner {
             let Envelope { job, digest, tenant, .. } = &*envelope;
             let (tool, fence) = (granted.group.tool.as_str(), granted.fence);
             let attempt = Attempt { tenant, tool, job, digest: *digest, fence };
-            if let Some(reason) = self.recall(&attempt, &keys, granted.continued.as_deref()).await? {
+            if let Some(reason) = Box::pin(self.recall(&attempt, &keys, granted.continued.as_deref())).await? {
                 return Ok(ClaimAnswer::Drop(reason));
             }
         }
@@ -152,7 +154,7 @@ impl Inner {
             Ok(args) => args,
             Err(Unmade::Store(error)) => return Err(error),
             Err(Unmade::Failed(failure)) => {
-                self.fail_attempt(&envelope.job, envelope.digest, granted.fence, failure).await?;
+                Box::pin(self.fail_attempt(&envelope.job, envelope.digest, granted.fence, failure)).await?;
                 return Ok(ClaimAnswer::Drop(DropReason::Done));
             }
         };
@@ -160,11 +162,11 @@ impl Inner {
             Reserved::Taken(taken) => taken,
             Reserved::Later { at, quota } => {
                 let later = Recorded::Later { at, why: format!("quota {quota}") };
-                self.end_attempt(&envelope.job, envelope.digest, granted.fence, later).await?;
+                Box::pin(self.end_attempt(&envelope.job, envelope.digest, granted.fence, later)).await?;
                 return Ok(ClaimAnswer::Drop(DropReason::Busy));
             }
             Reserved::Refused(failure) => {
-                self.fail_attempt(&envelope.job, envelope.digest, granted.fence, failure).await?;
+                Box::pin(self.fail_attempt(&envelope.job, envelope.digest, granted.fence, failure)).await?;
                 return Ok(ClaimAnswer::Drop(DropReason::Done));
             }
         };
@@ -199,9 +201,8 @@ impl Inner {
             return Ok(Payload::Inline(args.value));
         }
         let bytes = Bytes::from(args.value.to_string());
-        baton_blobs::put_content(self.blobs.as_ref(), &envelope.tenant, "application/json", bytes)
-            .await
-            .map(Payload::Blob)
+        let kept = baton_blobs::put_content(self.blobs.as_ref(), &envelope.tenant, "application/json", bytes);
+        Box::pin(kept).await.map(Payload::Blob)
     }
 
     /// Ends an attempt whose arguments cannot be made.

@@ -1,4 +1,7 @@
 //! Outcomes: recorded once, and what follows from them begun at once.
+//!
+//! What few outcomes need is awaited in a box here and below: a future has room for all that
+//! it may await, and that of a resume is moved a few times on its way to its first poll.
 
 use std::sync::Arc;
 
@@ -94,7 +97,7 @@ impl Inner {
             Ok(Some(special)) => special,
             Err(Unmade::Store(error)) => return Err(super::from_store(error.clone())),
         };
-        match self.polled(job, special, &outcome).await {
+        match Box::pin(self.polled(job, special, &outcome)).await {
             Ok(again) => Ok((outcome, again)),
             Err(Unmade::Failed(failure)) => Ok((Outcome::Error(failure), None)),
             Err(Unmade::Store(error)) => Err(super::from_store(error)),
@@ -138,7 +141,7 @@ impl Inner {
             return Ok(Outcome::Ok(Payload::Inline(value)));
         }
         let bytes = Bytes::from(value.to_string());
-        let kept = baton_blobs::put_content(self.blobs.as_ref(), tenant, "application/json", bytes).await;
+        let kept = Box::pin(baton_blobs::put_content(self.blobs.as_ref(), tenant, "application/json", bytes)).await;
         kept.map(|blob| Outcome::Ok(Payload::Blob(blob))).map_err(super::from_blobs)
     }
 }

@@ -126,14 +126,14 @@ impl Inner {
     pub(super) async fn with_proven_blobs(&self, tenant: &TenantId, outcome: Outcome) -> Result<Outcome, Error> {
         let proven = match outcome {
             Outcome::Ok(Payload::Blob(blob)) => {
-                self.proven_blob(tenant, blob).await.map(|blob| Outcome::Ok(Payload::Blob(blob)))
+                Box::pin(self.proven_blob(tenant, blob)).await.map(|blob| Outcome::Ok(Payload::Blob(blob)))
             }
             Outcome::Ok(Payload::Inline(value)) => {
                 let mut blobs = Vec::new();
                 references(&value, &mut blobs);
                 let mut held = Ok(());
                 for blob in &blobs {
-                    held = self.prove(tenant, blob).await;
+                    held = Box::pin(self.prove(tenant, blob)).await;
                     if held.is_err() {
                         break;
                     }

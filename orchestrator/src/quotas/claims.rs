@@ -102,7 +102,7 @@ impl Inner {
                 Counts::MicroUsd => used.micro_usd,
             };
             let act = MeterAct::Settle { holder: holder(job, fence), used };
-            let settled = self.settle(|| self.store.meter(meter, act.clone(), None)).await;
+            let settled = Box::pin(self.settle(|| self.store.meter(meter, act.clone(), None))).await;
             if let Err(error) = settled {
                 tracing::warn!(%error, "reservation not settled, left to its lease");
             }
