@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use baton_common::transition::{DuePage, Op, Reply};
+use baton_common::transition::{AdvanceAnswer, DuePage, Op, Reply};
 use baton_common::{Partition, RunId};
 use baton_store::{Error, RunDetail, Store};
 use parking_lot::Mutex;
@@ -21,7 +21,7 @@ pub(crate) struct Work {
 /// What depends on the time a test takes, and on nothing else.
 const BY_TIME: [&str; 5] = ["PopDue", "Extend", "Mark", "Renew", "Fire"];
 
-/// An advance, as it went by.
+/// An advance that came true, as it went by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Advanced {
     /// Checkpoints it brought.
@@ -81,7 +81,7 @@ impl Meter {
             .fold(Work::default(), |sum, (_, one)| Work { calls: sum.calls + one.calls, bytes: sum.bytes + one.bytes })
     }
 
-    /// The advances so far, in order.
+    /// The advances that came true so far, in order.
     pub(crate) fn advances(&self) -> Vec<Advanced> {
         self.advances.lock().clone()
     }
@@ -110,7 +110,8 @@ impl Store for Meter {
         let reply = self.store.apply(op).await?;
         let name = text.split(['(', ' ']).next().unwrap_or_default();
         self.count(name, text.len() + format!("{reply:?}").len());
-        if let Some(checkpoints) = checkpoints {
+        // A sweeper that thought a slow advance lost makes another, which changes nothing.
+        if let (Some(checkpoints), Reply::Advance(AdvanceAnswer::Advanced { .. })) = (checkpoints, &reply) {
             let advanced = Advanced { checkpoints, sum: self.sum(), resident: resident() };
             self.advances.lock().push(advanced);
         }
