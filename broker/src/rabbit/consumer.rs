@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 use lapin::types::AMQPValue;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
 
 use super::inbox::{Found, Inbox, Standing};
@@ -27,54 +27,37 @@ pub(super) struct RabbitConsumer {
 impl RabbitConsumer {
     /// Waits until the broker sends, or patience ends.
     pub(super) async fn subscribed(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        loop {
-            let mut changed = std::pin::pin!(self.inbox.changed.notified());
-            changed.as_mut().enable();
-            if self.inbox.standing() == Standing::Subscribed || self.inbox.is_closed() {
-                return;
-            }
-            if timeout_at(deadline, changed).await.is_err() {
-                return;
-            }
-        }
+        let sends = || (self.inbox.standing() == Standing::Subscribed || self.inbox.is_closed()).then_some(());
+        let _ = timeout(patience, self.inbox.until(sends)).await;
     }
 }
 
 #[async_trait]
 impl Consumer for RabbitConsumer {
     async fn next(&mut self) -> Result<Box<dyn Delivery>, Error> {
-        loop {
-            let mut changed = std::pin::pin!(self.inbox.changed.notified());
-            changed.as_mut().enable();
-            match self.inbox.take() {
-                Found::Closed => return Err(Error::Closed),
-                Found::Nothing => changed.await,
-                Found::Message { index, mut delivery, session } => {
-                    let body = std::mem::take(&mut delivery.data).into();
-                    let (inbox, queues) = (self.inbox.clone(), self.queues.clone());
-                    return Ok(Box::new(RabbitDelivery { inbox, queues, index, session, delivery, body }));
-                }
+        let found = || match self.inbox.take() {
+            Found::Closed => Some(Err(Error::Closed)),
+            Found::Nothing => None,
+            Found::Message { index, mut delivery, session } => {
+                let body = std::mem::take(&mut delivery.data).into();
+                let (inbox, queues) = (self.inbox.clone(), self.queues.clone());
+                let delivery = RabbitDelivery { inbox, queues, index, session, delivery, body };
+                Some(Ok(Box::new(delivery) as Box<dyn Delivery>))
             }
-        }
+        };
+        self.inbox.until(found).await
     }
 
     async fn pause(&mut self) -> Result<(), Error> {
         self.inbox.rest();
-        let deadline = Instant::now() + PAUSE_PATIENCE;
-        loop {
-            let mut changed = std::pin::pin!(self.inbox.changed.notified());
-            changed.as_mut().enable();
-            if self.inbox.is_closed() {
-                return Err(Error::Closed);
-            }
+        let paused = || match (self.inbox.is_closed(), self.inbox.standing()) {
+            (true, _) => Some(Err(Error::Closed)),
+            (false, Standing::Subscribed) => None,
             // Without a channel the broker has everything back already.
-            if self.inbox.standing() != Standing::Subscribed {
-                return Ok(());
-            }
-            let late = |_| Error::Unavailable("no answer to a pause".to_owned());
-            timeout_at(deadline, changed).await.map_err(late)?;
-        }
+            (false, Standing::Paused | Standing::Away) => Some(Ok(())),
+        };
+        let late = |_| Error::Unavailable("no answer to a pause".to_owned());
+        timeout(PAUSE_PATIENCE, self.inbox.until(paused)).await.map_err(late)?
     }
 }
 

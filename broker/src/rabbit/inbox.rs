@@ -34,7 +34,7 @@ pub(super) enum Found {
 pub(super) struct Inbox {
     inner: Mutex<Inner>,
     /// For the consumer: something arrived or the standing changed.
-    pub(super) changed: Notify,
+    changed: Notify,
     /// For the subscription: the consumer wants something else than before.
     pub(super) wish: Notify,
 }
@@ -113,21 +113,25 @@ impl Inbox {
         }
     }
 
-    /// Waits until what came in `session` is the broker's again.
-    pub(super) async fn over(&self, session: u64) {
+    /// Waits until `look` finds something, which it is asked at once and after every change.
+    pub(super) async fn until<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if self.is_over(session) {
-                return;
+            if let Some(found) = look() {
+                return found;
             }
             changed.await;
         }
     }
 
-    fn is_over(&self, session: u64) -> bool {
-        let inner = self.inner.lock();
-        inner.closed || inner.session != session || inner.standing == Standing::Away
+    /// Waits until what came in `session` is the broker's again.
+    pub(super) async fn over(&self, session: u64) {
+        self.until(|| {
+            let inner = self.inner.lock();
+            (inner.closed || inner.session != session || inner.standing == Standing::Away).then_some(())
+        })
+        .await;
     }
 
     /// What was dropped without an answer, for giving back.

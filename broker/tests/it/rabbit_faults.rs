@@ -91,15 +91,13 @@ async fn a_cut_connection_is_no_restart() {
 async fn nothing_waits_for_what_the_driver_was_told_as_its_connection_ended() {
     const ROUNDS: u32 = 20;
     const AT_ONCE: u16 = 64;
-    let (proxy, url) = spawn_blocking(|| {
-        let direct = server().url(&server().new_vhost().unwrap());
-        let port = direct.rsplit_once('@').unwrap().1.split(['/', ':']).nth(1).unwrap().to_owned();
-        let proxy = testbed::Proxy::start(port.parse().unwrap()).unwrap();
-        let url = direct.replace(&port, &proxy.port().to_string());
+    let through = || {
+        let (direct, port) = (server().url(&server().new_vhost().unwrap()), server().port());
+        let proxy = testbed::Proxy::start(port).unwrap();
+        let url = direct.replace(&format!(":{port}/"), &format!(":{}/", proxy.port()));
         (proxy, url)
-    })
-    .await
-    .unwrap();
+    };
+    let (proxy, url) = spawn_blocking(through).await.unwrap();
     let mut options = RabbitOptions::parse(&url).unwrap();
     options.publish_channels = 1;
     let broker = Arc::new(connect(options).await);
