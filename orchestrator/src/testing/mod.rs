@@ -5,6 +5,7 @@ mod archive;
 mod faults;
 mod graphs;
 mod inputs;
+mod keyed;
 mod operators;
 mod payloads;
 mod quotas;
